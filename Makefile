@@ -1,0 +1,71 @@
+# The verbs of the project; `make help` lists them. ARGS adds arguments to the command behind one:
+#   make run ARGS="--set train.epochs=3"      make test ARGS="tests/unit -k clahe"
+
+# Version managers leave commands in the path that only fail, so each candidate is tried out.
+ifeq ($(origin PYTHON), undefined)
+PYTHON := $(shell for python in python3.11 python3.10 python3.12 python3.13 python3; do \
+	if "$$python" -c '' >/dev/null 2>&1; then echo "$$python"; break; fi; done)
+endif
+PYTHON_VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+PYTHON_VERSIONS := 3.10 3.11 3.12 3.13
+
+UV_VERSION := 0.13.9
+VENV := .venv
+LOCK := requirements/lock-$(PYTHON_VERSION).txt
+# Stamps: the environment with its installer, and all that was installed into it.
+INSTALLER := $(VENV)/.uv-$(UV_VERSION)-python-$(PYTHON_VERSION)
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install run test lint lock clean check-python
+
+help: ## list these verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+install: $(INSTALLED) ## set up .venv with the locked versions and this project; once
+
+run: install ## run the demo pipeline on synthetic radiographs; writes to work/
+	$(VENV)/bin/python local_runner.py --preset demo $(ARGS)
+
+test: install ## run every test
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: install ## check style and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+lock: $(PYTHON_VERSIONS:%=lock-%) ## write requirements/ anew from setup.py; ARGS=--upgrade for newer versions
+
+clean: ## remove .venv and caches; work/ stays
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+check-python:
+	@case " $(PYTHON_VERSIONS) " in *" $(PYTHON_VERSION) "*) ;; *) \
+		echo "Python 3.10 to 3.13 is needed, and none was found$(if $(PYTHON), as $(PYTHON));" \
+			"name one, as in: make install PYTHON=/usr/bin/python3.11" >&2; exit 1;; esac
+
+$(INSTALLER): | check-python
+	@echo "Making $(VENV) with $(PYTHON) ($(PYTHON_VERSION))"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+$(INSTALLED): $(INSTALLER) $(LOCK) setup.py pyproject.toml
+	@echo "Installing the versions in $(LOCK): one to five minutes, by the network"
+	@$(VENV)/bin/uv pip sync --quiet --python $(VENV)/bin/python $(LOCK)
+	@echo "Installing this project"
+	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo "Ready: make run, make test"
+
+# TFX 1.16 is built for glibc 2.17 or later, TFX 1.21 for 2.39 or later.
+lock-3.10 lock-3.11: PLATFORM := x86_64-manylinux_2_28
+lock-3.12 lock-3.13: PLATFORM := x86_64-manylinux_2_39
+.PHONY: $(PYTHON_VERSIONS:%=lock-%)
+$(PYTHON_VERSIONS:%=lock-%): lock-%: $(INSTALLER)
+	$(VENV)/bin/uv pip compile setup.py --extra dev --extra kubeflow --extra serving --quiet \
+		--python-version $* --python-platform $(PLATFORM) --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" $(ARGS) --output-file requirements/lock-$*.txt

@@ -1,0 +1,1 @@
+"""DataGate: the run goes on only with data that keeps the contract."""

@@ -1,0 +1,1 @@
+"""ModelValidator: loads the exported model as a server would, before it is pushed."""

@@ -1,0 +1,165 @@
+"""The work of ModelValidator: every signature answers, and answers what training meant."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
+from tfx.types import Artifact, artifact_utils
+from tfx.utils import path_utils
+
+from models import features
+from models.calibration import Calibration
+from models.network import activations_and_logit
+from models.preprocessing import standardise, unpack_images
+from models.training import TRAINING_RECORD
+
+_LOG = logging.getLogger(__name__)
+
+MODEL = "model"
+MODEL_RUN = "model_run"
+EXAMPLES = "examples"
+TRANSFORM_GRAPH = "transform_graph"
+BLESSING = "blessing"
+SOURCE = "source_fingerprint"
+
+FILMS = 16
+TOLERANCE = 1e-4  # of a probability: two graphs may sum in another order
+
+# TFX's InfraValidator writes these names, and Pusher reads the property.
+_BLESSED_PROPERTY = "blessed"
+_BLESSED_FILE, _NOT_BLESSED_FILE = "INFRA_BLESSED", "INFRA_NOT_BLESSED"
+
+
+class ModelValidatorExecutor(base_executor.BaseExecutor):
+    """Blesses a model that a server can use."""
+
+    def Do(  # noqa: N802, the name is TFX's
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Loads, calls, compares, blesses.
+
+        Args:
+            input_dict: `model`, `model_run`, `examples`, `transform_graph`.
+            output_dict: `blessing`.
+            exec_properties: Only the source fingerprint.
+        """
+        examples = _some_films(artifact_utils.get_split_uris(input_dict[EXAMPLES], features.TEST))
+        model = artifact_utils.get_single_instance(input_dict[MODEL])
+        served = tf.saved_model.load(path_utils.serving_model_path(model.uri))
+        expected = training_path_probabilities(
+            examples,
+            artifact_utils.get_single_uri(input_dict[TRANSFORM_GRAPH]),
+            artifact_utils.get_single_uri(input_dict[MODEL_RUN]),
+        )
+        faults = list(find_faults(served, examples, expected))
+        _bless(artifact_utils.get_single_instance(output_dict[BLESSING]), faults)
+        for fault in faults:
+            _LOG.warning("the model cannot be served: %s", fault)
+        if not faults:
+            _LOG.info("%d signatures answered %d films", len(features.SIGNATURES), len(examples))
+
+
+def training_path_probabilities(
+    examples: list[bytes], transform_uri: str, model_run_uri: str
+) -> np.ndarray:
+    """Scores films as training saw them: Transform graph, Keras file, calibration.
+
+    Args:
+        examples: Serialised raw tf.Examples.
+        transform_uri: Transform's output.
+        model_run_uri: Trainer's record.
+
+    Returns:
+        `[films]` float32, calibrated P(pneumonia).
+    """
+    with tf.io.gfile.GFile(os.path.join(model_run_uri, TRAINING_RECORD)) as file:
+        record = json.loads(file.read())
+    hyperparameters = record["hyperparameters"]
+    keras_file = f"model.{hyperparameters['train']['keras_format']}"
+    network = keras.saving.load_model(os.path.join(model_run_uri, keras_file), compile=False)
+
+    transform = tft.TFTransformOutput(transform_uri)
+    raw = tf.io.parse_example(examples, transform.raw_feature_spec())
+    transformed = transform.transform_features_layer()(raw)
+    pixels = unpack_images(transformed, hyperparameters["preprocessing"]["image_size_px"])
+    images = standardise(pixels, transformed)
+    logits = activations_and_logit(network).predict_on_batch(images)[1][:, 0]
+    return Calibration(**record["calibration"]).probabilities(logits)
+
+
+def find_faults(served: Any, examples: list[bytes], expected: np.ndarray) -> Iterator[str]:
+    """Calls each signature as a client would.
+
+    Args:
+        served: A loaded SavedModel.
+        examples: Serialised raw tf.Examples.
+        expected: Probability of each film on the training path.
+
+    Yields:
+        A sentence for each signature that is missing, fails or answers otherwise.
+    """
+    images = [_image_of(example) for example in examples]
+    sent = {
+        features.SERVING_DEFAULT: (features.EXAMPLES, examples),
+        features.PREDICT_IMAGES: (features.IMAGE_BYTES, images),
+        features.EXPLAIN_IMAGES: (features.IMAGE_BYTES, images),
+        features.TRANSFORM_FEATURES: (features.EXAMPLES, examples),
+    }
+    for name, (argument, batch) in sent.items():
+        if name not in served.signatures:
+            yield f"the signature {name} is missing"
+            continue
+        try:
+            answer = served.signatures[name](**{argument: tf.constant(batch)})
+        except tf.errors.OpError as error:
+            yield f"the signature {name} failed: {error.message}"
+            continue
+        yield from _wrong_answer(name, answer, expected)
+
+
+def _wrong_answer(name: str, answer: dict[str, tf.Tensor], expected: np.ndarray) -> Iterator[str]:
+    if name == features.TRANSFORM_FEATURES:
+        if features.IMAGE_XF not in answer:
+            yield f"{name} returns no {features.IMAGE_XF}"
+        return
+    probability = answer[features.PROBABILITY].numpy()
+    if not np.all(np.isfinite(probability)):
+        yield f"{name} returns a probability that is not a number"
+        return
+    difference = float(np.max(np.abs(probability - expected)))
+    if difference > TOLERANCE:
+        yield f"{name} differs from the training path by {difference:.2g}, allowed is {TOLERANCE:.0e}"
+    heatmap = answer.get(features.HEATMAP)
+    if heatmap is not None and not np.all((heatmap >= 0) & (heatmap <= 1)):
+        yield f"{name} returns a heatmap outside [0, 1]"
+
+
+def _image_of(example: bytes) -> bytes:
+    parsed = tf.train.Example.FromString(example)
+    return parsed.features.feature[features.IMAGE].bytes_list.value[0]
+
+
+def _some_films(uris: list[str]) -> list[bytes]:
+    files = [file for uri in uris for file in tf.io.gfile.glob(f"{uri}/*")]
+    films = tf.data.TFRecordDataset(files, compression_type="GZIP").take(FILMS)
+    return list(films.as_numpy_iterator())
+
+
+def _bless(blessing: Artifact, faults: list[str]) -> None:
+    file_name = _NOT_BLESSED_FILE if faults else _BLESSED_FILE
+    with fileio.open(os.path.join(blessing.uri, file_name), "w") as file:
+        file.write("\n".join(faults))
+    blessing.set_int_custom_property(_BLESSED_PROPERTY, int(not faults))

@@ -1,0 +1,1 @@
+"""RadiographExampleGen: a folder of films becomes examples in train, eval and test."""

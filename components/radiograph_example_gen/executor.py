@@ -1,0 +1,276 @@
+"""The work of RadiographExampleGen: plan the splits, read the films, write the report."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+import tensorflow as tf
+from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
+from tfx.dsl.io import fileio
+from tfx.types import Artifact, artifact_utils, standard_component_specs
+
+from components.radiograph_example_gen.listing import list_files, read_bytes, read_text
+from models import features
+from radiographs.decoding import ImageFacts, inspect_image, sha256_of
+from radiographs.errors import DataError, UnusableImage
+from radiographs.films import Film
+from radiographs.layouts import Layout, read_films
+from radiographs.options import IngestOptions
+from radiographs.splits import SplitPlan, assign_splits
+
+_LOG = logging.getLogger(__name__)
+
+# Execution properties and the second output.
+OPTIONS = "options"  # JSON of IngestOptions
+SOURCE = "source_fingerprint"
+REPORT = "report"
+
+INGEST_FILE = "ingest.json"
+QUARANTINE_FILE = "quarantine.csv"
+IGNORED_FILE = "ignored.csv"
+
+_UNUSABLE = "unusable"
+
+
+class RadiographExecutor(BaseExampleGenExecutor):
+    """Writes films as tf.Examples in the splits of the plan."""
+
+    def Do(  # noqa: N802, the name is TFX's
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Plans, writes the examples, then accounts for every file.
+
+        Args:
+            input_dict: Empty.
+            output_dict: `examples` and `report`.
+            exec_properties: `input_base`, `OPTIONS` and FileBasedExampleGen's own.
+
+        Raises:
+            DataError: If the folder cannot be read as films, or too many are unusable.
+        """
+        root = exec_properties[standard_component_specs.INPUT_BASE_KEY]
+        options = IngestOptions.model_validate_json(exec_properties[OPTIONS])
+        self._report_uri = artifact_utils.get_single_uri(output_dict[REPORT])
+        self._layout, self._plan = plan_ingest(root, options)
+        super().Do(input_dict, output_dict, exec_properties)
+        write_report(self._report_uri, self._layout, self._plan, options)
+
+    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:  # noqa: N802
+        """Not used: `GenerateExamplesByBeam` reads all splits at once."""
+        return ReadFilms
+
+    def GenerateExamplesByBeam(  # noqa: N802
+        self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
+    ) -> dict[str, beam.PCollection]:
+        """Returns the examples of each split."""
+        root = exec_properties[standard_component_specs.INPUT_BASE_KEY]
+        options = IngestOptions.model_validate_json(exec_properties[OPTIONS])
+        planned = [(film, self._plan.split_of[film.path]) for film in self._layout.films]
+        # In hash order: neighbours in a file share neither class nor patient.
+        planned.sort(key=lambda pair: hashlib.sha256(pair[0].path.encode()).digest())
+        read = pipeline | "Films" >> beam.Create(planned) | ReadFilms(root, options)
+        _ = (
+            read[_UNUSABLE]
+            | "QuarantineLine" >> beam.Map(json.dumps)
+            | "WriteQuarantine"
+            >> beam.io.WriteToText(f"{self._report_uri}/quarantine", ".jsonl", num_shards=1)
+        )
+        return {split: read[split] for split in features.SPLITS}
+
+
+class ReadFilms(beam.PTransform):
+    """Reads films: `(Film, split)` becomes tf.Examples tagged by split.
+
+    A file that is no usable film goes to the tag `unusable` as `[path, reason]`.
+    """
+
+    def __init__(self, root: str, options: IngestOptions):
+        """Remembers where the films are and what is usable."""
+        super().__init__()
+        self._root = root
+        self._options = options
+
+    def expand(self, planned: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
+        """Reads each film once."""
+        return (
+            planned
+            | "SpreadOverWorkers" >> beam.Reshuffle()
+            | "ReadFilm"
+            >> beam.ParDo(_ReadFilm(self._root, self._options)).with_outputs(
+                _UNUSABLE, *features.SPLITS
+            )
+        )
+
+
+class _ReadFilm(beam.DoFn):
+    def __init__(self, root: str, options: IngestOptions):
+        self._root = root
+        self._options = options
+
+    def process(self, planned: tuple[Film, str]) -> Iterator[beam.pvalue.TaggedOutput]:
+        film, split = planned
+        try:
+            data = read_bytes(self._root, film.path)
+            facts = inspect_image(data, self._options)
+        except UnusableImage as error:
+            yield beam.pvalue.TaggedOutput(_UNUSABLE, [film.path, str(error)])
+        except OSError as error:
+            yield beam.pvalue.TaggedOutput(_UNUSABLE, [film.path, f"cannot be read: {error}"])
+        else:
+            yield beam.pvalue.TaggedOutput(split, to_example(film, data, facts))
+
+
+def to_example(film: Film, data: bytes, facts: ImageFacts) -> tf.train.Example:
+    """Makes the tf.Example of the contract.
+
+    Args:
+        film: What is known of the film.
+        data: The encoded file.
+        facts: What its pixels say.
+
+    Returns:
+        Example with every feature of `models.features`, one value each.
+    """
+    strings: dict[str, bytes] = {
+        features.IMAGE: data,
+        features.LABEL: film.label.encode(),
+        features.SUBTYPE: film.subtype.encode(),
+        features.PATIENT_ID: film.patient_id.encode(),
+        features.SITE: film.site.encode(),
+        features.VIEW: film.view.encode(),
+        features.SEX: film.sex.encode(),
+        features.SOURCE_FORMAT: facts.source_format.encode(),
+        features.SHA256: sha256_of(data).encode(),
+    }
+    integers = {
+        features.AGE_YEARS: film.age_years,
+        features.WIDTH_PX: facts.width_px,
+        features.HEIGHT_PX: facts.height_px,
+    }
+    floats = {features.MEAN_INTENSITY: facts.mean_intensity}
+    feature = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+        for name, value in strings.items()
+    }
+    for name, value in integers.items():
+        feature[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+    for name, number in floats.items():
+        feature[name] = tf.train.Feature(float_list=tf.train.FloatList(value=[number]))
+    return tf.train.Example(features=tf.train.Features(feature=feature))
+
+
+def plan_ingest(root: str, options: IngestOptions) -> tuple[Layout, SplitPlan]:
+    """Reads the layout of a data root and assigns each film to a split.
+
+    Args:
+        root: Local or remote folder.
+        options: Layout, splits, patients.
+
+    Returns:
+        The films found and the split of each.
+
+    Raises:
+        DataError: Saying what is wrong with the folder and what to do.
+    """
+    layout = read_films(list_files(root), lambda path: read_text(root, path), options)
+    paths = [film.path for film in layout.films]
+    plan = assign_splits(layout.films, options, identical=list(_identical_files(root, paths)))
+    for note in plan.notes:
+        _LOG.info("%s", note)
+    return layout, plan
+
+
+def _identical_files(root: str, paths: Sequence[str]) -> Iterator[list[str]]:
+    """Yields groups of paths with the same bytes; reads only files of equal size."""
+    by_size: dict[int, list[str]] = defaultdict(list)
+    for path in paths:
+        by_size[fileio.stat(f"{root}/{path}").length].append(path)
+    for same_size in by_size.values():
+        if len(same_size) > 1:
+            yield from _same_bytes(root, same_size)
+
+
+def _same_bytes(root: str, paths: Iterable[str]) -> Iterator[list[str]]:
+    by_digest: dict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        by_digest[sha256_of(read_bytes(root, path))].append(path)
+    yield from (group for group in by_digest.values() if len(group) > 1)
+
+
+def write_report(uri: str, layout: Layout, plan: SplitPlan, options: IngestOptions) -> None:
+    """Accounts for every file: counts, notes, quarantine and ignored files.
+
+    Args:
+        uri: Folder of the report, which holds the lines that Beam wrote.
+        layout: What was found.
+        plan: The split of each film.
+        options: The share that may be unusable.
+
+    Raises:
+        DataError: If more than `max_quarantine_fraction` of the films are unusable.
+    """
+    unusable = _quarantined(uri)
+    rejected = {path for path, _ in unusable}
+    kept = [film for film in layout.films if film.path not in rejected]
+    patients: dict[str, set[str]] = {split: set() for split in features.SPLITS}
+    images: Counter[str] = Counter()
+    for film in kept:
+        patients[plan.split_of[film.path]].add(film.patient_id)
+        images[plan.split_of[film.path]] += 1
+    report = {
+        "layout": layout.kind,
+        "images": {split: images[split] for split in features.SPLITS},
+        "patients": {split: len(patients[split]) for split in features.SPLITS},
+        "labels": dict(Counter(film.label for film in kept)),
+        "rejected": len(unusable),
+        "ignored": len(layout.ignored),
+        "notes": plan.notes,
+    }
+    _write_csv(f"{uri}/{QUARANTINE_FILE}", unusable)
+    _write_csv(f"{uri}/{IGNORED_FILE}", layout.ignored)
+    _write_text(f"{uri}/{INGEST_FILE}", json.dumps(report, indent=2))
+    if unusable:
+        _LOG.info("%d of %d files quarantined", len(unusable), len(layout.films))
+    _refuse_too_many(unusable, len(layout.films), options)
+
+
+def _refuse_too_many(unusable: list[list[str]], films: int, options: IngestOptions) -> None:
+    share = len(unusable) / films
+    if share > options.max_quarantine_fraction:
+        path, reason = unusable[0]
+        raise DataError(
+            f"{len(unusable)} of {films} files are unusable ({share:.1%}, allowed is "
+            f"{options.max_quarantine_fraction:.1%}), the first is {path}: {reason}; mend them "
+            "or raise data.max_quarantine_fraction"
+        )
+
+
+def _quarantined(uri: str) -> list[list[str]]:
+    lines: list[str] = []
+    for file_name in fileio.glob(f"{uri}/quarantine-*.jsonl"):
+        with fileio.open(file_name, "r") as file:
+            lines += file.read().splitlines()
+        fileio.remove(file_name)
+    return sorted(json.loads(line) for line in lines)
+
+
+def _write_csv(file_name: str, rows: Iterable[Sequence[str]]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("path", "reason"), *rows])
+    _write_text(file_name, text.getvalue())
+
+
+def _write_text(file_name: str, text: str) -> None:
+    with fileio.open(file_name, "w") as file:
+        file.write(text)

@@ -1,0 +1,126 @@
+"""Runs the pipeline on this machine: flags, configuration, LocalDagRunner.
+
+Exit status: 0 the model was pushed; 2 a flag or setting is wrong; 3 the data stopped
+the run; 4 the model was not blessed and nothing was pushed; 1 anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.config import PRESETS, ConfigError, PipelineConfig, load_config
+from pipeline.failures import explain
+from pipeline.locations import WorkDirectory
+from pipeline.progress import component_lines, quiet_terminal
+from pipeline.runs import open_run
+
+EXIT_PUSHED, EXIT_FAILED, EXIT_USAGE, EXIT_DATA, EXIT_NOT_BLESSED = 0, 1, 2, 3, 4
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the pipeline as the flags say and returns the exit status."""
+    flags = _parse(arguments)
+    try:
+        config = load_config(_preset(flags), flags.config, flags.set)
+        work = _usable_work_directory(flags.workdir)
+        _check_data_root(flags.data_root)
+    except ConfigError as error:
+        print(f"local_runner: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    return _run(config, work, flags.data_root, flags.verbose)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="local_runner.py",
+        description="Trains, evaluates and pushes a chest X-ray model. Research software, "
+        "not a medical device.",
+    )
+    parser.add_argument(
+        "--data-root",
+        type=Path,
+        help="folder with NORMAL/ and PNEUMONIA/, or with manifest.csv; without it synthetic "
+        "radiographs are drawn",
+    )
+    parser.add_argument(
+        "--workdir", type=Path, default=Path("work"), help="everything a run writes (work)"
+    )
+    parser.add_argument(
+        "--preset",
+        choices=PRESETS,
+        help="set of settings to start from (standard, or demo without --data-root)",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML or JSON of settings")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="one setting, such as train.epochs=3; may be repeated",
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="show the libraries' logs and stack traces too"
+    )
+    return parser.parse_args(arguments)
+
+
+def _preset(flags: argparse.Namespace) -> str:
+    return flags.preset or ("standard" if flags.data_root else "demo")
+
+
+def _check_data_root(data_root: Path | None) -> None:
+    if data_root is None:
+        return
+    if not data_root.is_dir():
+        raise ConfigError(f"the data root {data_root} is not a folder; check --data-root")
+    if not any(data_root.iterdir()):
+        raise ConfigError(f"the data root {data_root} is empty; it needs NORMAL/ and PNEUMONIA/")
+
+
+def _usable_work_directory(path: Path) -> WorkDirectory:
+    work = WorkDirectory(path.resolve())
+    try:
+        work.runs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"the work directory {path} cannot be written: {error.strerror}; choose another "
+            "with --workdir"
+        ) from None
+    if not os.access(work.runs, os.W_OK):
+        raise ConfigError(
+            f"the work directory {path} is not writable; choose another with --workdir"
+        )
+    return work
+
+
+def _run(config: PipelineConfig, work: WorkDirectory, data_root: Path | None, verbose: bool) -> int:
+    run = open_run(work, config)
+    with quiet_terminal(run.log_file, verbose) as console, component_lines(console) as lines:
+        console.print(f"run {run.run_id}, log in {run.log_file}")
+        try:
+            with lines.waiting("loading TFX"):
+                # Late, so that --help and a wrong flag are answered before TFX is imported.
+                from pipeline.local import execute
+            summary = execute(config, work, run, data_root, console, lines)
+        except KeyboardInterrupt:
+            run.write_failure("interrupted", "stopped by the user", lines.seconds)
+            console.print("stopped; the same command goes on from what has finished")
+            return EXIT_FAILED
+        except Exception as error:
+            logging.getLogger(__name__).error("the run failed", exc_info=True)
+            failure = explain(error, work.path, lines.running)
+            run.write_failure("failed", failure.sentence, lines.seconds)
+            console.print(f"local_runner: {failure.sentence}", markup=False)
+            return EXIT_DATA if failure.of_data else EXIT_FAILED
+    if summary is None:
+        return EXIT_PUSHED  # registered by TFX's command line; nothing ran
+    return EXIT_PUSHED if summary.pushed else EXIT_NOT_BLESSED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""Names that cross a boundary: tf.Example features, signatures, outputs.
+
+This module owns the words that ExampleGen writes, Transform reads, the served
+model answers with and clients call. It imports nothing of ours.
+"""
+
+# tf.Example features. Each holds exactly one value; what is unknown is explicit.
+IMAGE = "image"  # bytes: the encoded file, JPEG or PNG
+LABEL = "label"  # bytes: one of LABELS
+SUBTYPE = "subtype"  # bytes: free text; SUBTYPE_NONE for normal films
+PATIENT_ID = "patient_id"  # bytes: pseudonym
+SITE = "site"  # bytes
+VIEW = "view"  # bytes: one of VIEWS
+SEX = "sex"  # bytes: one of SEXES
+AGE_YEARS = "age_years"  # int64: 0 to 120, or AGE_UNKNOWN
+WIDTH_PX = "width_px"  # int64
+HEIGHT_PX = "height_px"  # int64
+MEAN_INTENSITY = "mean_intensity"  # float32 in [0, 1]
+SOURCE_FORMAT = "source_format"  # bytes: "JPEG" or "PNG"
+SHA256 = "sha256"  # bytes: hexadecimal digest of the file
+
+RAW_STRING_FEATURES = (
+    IMAGE, LABEL, SUBTYPE, PATIENT_ID, SITE, VIEW, SEX, SOURCE_FORMAT, SHA256,
+)  # fmt: skip
+RAW_INT_FEATURES = (AGE_YEARS, WIDTH_PX, HEIGHT_PX)
+RAW_FLOAT_FEATURES = (MEAN_INTENSITY,)
+
+NORMAL = "NORMAL"
+PNEUMONIA = "PNEUMONIA"
+LABELS = (NORMAL, PNEUMONIA)  # the index in this tuple is the class index
+
+UNKNOWN = "unknown"  # explicit value of a string feature nobody knows
+SUBTYPE_NONE = "none"
+AGE_UNKNOWN = -1
+VIEWS = ("PA", "AP", UNKNOWN)
+SEXES = ("M", "F", "O", UNKNOWN)
+
+TRAIN = "train"
+EVAL = "eval"
+TEST = "test"
+SPLITS = (TRAIN, EVAL, TEST)
+
+
+def transformed_name(feature: str) -> str:
+    """Returns the name a raw feature carries after Transform."""
+    return f"{feature}_xf"
+
+
+# Features that exist only after Transform.
+IMAGE_XF = transformed_name(IMAGE)  # bytes: height * width uint8 pixels, row-major
+LABEL_XF = transformed_name(LABEL)  # int64: index into LABELS
+PIXEL_MEAN_XF = "pixel_mean_xf"  # float32, in units of pixel / 255
+PIXEL_STDDEV_XF = "pixel_stddev_xf"  # float32, in units of pixel / 255
+AGE_BAND = "age_band"  # bytes: one of AGE_BANDS
+
+AGE_BANDS = ("0-4", "5-17", "18-39", "40-64", "65+", UNKNOWN)
+AGE_BAND_STARTS_YEARS = (5, 18, 40, 65)  # first age of every band but the first
+
+# Signatures of the served model and the names of their inputs and outputs.
+SERVING_DEFAULT = "serving_default"
+PREDICT_IMAGES = "predict_images"
+EXPLAIN_IMAGES = "explain_images"
+TRANSFORM_FEATURES = "transform_features"
+SIGNATURES = (SERVING_DEFAULT, PREDICT_IMAGES, EXPLAIN_IMAGES, TRANSFORM_FEATURES)
+
+EXAMPLES = "examples"  # string [batch], serialised tf.Example
+IMAGE_BYTES = "image_bytes"  # string [batch], encoded JPEG or PNG
+
+PROBABILITY = "probability"  # float32 [batch], calibrated P(pneumonia)
+PREDICTED_LABEL = "label"  # string [batch], at the operating point
+CLASS_PROBABILITIES = "class_probabilities"  # float32 [batch, classes]
+HEATMAP = "heatmap"  # float32 [batch, height, width] in [0, 1]
+OVERLAY_BYTES = "overlay_bytes"  # string [batch], PNG
+
+MODEL_NAME = "cxr_pneumonia"

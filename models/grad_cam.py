@@ -1,0 +1,59 @@
+"""Grad-CAM: which regions raised P(pneumonia), as TensorFlow ops for a signature.
+
+Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
+Localization, ICCV 2017.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# Transparent where the map is 0, then yellow to red: black, orange, red and alpha.
+_COLOUR_AT = (0.0, 0.5, 1.0)
+_RED, _GREEN, _BLUE, _OPACITY = (1.0, 1.0, 0.85), (0.9, 0.55, 0.0), (0.2, 0.0, 0.0), (0, 0.35, 0.6)
+
+
+def grad_cam(activations_and_logit: keras.Model, images: tf.Tensor) -> tf.Tensor:
+    """Computes the heatmap of the pneumonia logit.
+
+    Args:
+        activations_and_logit: Model of `models.network.activations_and_logit`.
+        images: `[batch, height, width, 1]` float32, standardised.
+
+    Returns:
+        `[batch, height, width]` float32 in [0, 1]; the largest value of a film is 1,
+        or all are 0 where nothing speaks for pneumonia.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        activations, logit = activations_and_logit(images, training=False)
+    gradients = tape.gradient(logit, activations)
+    importance = tf.reduce_mean(gradients, axis=[1, 2], keepdims=True)
+    evidence = tf.nn.relu(tf.reduce_sum(importance * activations, axis=-1, keepdims=True))
+    resized = tf.image.resize(evidence, images.shape[1:3])[..., 0]
+    largest = tf.reduce_max(resized, axis=[1, 2], keepdims=True)
+    return tf.math.divide_no_nan(resized, largest)
+
+
+def overlay(pixels: tf.Tensor, heatmap: tf.Tensor) -> tf.Tensor:
+    """Lays heatmaps over their films.
+
+    Args:
+        pixels: `[batch, height, width, 1]` float32 in [0, 1].
+        heatmap: `[batch, height, width]` float32 in [0, 1].
+
+    Returns:
+        `[batch]` string, RGB PNG files of the same height and width.
+    """
+    levels = np.linspace(0, 1, 256)
+    table = np.stack(
+        [np.interp(levels, _COLOUR_AT, channel) for channel in (_RED, _GREEN, _BLUE, _OPACITY)],
+        axis=-1,
+    ).astype(np.float32)
+    colours = tf.gather(tf.constant(table), tf.cast(tf.round(heatmap * 255), tf.int32))
+    colour, opacity = colours[..., :3], colours[..., 3:]
+    blended = pixels * (1 - opacity) + colour * opacity
+    rgb = tf.cast(tf.round(tf.clip_by_value(blended, 0, 1) * 255), tf.uint8)
+    return tf.map_fn(tf.io.encode_png, rgb, fn_output_signature=tf.string)

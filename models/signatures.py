@@ -1,0 +1,155 @@
+"""The served model: every signature, written once.
+
+The module carries the Transform graph, the network, the calibration and the operating
+point, so a client sends a file as it is and nothing re-implements the preparation.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import PurePosixPath
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from models import features
+from models.calibration import Calibration, OperatingPoint
+from models.grad_cam import grad_cam, overlay
+from models.network import activations_and_logit
+from models.preprocessing import standardise, unpack_images
+
+OPERATING_POINT_FILE = "operating_point.json"  # in assets.extra
+
+_DEFAULTS: dict[str, tuple[tf.DType, str | int | float]] = {
+    **{name: (tf.string, features.UNKNOWN) for name in features.RAW_STRING_FEATURES},
+    **{name: (tf.int64, features.AGE_UNKNOWN) for name in features.RAW_INT_FEATURES},
+    **{name: (tf.float32, 0.0) for name in features.RAW_FLOAT_FEATURES},
+}
+
+
+class ServedModel(tf.Module):
+    """Answers about films: calibrated probability, label, explanation."""
+
+    def __init__(
+        self,
+        network: keras.Model,
+        transform: tft.TFTransformOutput,
+        image_size_px: int,
+        calibration: Calibration,
+        operating_point: OperatingPoint,
+    ):
+        """Ties the parts together.
+
+        Args:
+            network: Trained model of `models.network.build_network`.
+            transform: Output of the Transform component.
+            image_size_px: Height and width that Transform resizes to.
+            calibration: From logit to probability.
+            operating_point: From probability to label.
+        """
+        super().__init__()
+        self._network = activations_and_logit(network)
+        # TensorFlow saves only the variables that a module names.
+        self.network_variables = [variable.value for variable in self._network.variables]
+        self.transform_layer = transform.transform_features_layer()
+        self._image_size_px = image_size_px
+        self._calibration = calibration
+        self._operating_point = operating_point
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.EXAMPLES)])
+    def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answers serialised tf.Examples; only `image` has to be present."""
+        return self._answer(self._logits(self._transform(_parse(examples))))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.IMAGE_BYTES)])
+    def predict_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answers encoded JPEG or PNG files."""
+        return self._answer(self._logits(self._transform(_raw_features(image_bytes))))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.IMAGE_BYTES)])
+    def explain_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answers encoded files with the probability and a Grad-CAM heatmap."""
+        transformed = self._transform(_raw_features(image_bytes))
+        pixels = unpack_images(transformed, self._image_size_px)
+        images = standardise(pixels, transformed)
+        heatmap = grad_cam(self._network, images)
+        _, logits = self._network(images, training=False)
+        return {
+            features.PROBABILITY: self._probability(logits),
+            features.HEATMAP: heatmap,
+            features.OVERLAY_BYTES: overlay(pixels, heatmap),
+        }
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.EXAMPLES)])
+    def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns what the Transform graph makes of serialised tf.Examples."""
+        return self._transform(_parse(examples))
+
+    def _transform(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return self.transform_layer(raw)
+
+    def _logits(self, transformed: dict[str, tf.Tensor]) -> tf.Tensor:
+        pixels = unpack_images(transformed, self._image_size_px)
+        _, logits = self._network(standardise(pixels, transformed), training=False)
+        return logits
+
+    def _probability(self, logits: tf.Tensor) -> tf.Tensor:
+        scaled = self._calibration.slope * logits[:, 0] + self._calibration.intercept
+        return tf.sigmoid(scaled)
+
+    def _is_pneumonia(self, probability: tf.Tensor) -> tf.Tensor:
+        return probability >= self._operating_point.threshold
+
+    def _answer(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+        probability = self._probability(logits)
+        label = tf.where(self._is_pneumonia(probability), features.PNEUMONIA, features.NORMAL)
+        return {
+            features.PROBABILITY: probability,
+            features.PREDICTED_LABEL: label,
+            features.CLASS_PROBABILITIES: tf.stack([1 - probability, probability], axis=-1),
+        }
+
+
+def save_served_model(model: ServedModel, directory: str) -> None:
+    """Writes the SavedModel with its signatures and its operating point.
+
+    Args:
+        model: What is served.
+        directory: Where to; must not hold a model yet.
+    """
+    signatures = {name: getattr(model, name) for name in features.SIGNATURES}
+    tf.saved_model.save(model, directory, signatures=signatures)
+    facts = {
+        "calibration": asdict(model._calibration),
+        "operating_point": asdict(model._operating_point),
+        "labels": list(features.LABELS),
+        "image_size_px": model._image_size_px,
+    }
+    extra = PurePosixPath(directory) / "assets.extra"
+    tf.io.gfile.makedirs(str(extra))
+    with tf.io.gfile.GFile(str(extra / OPERATING_POINT_FILE), "w") as file:
+        file.write(json.dumps(facts, indent=2))
+
+
+def _parse(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Parses tf.Examples; what an example leaves out is unknown, but for the image."""
+    spec = {
+        name: tf.io.FixedLenFeature([1], dtype, default_value=[default])
+        for name, (dtype, default) in _DEFAULTS.items()
+        if name != features.IMAGE
+    }
+    spec[features.IMAGE] = tf.io.FixedLenFeature([1], tf.string)
+    return tf.io.parse_example(examples, spec)
+
+
+def _raw_features(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Makes the raw features of films of which only the file is known."""
+    batch = tf.shape(image_bytes)[0]
+    raw = {
+        name: tf.fill([batch, 1], tf.constant(default, dtype))
+        for name, (dtype, default) in _DEFAULTS.items()
+    }
+    raw[features.IMAGE] = image_bytes[:, tf.newaxis]
+    return raw

@@ -1,0 +1,138 @@
+"""`tuner_fn` of the Tuner: the search space and how a trial is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import keras_tuner as kt
+import tensorflow_transform as tft
+from keras_tuner.engine.trial import TrialStatus
+from tfx import v1 as tfx
+
+from models.hyperparameters import Hyperparameters, with_tuned
+from models.imbalance import class_weights
+from models.input_pipeline import (
+    TransformedFilms,
+    evaluation_batches,
+    training_batches,
+    training_steps,
+)
+from models.network import build_network
+from models.training import HYPERPARAMETERS, compile_network
+
+# Key of custom_config.
+SEARCH = "search"  # {"algorithm", "trials", "epochs", "max_steps_per_epoch"}
+
+
+def tuner_fn(fn_args: tfx.components.FnArgs) -> tfx.components.TunerFnResult:
+    """Builds the search; the entry point that TFX calls.
+
+    Args:
+        fn_args: Transformed examples, transform graph and working folder;
+            `custom_config` holds `HYPERPARAMETERS` and `SEARCH`.
+
+    Returns:
+        The tuner; its trials open their own data, so there is nothing else to pass.
+    """
+    search = fn_args.custom_config[SEARCH]
+    settings = Hyperparameters.model_validate_json(fn_args.custom_config[HYPERPARAMETERS])
+    shortened = {
+        "train.epochs": search["epochs"],
+        "train.max_steps_per_epoch": search["max_steps_per_epoch"],
+    }
+    transform = tft.TFTransformOutput(fn_args.transform_graph_path)
+    trial = Trial(
+        with_tuned(settings, shortened),
+        TransformedFilms.open(fn_args.train_files, transform),
+        TransformedFilms.open(fn_args.eval_files, transform),
+    )
+    return tfx.components.TunerFnResult(
+        tuner=_make_tuner(trial, search, settings.train.seed, fn_args.working_dir), fit_kwargs={}
+    )
+
+
+class Trial(kt.HyperModel):
+    """One training with the settings that the search proposes."""
+
+    def __init__(
+        self, settings: Hyperparameters, train: TransformedFilms, evaluation: TransformedFilms
+    ):
+        """Keeps the starting point and the films of every trial."""
+        super().__init__()
+        self._settings = settings
+        self._train = train
+        self._evaluation = evaluation
+
+    def build(self, hp: kt.HyperParameters) -> keras.Model:
+        """Builds and compiles the network of a trial."""
+        settings = propose(self._settings, hp)
+        keras.utils.set_random_seed(settings.train.seed)
+        network = build_network(settings.preprocessing.image_size_px, settings.network)
+        compile_network(network, settings.train, training_steps(self._train, settings))
+        return network
+
+    def fit(self, hp: kt.HyperParameters, model: keras.Model, **kwargs: Any) -> Any:
+        """Trains a trial with its own augmentation strength."""
+        settings = propose(self._settings, hp)
+        weighted = settings.train.imbalance == "class_weights"
+        arguments = {"epochs": settings.train.epochs, **kwargs}
+        return model.fit(
+            training_batches(self._train, settings),
+            validation_data=evaluation_batches(self._evaluation, settings),
+            class_weight=class_weights(self._train.counts) if weighted else None,
+            verbose=0,
+            **arguments,
+        )
+
+
+def propose(settings: Hyperparameters, hp: kt.HyperParameters) -> Hyperparameters:
+    """Lays the proposed values over the settings; this is the search space.
+
+    Learning rate, width, depth, dropout and augmentation strength are searched, the
+    network around the configured one so that a small image gets a small network.
+
+    Args:
+        settings: The configured settings, also the first proposal.
+        hp: What the search proposes.
+
+    Returns:
+        The settings of a trial.
+    """
+    network = settings.network
+    widths = sorted({max(4, network.width // 2), network.width, min(128, network.width * 2)})
+    depths = sorted({max(2, network.depth - 1), network.depth})
+    rate = settings.train.learning_rate
+    proposed = {
+        "train.learning_rate": hp.Float(
+            "train.learning_rate", rate / 4, min(1, rate * 4), sampling="log", default=rate
+        ),
+        "network.width": hp.Choice("network.width", widths, default=network.width),
+        "network.depth": hp.Choice("network.depth", depths, default=network.depth),
+        "network.dropout": hp.Float("network.dropout", 0.0, 0.6, default=min(0.6, network.dropout)),
+        "augmentation.strength": hp.Float(
+            "augmentation.strength", 0.0, 1.0, default=settings.augmentation.strength
+        ),
+    }
+    return with_tuned(settings, proposed)
+
+
+class FromConfigured(kt.oracles.BayesianOptimizationOracle):
+    """Bayesian search that tries the configured settings first, so it never ends below them."""
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Proposes the values of a trial."""
+        if not self.trials:
+            return {"status": TrialStatus.RUNNING, "values": dict(self.hyperparameters.values)}
+        return super().populate_space(trial_id)
+
+
+def _make_tuner(trial: Trial, search: dict[str, Any], seed: int, folder: str) -> kt.Tuner:
+    objective = kt.Objective("val_loss", "min")
+    where = {"directory": folder, "project_name": "search"}
+    if search["algorithm"] == "hyperband":
+        return kt.Hyperband(
+            trial, objective=objective, max_epochs=search["epochs"], seed=seed, **where
+        )
+    oracle = FromConfigured(objective=objective, max_trials=search["trials"], seed=seed)
+    return kt.Tuner(oracle, trial, **where)

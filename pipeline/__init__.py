@@ -1,0 +1,1 @@
+"""Configuration, gates, wiring and reports of the pipeline."""

@@ -1,0 +1,242 @@
+"""PipelineConfig: every setting of a run, typed, frozen and checked.
+
+Values come from the defaults, then a preset, then a file, then single overrides
+(`train.epochs=3`). Unknown names and bad values are refused with the list of what is
+allowed. Nothing here imports TensorFlow, so `--help` and typing errors answer at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from models import hyperparameters as hp
+from models.features import MODEL_NAME
+from radiographs.options import IngestOptions
+
+SHIPPED_HYPERPARAMETERS = "shipped"
+
+
+class ConfigError(ValueError):
+    """A setting is unknown or has a value that is not allowed; the text says which."""
+
+
+class Phantoms(hp.Settings):
+    """The embedded default data, drawn when no data root is given."""
+
+    films: int = Field(900, ge=60, le=100_000, description="synthetic radiographs drawn")
+    size_px: int = Field(256, ge=64, le=1024, description="height and width of a phantom")
+    seed: int = Field(0, ge=0, lt=2**31, description="of the drawings")
+
+
+class Tuner(hp.Settings):
+    """The search for hyperparameters."""
+
+    enabled: bool = Field(False, description="search before training")
+    algorithm: Literal["hyperband", "bayesian"] = Field("bayesian", description="search strategy")
+    trials: int = Field(10, ge=1, le=1000, description="settings tried (bayesian)")
+    epochs: int = Field(4, ge=1, le=1000, description="epochs a trial at most")
+    max_steps_per_epoch: int = Field(0, ge=0, description="shortens an epoch; 0 is no limit")
+    hyperparameters: str = Field(
+        "",
+        description="where tuning is off: folder of a best_hyperparameters artifact to import, "
+        f"'{SHIPPED_HYPERPARAMETERS}' for the packaged one, empty for the values given here",
+    )
+
+
+class Evaluation(hp.Settings):
+    """The gates a model has to pass before it is pushed."""
+
+    min_auc: float = Field(0.95, ge=0, le=1, description="floor of the overall ROC AUC")
+    min_recall: float = Field(
+        0.85, ge=0, le=1, description="floor of the recall at the operating point, every slice"
+    )
+    max_auc_drop: float = Field(
+        0.01, ge=0, le=1, description="AUC that may be lost against the last blessed model"
+    )
+    max_recall_drop: float = Field(
+        0.05, ge=0, le=1, description="recall that may be lost against it, every slice"
+    )
+    min_slice_positives: int = Field(
+        20, ge=1, description="a slice with fewer pneumonia films is shown but cannot decide"
+    )
+
+
+class Beam(hp.Settings):
+    """How Apache Beam runs."""
+
+    workers: int = Field(1, ge=1, le=256, description="processes of the local Beam runner")
+    extra_args: tuple[str, ...] = Field(
+        (), description="further Beam arguments, such as --runner=FlinkRunner"
+    )
+
+
+class PipelineConfig(hp.Settings):
+    """A whole run. Two equal configs over equal data give the same model."""
+
+    pipeline_name: str = Field(
+        MODEL_NAME, pattern=r"^[a-z][a-z0-9_-]{0,62}$", description="name in the metadata store"
+    )
+    data: IngestOptions = IngestOptions()
+    phantoms: Phantoms = Phantoms()
+    preprocessing: hp.Preprocessing = hp.Preprocessing()
+    augmentation: hp.Augmentation = hp.Augmentation()
+    network: hp.Network = hp.Network()
+    train: hp.Train = hp.Train()
+    tuner: Tuner = Tuner()
+    evaluation: Evaluation = Evaluation()
+    beam: Beam = Beam()
+
+    @property
+    def hyperparameters(self) -> hp.Hyperparameters:
+        """The part of the settings that the training code is told."""
+        return hp.Hyperparameters(
+            preprocessing=self.preprocessing,
+            augmentation=self.augmentation,
+            network=self.network,
+            train=self.train,
+        )
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "demo": {
+        "preprocessing": {"image_size_px": 96},
+        "network": {"width": 12, "depth": 4, "dense_units": 32},
+        "train": {"epochs": 14, "batch_size": 32, "learning_rate": 2e-3},
+        "tuner": {"enabled": True, "trials": 2, "epochs": 3},
+        "evaluation": {"min_auc": 0.9, "min_recall": 0.7, "min_slice_positives": 15},
+    },
+    "standard": {"tuner": {"hyperparameters": SHIPPED_HYPERPARAMETERS}},
+}
+
+
+def load_config(
+    preset: str = "standard", file: Path | None = None, overrides: Iterable[str] = ()
+) -> PipelineConfig:
+    """Builds the configuration of a run.
+
+    Args:
+        preset: A key of `PRESETS`.
+        file: YAML or JSON file of settings laid over the preset, or None.
+        overrides: `part.setting=value` strings laid over both; values are YAML.
+
+    Returns:
+        The checked, frozen configuration.
+
+    Raises:
+        ConfigError: For an unknown preset, setting or value, or an unreadable file.
+    """
+    if preset not in PRESETS:
+        raise ConfigError(f"there is no preset '{preset}'; choose one of {', '.join(PRESETS)}")
+    values = _merged({}, PRESETS[preset])
+    if file is not None:
+        values = _merged(values, _read_file(file))
+    for override in overrides:
+        values = _merged(values, _parse_override(override))
+    return config_from(values)
+
+
+def config_from(values: Mapping[str, Any]) -> PipelineConfig:
+    """Checks nested settings and freezes them.
+
+    Args:
+        values: Settings by part, such as `{"train": {"epochs": 3}}`.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        ConfigError: Naming each unknown setting and each value that is not allowed.
+    """
+    try:
+        return PipelineConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_explain(item) for item in error.errors())) from None
+
+
+def settings_table() -> str:
+    """Returns every setting with its default and meaning as a Markdown table."""
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    for part, field in PipelineConfig.model_fields.items():
+        if isinstance(field.default, (hp.Settings, IngestOptions)):
+            rows += [
+                _settings_row(f"{part}.{name}", leaf.default, leaf.description)
+                for name, leaf in type(field.default).model_fields.items()
+            ]
+        else:
+            rows.append(_settings_row(part, field.default, field.description))
+    return "\n".join(rows)
+
+
+def _settings_row(name: str, default: Any, description: str | None) -> str:
+    shown = str(default).replace("|", r"\|")
+    return f"| `{name}` | `{shown}` | {description} |"
+
+
+def _merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in top.items():
+        below = result.get(key)
+        both_nested = isinstance(below, Mapping) and isinstance(value, Mapping)
+        result[key] = _merged(below, value) if both_nested else value
+    return result
+
+
+def _read_file(file: Path) -> Mapping[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the config file {file} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        place = str(error).replace("\n", " ")
+        raise ConfigError(f"the config file {file} is not valid YAML or JSON: {place}") from None
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"the config file {file} must hold settings by part, such as 'train:'")
+    return values
+
+
+def _parse_override(override: str) -> Mapping[str, Any]:
+    name, equals, text = override.partition("=")
+    if not equals or not name:
+        raise ConfigError(f"'{override}' is not of the form part.setting=value")
+    try:
+        value: Any = yaml.safe_load(text) if text else ""
+    except yaml.YAMLError:
+        value = text
+    if isinstance(value, str) and _is_number(value):
+        value = float(value)  # YAML 1.1 takes 1e-3 for a string
+    for key in reversed(name.split(".")):
+        value = {key: value}
+    return value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _explain(error: Mapping[str, Any]) -> str:
+    name = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"there is no setting '{name}'; {_allowed_beside(error['loc'])}"
+    return f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"
+
+
+def _allowed_beside(location: tuple[str | int, ...]) -> str:
+    group: Any = PipelineConfig
+    for key in location[:-1]:
+        group = type(group.model_fields[str(key)].default)
+    parent = ".".join(str(key) for key in location[:-1])
+    where = f"'{parent}' has" if parent else "there are"
+    return f"{where}: {', '.join(group.model_fields)}"
+
+
+if __name__ == "__main__":
+    print(settings_table())

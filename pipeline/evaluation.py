@@ -1,0 +1,102 @@
+"""EvalConfig: which metrics on which slices, and the gates a model has to pass."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+
+from models import features
+from pipeline.config import Evaluation
+from pipeline.decisions import DECISION
+from pipeline.gate_metrics import GatedRecall
+
+# Dimensions that a report is sliced by, beside the overall slice.
+SLICES = (features.SUBTYPE, features.VIEW, features.SEX, features.AGE_BAND, features.SITE)
+
+GATED_RECALL = "gated_recall"
+
+
+def make_eval_config(gates: Evaluation) -> tfma.EvalConfig:
+    """Describes the evaluation.
+
+    The model answers as it will be served. Its probability gives the areas under the
+    curves; its label, at the operating point that the model carries, gives recall and
+    the rest. So a candidate and a baseline are each judged at their own point.
+
+    Args:
+        gates: Floors, allowed losses against the baseline, smallest slice.
+
+    Returns:
+        The config of TFMA, with thresholds.
+    """
+    return tfma.EvalConfig(
+        model_specs=[
+            tfma.ModelSpec(
+                model_type="tf_generic",
+                signature_name=features.SERVING_DEFAULT,
+                preprocessing_function_names=[features.TRANSFORM_FEATURES],
+                label_keys={
+                    features.PROBABILITY: features.LABEL_XF,
+                    DECISION: features.LABEL_XF,
+                },
+            )
+        ],
+        slicing_specs=[
+            tfma.SlicingSpec(),
+            *(tfma.SlicingSpec(feature_keys=[feature]) for feature in SLICES),
+        ],
+        metrics_specs=[_probability_metrics(gates), _decision_metrics(gates)],
+    )
+
+
+def _probability_metrics(gates: Evaluation) -> tfma.MetricsSpec:
+    auc_gate = _gate(gates.min_auc, gates.max_auc_drop)
+    overall_only = tfma.PerSliceMetricThreshold(
+        slicing_specs=[tfma.SlicingSpec()], threshold=auc_gate
+    )
+    return tfma.MetricsSpec(
+        output_names=[features.PROBABILITY],
+        metrics=[
+            _metric("ExampleCount"),
+            _metric("AUC", per_slice_thresholds=[overall_only]),
+            _metric("AUCPrecisionRecall"),
+            _metric("Calibration"),
+            _metric("MeanLabel"),
+            _metric("MeanPrediction"),
+            _metric("MeanSquaredError", {"name": "brier_score"}),
+            _metric("CalibrationPlot", {"num_buckets": 10}),
+        ],
+    )
+
+
+def _decision_metrics(gates: Evaluation) -> tfma.MetricsSpec:
+    recall_gate = _gate(gates.min_recall, gates.max_recall_drop)
+    everywhere = [tfma.SlicingSpec(), *(tfma.SlicingSpec(feature_keys=[key]) for key in SLICES)]
+    gated_recall = _metric(
+        GatedRecall.__name__,
+        {"name": GATED_RECALL, "min_positives": gates.min_slice_positives},
+        module=GatedRecall.__module__,
+        per_slice_thresholds=[
+            tfma.PerSliceMetricThreshold(slicing_specs=everywhere, threshold=recall_gate)
+        ],
+    )
+    plain = ("Recall", "Precision", "Specificity", "F1Score", "BinaryAccuracy",
+             "TruePositives", "FalsePositives", "TrueNegatives", "FalseNegatives")  # fmt: skip
+    return tfma.MetricsSpec(
+        output_names=[DECISION], metrics=[gated_recall, *(_metric(name) for name in plain)]
+    )
+
+
+def _metric(name: str, config: dict[str, Any] | None = None, **fields: Any) -> tfma.MetricConfig:
+    return tfma.MetricConfig(class_name=name, config=json.dumps(config or {}), **fields)
+
+
+def _gate(floor: float, drop: float) -> tfma.MetricThreshold:
+    return tfma.MetricThreshold(
+        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": floor}),
+        change_threshold=tfma.GenericChangeThreshold(
+            direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -drop}
+        ),
+    )

@@ -1,0 +1,106 @@
+"""Reads TFMA's validation: which gate passed, which failed and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import tensorflow_model_analysis as tfma
+
+from pipeline.config import Evaluation
+from pipeline.evaluation import GATED_RECALL
+from pipeline.slices import OVERALL, SliceMetrics, slice_of
+
+_SHOWN_NAME = {"auc": "AUC", GATED_RECALL: "recall"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One gate on one slice.
+
+    Attributes:
+        slice: `overall`, or `view=AP`.
+        metric: `AUC` or `recall`.
+        value: What the model reached.
+        bound: What it had to reach.
+        passed: TFMA's decision.
+        why: A sentence.
+    """
+
+    slice: str
+    metric: str
+    value: float
+    bound: float
+    passed: bool
+    why: str
+
+
+def read_verdicts(
+    evaluation_uri: str, slices: Sequence[SliceMetrics], gates: Evaluation
+) -> list[Verdict]:
+    """Lists every gate with TFMA's decision, failures first.
+
+    Args:
+        evaluation_uri: Folder of the `evaluation` artifact.
+        slices: Of `load_slices`, for the values.
+        gates: What was asked for.
+
+    Returns:
+        The verdicts; the model is blessed if all have passed.
+    """
+    failures = list(_failures(tfma.load_validation_result(evaluation_uri)))
+    failed = {(verdict.slice, verdict.metric) for verdict in failures}
+    passed = [
+        verdict
+        for verdict in _floors(slices, gates)
+        if (verdict.slice, verdict.metric) not in failed
+    ]
+    return [*failures, *passed]
+
+
+def _failures(result: tfma.proto.validation_result_pb2.ValidationResult) -> Iterator[Verdict]:
+    for of_slice in result.metric_validations_per_slice:
+        feature, value = slice_of(of_slice.slice_key)
+        name = f"{feature}={value}" if value else feature
+        for failure in of_slice.failures:
+            yield _failed(name, failure)
+    for missing in result.missing_slices:
+        name = ", ".join(missing.feature_keys) or OVERALL
+        yield Verdict(name, "slice", 0, 0, False, f"no test film has {name}")
+
+
+def _failed(
+    slice_name: str, failure: tfma.proto.validation_result_pb2.ValidationFailure
+) -> Verdict:
+    metric = _SHOWN_NAME.get(failure.metric_key.name, failure.metric_key.name)
+    value = failure.metric_value.double_value.value
+    threshold = failure.metric_threshold
+    if threshold.HasField("change_threshold"):
+        bound = threshold.change_threshold.absolute.value
+        why = (
+            f"{metric} on {slice_name} fell by {-value:.4f} against the last blessed model, "
+            f"allowed is {-bound:.4f}"
+        )
+    else:
+        bound = threshold.value_threshold.lower_bound.value
+        why = (
+            f"{metric} on {slice_name} is {value:.4f}, {bound - value:.4f} below the floor of "
+            f"{bound:.4f}"
+        )
+    return Verdict(slice_name, metric, value, bound, False, why)
+
+
+def _floors(slices: Sequence[SliceMetrics], gates: Evaluation) -> Iterator[Verdict]:
+    for one in slices:
+        if one.name == OVERALL:
+            value = one.metrics["auc"]
+            why = f"AUC is {value:.4f}, the floor is {gates.min_auc:.4f}"
+            yield Verdict(one.name, "AUC", value, gates.min_auc, True, why)
+        recall = one.metrics["recall"]
+        why = f"recall on {one.name} is {recall:.4f}, the floor is {gates.min_recall:.4f}"
+        if one.positives < gates.min_slice_positives:
+            why = (
+                f"{one.name} has {one.positives} pneumonia films and cannot decide, that takes "
+                f"{gates.min_slice_positives}"
+            )
+        yield Verdict(one.name, "recall", recall, gates.min_recall, True, why)

@@ -1,0 +1,182 @@
+"""The pipeline: components and what flows between them, for every runner."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from tfx import v1 as tfx
+from tfx.dsl.components.base.base_node import BaseNode
+
+import models
+from components.data_gate.component import DataGate
+from components.model_validator.component import ModelValidator
+from components.radiograph_example_gen.component import RadiographExampleGen
+from models import features, preprocessing, training, tuning
+from pipeline import decisions
+from pipeline.beam import beam_arguments
+from pipeline.config import SHIPPED_HYPERPARAMETERS, PipelineConfig
+from pipeline.evaluation import make_eval_config
+from pipeline.locations import Locations
+
+SHIPPED_FOLDER = Path(models.__file__).parent / "tuned" / "standard"
+BASELINE = "LatestBlessedModel"
+
+
+def create_pipeline(
+    config: PipelineConfig,
+    locations: Locations,
+    metadata_connection_config: Any = None,
+    with_baseline: bool = True,
+) -> tfx.dsl.Pipeline:
+    """Wires the components.
+
+    Args:
+        config: Every setting.
+        locations: Where to read and write.
+        metadata_connection_config: Of the local runner; None where a service keeps it.
+        with_baseline: Whether to compare with the latest blessed model; open-source
+            Kubeflow Pipelines cannot resolve it.
+
+    Returns:
+        The pipeline, to be run or compiled.
+    """
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.pipeline_name,
+        pipeline_root=locations.pipeline_root,
+        components=create_components(config, locations, with_baseline),
+        enable_cache=True,
+        metadata_connection_config=metadata_connection_config,
+        beam_pipeline_args=beam_arguments(config.beam),
+    )
+
+
+def create_components(
+    config: PipelineConfig, locations: Locations, with_baseline: bool
+) -> list[BaseNode]:
+    """Returns the components in the order of the data flow."""
+    source = source_fingerprint()
+    hyperparameters = config.hyperparameters.model_dump_json()
+    training_config = {
+        training.HYPERPARAMETERS: hyperparameters,
+        training.CHECKPOINT_ROOT: locations.checkpoint_root,
+        training.SOURCE_FINGERPRINT: source,
+    }
+
+    example_gen = RadiographExampleGen(locations.data_root, config.data, source)
+    examples = example_gen.outputs["examples"]
+
+    schema_importer = tfx.components.ImportSchemaGen(schema_file=locations.schema_file)
+    data_schema = schema_importer.outputs["schema"]
+    statistics_gen = tfx.components.StatisticsGen(examples=examples, schema=data_schema)
+    statistics = statistics_gen.outputs["statistics"]
+    example_validator = tfx.components.ExampleValidator(statistics=statistics, schema=data_schema)
+    data_gate = DataGate(examples, statistics, data_schema, source)
+
+    transform = tfx.components.Transform(
+        examples=examples,
+        schema=data_schema,
+        preprocessing_fn="models.preprocessing.preprocessing_fn",
+        splits_config=tfx.proto.SplitsConfig(
+            analyze=[features.TRAIN], transform=[features.TRAIN, features.EVAL]
+        ),
+        custom_config={
+            preprocessing.PREPROCESSING_KEY: config.preprocessing.model_dump_json(),
+            training.SOURCE_FINGERPRINT: source,
+        },
+        disable_statistics=True,
+    )
+    transform.add_upstream_node(data_gate)
+
+    hyperparameter_source = _hyperparameters(config, transform, training_config)
+    trainer = tfx.components.Trainer(
+        run_fn="models.training.run_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=data_schema,
+        hyperparameters=(
+            hyperparameter_source.outputs["best_hyperparameters"] if hyperparameter_source else None
+        ),
+        train_args=tfx.proto.TrainArgs(splits=[features.TRAIN]),
+        eval_args=tfx.proto.EvalArgs(splits=[features.EVAL]),
+        custom_config=training_config,
+    )
+    model = trainer.outputs["model"]
+
+    baseline = _baseline() if with_baseline else None
+    evaluator = tfx.components.Evaluator(
+        examples=examples,
+        example_splits=[features.TEST],
+        model=model,
+        baseline_model=baseline.outputs["model"] if baseline else None,
+        schema=data_schema,
+        eval_config=make_eval_config(config.evaluation),
+        module_path=decisions.__name__,
+    )
+    model_validator = ModelValidator(
+        model=model,
+        model_run=trainer.outputs["model_run"],
+        examples=examples,
+        transform_graph=transform.outputs["transform_graph"],
+        source_fingerprint=source,
+    )
+    pusher = tfx.components.Pusher(
+        model=model,
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=model_validator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=locations.serving_root)
+        ),
+    )
+    nodes = [
+        example_gen, schema_importer, statistics_gen, example_validator, data_gate, transform,
+        hyperparameter_source, trainer, baseline, evaluator, model_validator, pusher,
+    ]  # fmt: skip
+    return [node for node in nodes if node is not None]
+
+
+def source_fingerprint() -> str:
+    """Returns a digest of the code that runs inside components.
+
+    TFX's cache knows a function by its name only, so this goes along as a parameter.
+    """
+    digest = hashlib.sha256()
+    root = Path(models.__file__).parent.parent
+    for package in ("components", "models", "radiographs"):
+        for file in sorted((root / package).rglob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _hyperparameters(
+    config: PipelineConfig, transform: BaseNode, training_config: dict[str, Any]
+) -> BaseNode | None:
+    """Returns what hands hyperparameters to the Trainer: a search, an import or nothing."""
+    tuner = config.tuner
+    if tuner.enabled:
+        search = tuner.model_dump(include={"algorithm", "trials", "epochs", "max_steps_per_epoch"})
+        return tfx.components.Tuner(
+            tuner_fn="models.tuning.tuner_fn",
+            examples=transform.outputs["transformed_examples"],
+            transform_graph=transform.outputs["transform_graph"],
+            train_args=tfx.proto.TrainArgs(splits=[features.TRAIN]),
+            eval_args=tfx.proto.EvalArgs(splits=[features.EVAL]),
+            custom_config={**training_config, tuning.SEARCH: search},
+        )
+    if not tuner.hyperparameters:
+        return None
+    shipped = tuner.hyperparameters == SHIPPED_HYPERPARAMETERS
+    return tfx.dsl.Importer(
+        source_uri=str(SHIPPED_FOLDER if shipped else tuner.hyperparameters),
+        artifact_type=tfx.types.standard_artifacts.HyperParameters,
+        output_key="best_hyperparameters",
+    ).with_id("ImportHyperparameters")
+
+
+def _baseline() -> BaseNode:
+    return tfx.dsl.Resolver(
+        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    ).with_id(BASELINE)

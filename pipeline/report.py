@@ -1,0 +1,245 @@
+"""Shows a run's slices without writing code: a table, CSV and HTML.
+
+    python -m pipeline.report slices --workdir W
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.lineage import run_outputs
+from pipeline.locations import WorkDirectory
+from pipeline.progress import PLAIN_WIDTH
+from pipeline.slices import SliceMetrics, load_slices
+from pipeline.summary import Summary
+
+# Column title and TFMA's metric, in the order of the report.
+COLUMNS = {
+    "AUC": "auc",
+    "recall": "recall",
+    "specificity": "specificity",
+    "precision": "precision",
+    "F1": "f1_score",
+    "accuracy": "binary_accuracy",
+    "PR-AUC": "auc_precision_recall",
+    "ECE": "expected_calibration_error",
+    "Brier": "brier_score",
+    "TP": "true_positives",
+    "FP": "false_positives",
+    "TN": "true_negatives",
+    "FN": "false_negatives",
+}
+_TERMINAL_COLUMNS = ("AUC", "recall", "specificity", "precision", "F1", "accuracy", "ECE")
+_COUNT_COLUMNS = ("TP", "FP", "TN", "FN")
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem }
+table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: right }
+th:first-child, td:first-child { text-align: left }
+.failed { color: #b00020; font-weight: 600 } .passed { color: #1b6e3c }
+small { color: #666 }
+"""
+
+
+def slice_frame(slices: Sequence[SliceMetrics]) -> pd.DataFrame:
+    """Returns one row a slice, with counts, metrics and interval bounds.
+
+    Args:
+        slices: Of `pipeline.slices.load_slices`.
+
+    Returns:
+        Frame with the columns `slice`, `films`, `pneumonia`, those of `COLUMNS` and
+        `<column> low`, `<column> high` for metrics that have an interval.
+    """
+    rows = []
+    for one in slices:
+        row: dict[str, float | str] = {
+            "slice": one.name,
+            "films": one.films,
+            "pneumonia": one.positives,
+        }
+        for title, metric in COLUMNS.items():
+            row[title] = one.metrics[metric]
+            if metric in one.intervals:
+                row[f"{title} low"], row[f"{title} high"] = one.intervals[metric]
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def slice_table(slices: Sequence[SliceMetrics]) -> Table:
+    """Returns the slices as a table for the terminal, with 95 % intervals of AUC and recall."""
+    table = Table(title="Test films, at the operating point", title_justify="left")
+    table.add_column("slice", no_wrap=True)
+    for title in ("films", "pneumonia", *_TERMINAL_COLUMNS):
+        table.add_column(title, justify="right", no_wrap=True)
+    for one in slices:
+        cells = [_cell(one, COLUMNS[title], title in ("AUC", "recall")) for title in _TERMINAL_COLUMNS]
+        table.add_row(one.name, str(one.films), str(one.positives), *cells)
+    return table
+
+
+def show(summary: Summary, console: Console, serving_root: Path, page: Path) -> None:
+    """Prints what came of a run: slices, gates, where the model went.
+
+    Args:
+        summary: Of the run.
+        console: Of the terminal.
+        serving_root: Holds the pushed versions.
+        page: The report.
+    """
+    console.print(slice_table(summary.slices))
+    for verdict in summary.verdicts:
+        if not verdict.passed:
+            console.print(f"gate failed: {verdict.why}", markup=False, style="red")
+    passed = sum(verdict.passed for verdict in summary.verdicts)
+    console.print(f"{passed} of {len(summary.verdicts)} gates passed")
+    if summary.pushed:
+        console.print(f"pushed {serving_root / summary.pushed_version}")
+    else:
+        reason = "a gate failed" if not summary.blessed else "it cannot be served, see the log"
+        console.print(f"not pushed: {reason}; {serving_root} is as it was")
+    console.print(f"report {page}")
+
+
+def write_slices(slices: Sequence[SliceMetrics], folder: Path) -> tuple[Path, Path]:
+    """Writes `slices.csv` and `slices.html` and returns both.
+
+    Args:
+        slices: Of `pipeline.slices.load_slices`.
+        folder: Created if need be.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    csv_file, html_file = folder / "slices.csv", folder / "slices.html"
+    slice_frame(slices).to_csv(csv_file, index=False)
+    _write_page(html_file, "Slices", _slices_html(slices))
+    return csv_file, html_file
+
+
+def write_report(summary: Summary, folder: Path) -> Path:
+    """Writes the page of a run, `index.html`, and returns it.
+
+    Args:
+        summary: Of the run.
+        folder: Created if need be.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "index.html"
+    _write_page(page, f"Run {summary.run_id}", _run_html(summary))
+    return page
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the slices of a run and says where CSV and HTML are."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.report")
+    commands = parser.add_subparsers(dest="command", required=True)
+    slices = commands.add_parser("slices", help="metrics by subtype, view, sex, age band, site")
+    slices.add_argument("--workdir", type=Path, default=Path("work"))
+    slices.add_argument("--run", default="latest", metavar="ID", help="run id (latest)")
+    flags = parser.parse_args(arguments)
+    return _print_slices(WorkDirectory(flags.workdir.resolve()), flags.run)
+
+
+def _print_slices(work: WorkDirectory, run: str) -> int:
+    run_id = work.run(run).resolve().name  # `latest` is a link
+    evaluation = run_outputs(work.metadata, run_id).get(("Evaluator", "evaluation"))
+    if evaluation is None:
+        print(f"{work.path} has no evaluated run '{run}'; look into {work.runs}", file=sys.stderr)
+        return 1
+    slices = load_slices(evaluation.uri)
+    csv_file, html_file = write_slices(slices, work.run(run_id) / "report")
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    console.print(slice_table(slices))
+    console.print(f"CSV   {csv_file}\nHTML  {html_file}", highlight=False)
+    return 0
+
+
+def _cell(one: SliceMetrics, metric: str, with_interval: bool) -> str:
+    value = one.metrics[metric]
+    if math.isnan(value):
+        return "-"
+    if with_interval and metric in one.intervals:
+        low, high = one.intervals[metric]
+        return f"{value:.3f} ({low:.3f}-{high:.3f})"
+    return f"{value:.3f}"
+
+
+def _slices_html(slices: Sequence[SliceMetrics]) -> str:
+    titles = ["slice", "films", "pneumonia", *COLUMNS]
+    head = "".join(f"<th>{html.escape(title)}</th>" for title in titles)
+    return f"<table><tr>{head}</tr>{''.join(_row_html(one) for one in slices)}</table>"
+
+
+def _row_html(one: SliceMetrics) -> str:
+    cells = [one.name, str(one.films), str(one.positives)]
+    for title, metric in COLUMNS.items():
+        whole = title in _COUNT_COLUMNS
+        cells.append(f"{one.metrics[metric]:.0f}" if whole else _cell(one, metric, True))
+    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+
+
+def _run_html(summary: Summary) -> str:
+    gates = "".join(
+        f'<li class="{"passed" if verdict.passed else "failed"}">{html.escape(verdict.why)}</li>'
+        for verdict in summary.verdicts
+    )
+    notes = "".join(f"<li>{html.escape(note)}</li>" for note in summary.data.get("notes", []))
+    durations = "".join(
+        f"<tr><td>{html.escape(name)}</td><td>{seconds:.1f} s</td></tr>"
+        for name, seconds in summary.durations_seconds.items()
+    )
+    sections = [
+        f"<p>{html.escape(summary.status)}</p>",
+        f"<h2>Data</h2>{_counts_html(summary)}<ul>{notes}</ul>",
+        f"<h2>Slices</h2>{_slices_html(summary.slices)}" if summary.slices else "",
+        f"<h2>Gates</h2><ul>{gates}</ul>" if gates else "",
+        f"<h2>Operating point</h2>{_operating_point_html(summary)}" if summary.training else "",
+        f"<h2>Durations</h2><table>{durations}</table>" if durations else "",
+        "<p><small>Research software to assist engineers and radiologists; "
+        "not a medical device.</small></p>",
+    ]
+    return "".join(sections)
+
+
+def _counts_html(summary: Summary) -> str:
+    images = summary.data.get("images", {})
+    patients = summary.data.get("patients", {})
+    rows = "".join(
+        f"<tr><td>{split}</td><td>{count}</td><td>{patients.get(split, '')}</td></tr>"
+        for split, count in images.items()
+    )
+    rejected = summary.data.get("rejected", 0)
+    return (
+        f"<table><tr><th>split</th><th>images</th><th>patients</th></tr>{rows}</table>"
+        f"<p>{rejected} files quarantined</p>"
+    )
+
+
+def _operating_point_html(summary: Summary) -> str:
+    point = summary.training["operating_point"]
+    return (
+        f"<p>PNEUMONIA from a calibrated probability of {point['threshold']:.4f}; on the eval "
+        f"split that gives sensitivity {point['sensitivity']:.4f} and specificity "
+        f"{point['specificity']:.4f}.</p>"
+    )
+
+
+def _write_page(file: Path, title: str, body: str) -> None:
+    file.write_text(
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>{body}</html>\n",
+        encoding="utf-8",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

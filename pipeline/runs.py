@@ -1,0 +1,91 @@
+"""The folder of a run: configuration, log, account and report. Imports no TFX."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import PipelineConfig
+from pipeline.locations import WorkDirectory
+
+CONFIG_FILE = "config.json"
+SUMMARY_FILE = "summary.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of the local runner.
+
+    Attributes:
+        run_id: Name of the folder and of the run in the metadata store.
+        folder: `<workdir>/runs/<run id>`.
+    """
+
+    run_id: str
+    folder: Path
+
+    @property
+    def log_file(self) -> Path:
+        """Where the libraries' output goes."""
+        return self.folder / "log.txt"
+
+    @property
+    def summary_file(self) -> Path:
+        """What came of the run."""
+        return self.folder / SUMMARY_FILE
+
+    @property
+    def report_folder(self) -> Path:
+        """Pages and tables for people."""
+        return self.folder / "report"
+
+    def write_failure(self, status: str, reason: str, seconds: dict[str, float]) -> None:
+        """Writes the account of a run that stopped early.
+
+        Args:
+            status: `failed` or `interrupted`.
+            reason: A sentence.
+            seconds: Durations of the components that finished.
+        """
+        account = {
+            "run_id": self.run_id,
+            "status": status,
+            "error": reason,
+            "blessed": False,
+            "pushed": False,
+            "pushed_version": "",
+            "durations_seconds": {name: round(value, 1) for name, value in seconds.items()},
+        }
+        write_json(self.summary_file, account)
+
+
+def open_run(work: WorkDirectory, config: PipelineConfig) -> Run:
+    """Makes the folder of a new run, stores the configuration and turns `latest` to it."""
+    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    run_id, again = stamp, 1
+    while work.run(run_id).exists():
+        again += 1
+        run_id = f"{stamp}-{again}"
+    run = Run(run_id, work.run(run_id))
+    run.folder.mkdir(parents=True)
+    write_json(run.folder / CONFIG_FILE, config.model_dump(mode="json"))
+    _point_latest_to(run.folder)
+    return run
+
+
+def write_json(file: Path, content: dict[str, Any]) -> None:
+    """Writes beside, then renames, so that a reader never sees half a file."""
+    beside = file.with_suffix(".partial")
+    beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(beside, file)
+
+
+def _point_latest_to(folder: Path) -> None:
+    beside = folder.parent / ".latest"
+    beside.unlink(missing_ok=True)
+    beside.symlink_to(folder.name)
+    os.replace(beside, folder.parent / "latest")

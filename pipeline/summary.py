@@ -1,0 +1,140 @@
+"""The account of a run: `summary.json`, and what the terminal and the report show."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ml_metadata.proto.metadata_store_pb2 import Artifact
+
+from components.radiograph_example_gen.executor import INGEST_FILE
+from models.training import TRAINING_RECORD
+from pipeline.config import Evaluation
+from pipeline.gates import Verdict, read_verdicts
+from pipeline.lineage import cached_components, run_outputs
+from pipeline.slices import OVERALL, SliceMetrics, load_slices
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of a run.
+
+    Attributes:
+        run_id: Of the run.
+        status: `pushed` or `not blessed`.
+        blessed: Whether all gates passed.
+        servable: Whether ModelValidator could use the model like a server.
+        pushed_version: Version under the serving root, or empty.
+        data: Layout, images and patients by split, rejected files, notes.
+        slices: Metrics by slice, the overall one first.
+        verdicts: Every gate.
+        training: Hyperparameters, calibration and operating point.
+        cached: Components that the cache answered for.
+        durations_seconds: Of each component.
+    """
+
+    run_id: str
+    status: str
+    blessed: bool = False
+    servable: bool = False
+    pushed_version: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    slices: list[SliceMetrics] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    training: dict[str, Any] = field(default_factory=dict)
+    cached: list[str] = field(default_factory=list)
+    durations_seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def pushed(self) -> bool:
+        """Whether the model went to the serving directory."""
+        return bool(self.pushed_version)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the content of `summary.json`; what is undefined is null."""
+        by_name = {one.name: _metrics_json(one) for one in self.slices}
+        return {
+            "run_id": self.run_id,
+            "status": self.status,
+            "error": "",
+            "blessed": self.blessed,
+            "servable": self.servable,
+            "pushed": self.pushed,
+            "pushed_version": self.pushed_version,
+            "data": self.data,
+            "metrics": {
+                OVERALL: by_name.pop(OVERALL, {}),
+                "slices": by_name,
+            },
+            "gates": [asdict(verdict) for verdict in self.verdicts],
+            "operating_point": self.training.get("operating_point", {}),
+            "calibration": self.training.get("calibration", {}),
+            "hyperparameters": self.training.get("hyperparameters", {}),
+            "cached": self.cached,
+            "durations_seconds": {
+                name: round(seconds, 1) for name, seconds in self.durations_seconds.items()
+            },
+        }
+
+
+def summarise(
+    metadata_file: Path,
+    run_id: str,
+    gates: Evaluation,
+    durations_seconds: dict[str, float],
+) -> Summary:
+    """Collects what a finished run left behind.
+
+    Args:
+        metadata_file: The store of the work directory.
+        run_id: Of the run.
+        gates: What the model had to reach.
+        durations_seconds: Of each component.
+
+    Returns:
+        The account.
+    """
+    outputs = run_outputs(metadata_file, run_id)
+    evaluation_uri = outputs[("Evaluator", "evaluation")].uri
+    slices = load_slices(evaluation_uri)
+    version = _pushed_version(outputs.get(("Pusher", "pushed_model")))
+    return Summary(
+        run_id=run_id,
+        status="pushed" if version else "not blessed",
+        blessed=_is_blessed(outputs.get(("Evaluator", "blessing"))),
+        servable=_is_blessed(outputs.get(("ModelValidator", "blessing"))),
+        pushed_version=version,
+        data=_read_json(outputs.get(("RadiographExampleGen", "report")), INGEST_FILE),
+        slices=slices,
+        verdicts=read_verdicts(evaluation_uri, slices, gates),
+        training=_read_json(outputs.get(("Trainer", "model_run")), TRAINING_RECORD),
+        cached=sorted(cached_components(metadata_file, run_id)),
+        durations_seconds=durations_seconds,
+    )
+
+
+def _metrics_json(one: SliceMetrics) -> dict[str, Any]:
+    values: dict[str, Any] = {"films": one.films, "pneumonia_films": one.positives}
+    for name, value in one.metrics.items():
+        values[name] = None if math.isnan(value) else value
+        if name in one.intervals:
+            values[f"{name}_interval"] = list(one.intervals[name])
+    return values
+
+
+def _is_blessed(blessing: Artifact | None) -> bool:
+    return blessing is not None and blessing.custom_properties["blessed"].int_value == 1
+
+
+def _pushed_version(pushed_model: Artifact | None) -> str:
+    if pushed_model is None or pushed_model.custom_properties["pushed"].int_value != 1:
+        return ""
+    return pushed_model.custom_properties["pushed_version"].string_value
+
+
+def _read_json(artifact: Artifact | None, name: str) -> dict[str, Any]:
+    file = Path(artifact.uri) / name if artifact else None
+    return json.loads(file.read_text(encoding="utf-8")) if file and file.exists() else {}

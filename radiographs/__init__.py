@@ -1,0 +1,1 @@
+"""Where images come from: layouts, decoding, splits, phantoms. No TensorFlow, no TFX."""

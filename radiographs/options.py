@@ -1,0 +1,41 @@
+"""Settings of the ingest: which folder layout, which patient, which split."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class IngestOptions(BaseModel):
+    """How a folder of films becomes examples in train, eval and test."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    layout: Literal["auto", "folders", "manifest"] = Field(
+        "auto", description="class folders or manifest.csv; auto prefers a manifest"
+    )
+    manifest: str = Field("manifest.csv", description="file name of the manifest, under the root")
+    split: Literal["auto", "given", "by_patient"] = Field(
+        "auto",
+        description="auto keeps given splits that can do their job, given keeps all of them, "
+        "by_patient ignores them",
+    )
+    eval_fraction: float = Field(0.15, gt=0, lt=0.5, description="films of eval, where carved")
+    test_fraction: float = Field(0.15, gt=0, lt=0.5, description="films of test, where carved")
+    min_eval_films_per_class: int = Field(
+        50, ge=1, description="a given eval split with fewer joins train"
+    )
+    patient_pattern: str = Field(
+        r"^(person\d+_(?:bacteria|virus)|(?:NORMAL2-)?IM-\d+)",
+        description="first group on the file name is the patient; no match: the whole stem",
+    )
+    subtype_pattern: str = Field(
+        r"_(bacteria|virus)_", description="first group on the file name is the subtype"
+    )
+    min_side_px: int = Field(64, ge=1, description="smaller films are quarantined")
+    max_side_px: int = Field(10_000, ge=64, description="larger films are quarantined")
+    max_quarantine_fraction: float = Field(
+        0.05, ge=0, le=1, description="a larger share of unusable files stops the run"
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="of the split")

@@ -1,0 +1,282 @@
+"""Which film goes to train, eval or test: by patient, never by image.
+
+A split is carved by putting the patients of a kind in an order that only the seed and
+their names decide, and cutting that order at the fractions. A patient's place does not
+depend on the order of the files, and films added elsewhere move only who is at a cut.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from radiographs.errors import DataError
+from radiographs.films import EVAL, LABELS, SPLITS, TEST, TRAIN, Film
+from radiographs.options import IngestOptions
+
+# Fewer groups of a subtype than this are not cut on their own but with the rest of their
+# class: the fractions of so few are mostly rounding.
+_MIN_GROUPS_PER_STRATUM = 20
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """Where each film goes, and why.
+
+    Attributes:
+        split_of: One of `SPLITS` by path.
+        notes: What was decided, as sentences for the user.
+        carved: The splits that were cut from the train films; empty if all were given.
+    """
+
+    split_of: dict[str, str]
+    notes: list[str]
+    carved: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Patients that have to stay together, mostly a single one."""
+
+    films: list[Film]
+
+    @cached_property
+    def patients(self) -> set[str]:
+        return {film.patient_id for film in self.films}
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(sorted({film.label for film in self.films}))
+
+    @cached_property
+    def subtypes(self) -> tuple[str, ...]:
+        return tuple(sorted({film.subtype for film in self.films}))
+
+    def rank(self, seed: int) -> bytes:
+        return hashlib.sha256(f"{seed}/{min(self.patients)}".encode()).digest()
+
+
+def assign_splits(
+    films: Sequence[Film],
+    options: IngestOptions,
+    identical: Iterable[Sequence[str]] = (),
+) -> SplitPlan:
+    """Assigns every film to train, eval or test.
+
+    With `data.split=auto` a given test split stays, a given eval split stays if it has
+    enough films of either class and joins train otherwise, and what is missing is carved
+    from train by patient. `given` keeps the splits as they are, `by_patient` ignores them.
+
+    Args:
+        films: The films; paths are unique.
+        options: Mode, fractions, seed.
+        identical: Groups of paths whose files have the same bytes; the patients of such a
+            group stay together where splits are carved.
+
+    Returns:
+        The split of each film, and the decisions in words.
+
+    Raises:
+        DataError: If a split would lack a class, or has too few patients to be carved.
+    """
+    split_of, notes = _given_splits(films, options)
+    carved: tuple[str, ...] = ()
+    if options.split != "given":
+        carved = tuple(name for name in (EVAL, TEST) if name not in split_of.values())
+    notes += [
+        f"The given {name} split stays: {_amount(_films_in(name, films, split_of))}."
+        for name in (EVAL, TEST)
+        if name in split_of.values()
+    ]
+    if carved:
+        train = _films_in(TRAIN, films, split_of)
+        elsewhere = {film.patient_id for film in films if split_of[film.path] != TRAIN}
+        groups = _group(train, identical)
+        split_of |= _carve(groups, elsewhere, carved, options)
+        notes += _carving_notes(train, groups, elsewhere, split_of, carved)
+    _check_classes(films, split_of, options)
+    return SplitPlan(split_of, notes, carved)
+
+
+def _given_splits(
+    films: Sequence[Film], options: IngestOptions
+) -> tuple[dict[str, str], list[str]]:
+    """Returns the given splits that are respected, train for all other films, and notes."""
+    given = {film.path: film.given_split or TRAIN for film in films}
+    without = sum(not film.given_split for film in films)
+    if without == len(films):
+        return given, ["No splits are given."]
+    if options.split == "by_patient":
+        note = "The given splits are ignored (data.split=by_patient)."
+        return dict.fromkeys(given, TRAIN), [note]
+    notes = []
+    if without:
+        notes.append(
+            f"No split is given for {without:,} of {len(films):,} films: they count as train."
+        )
+    if options.split == "auto" and EVAL in given.values():
+        counts = Counter(film.label for film in _films_in(EVAL, films, given))
+        label = min(LABELS, key=lambda name: counts[name])
+        if counts[label] < options.min_eval_films_per_class:
+            notes.append(
+                f"The given eval split has {counts[label]:,} {label} films, fewer than "
+                f"data.min_eval_films_per_class={options.min_eval_films_per_class}: it joins train."
+            )
+            given = {path: TRAIN if name == EVAL else name for path, name in given.items()}
+    return given, notes
+
+
+def _films_in(name: str, films: Sequence[Film], split_of: dict[str, str]) -> list[Film]:
+    return [film for film in films if split_of[film.path] == name]
+
+
+def _amount(films: Sequence[Film]) -> str:
+    patients = len({film.patient_id for film in films})
+    return f"{len(films):,} films of {patients:,} patients"
+
+
+def _carve(
+    groups: Sequence[_Group],
+    elsewhere: set[str],
+    carved: Sequence[str],
+    options: IngestOptions,
+) -> dict[str, str]:
+    """Returns the split by path of the films of the groups, which were in train so far.
+
+    Patients who also have films elsewhere, in a given split, stay in train.
+    """
+    free = [group for group in groups if group.patients.isdisjoint(elsewhere)]
+    _check_patients(free, carved, bool(elsewhere))
+    split_of = {film.path: TRAIN for group in groups for film in group.films}
+    for name, chosen in _cut(free, carved, options).items():
+        split_of |= {film.path: name for group in chosen for film in group.films}
+    return split_of
+
+
+def _carving_notes(
+    train: Sequence[Film],
+    groups: Sequence[_Group],
+    elsewhere: set[str],
+    split_of: dict[str, str],
+    carved: Sequence[str],
+) -> list[str]:
+    notes = []
+    together = sum(len(group.patients) for group in groups if len(group.patients) > 1)
+    if together:
+        notes.append(
+            f"{together:,} patients share identical files with others: they stay together."
+        )
+    overlapping = elsewhere & {film.patient_id for film in train}
+    if overlapping:
+        notes.append(
+            f"{len(overlapping):,} patients of train also have films in a given split: they stay "
+            "in both."
+        )
+    for name in carved:
+        amount = _amount(_films_in(name, train, split_of))
+        notes.append(f"{name} is carved from {_amount(train)} by patient: {amount}.")
+    return notes
+
+
+def _group(films: Sequence[Film], identical: Iterable[Sequence[str]]) -> list[_Group]:
+    """Joins patients that share a file, also by way of third ones."""
+    patients = sorted({film.patient_id for film in films})
+    number = {patient: index for index, patient in enumerate(patients)}
+    number_of_path = {film.path: number[film.patient_id] for film in films}
+    shared = [
+        [number_of_path[path] for path in same if path in number_of_path] for same in identical
+    ]
+    edges = np.array([pair for same in shared for pair in pairwise(same)], int).reshape(-1, 2)
+    graph = coo_array((np.ones(len(edges)), tuple(edges.T)), shape=(len(patients), len(patients)))
+    _, component = connected_components(graph, directed=False)
+    members: dict[int, list[Film]] = defaultdict(list)
+    for film in films:
+        members[component[number_of_path[film.path]]].append(film)
+    return [_Group(group) for group in members.values()]
+
+
+def _check_patients(groups: Sequence[_Group], carved: Sequence[str], some_given: bool) -> None:
+    needed = len(carved) + 1
+    splits = f"{', '.join((TRAIN, *carved[:-1]))} and {carved[-1]}"
+    for label in LABELS:
+        count = sum(label in group.labels for group in groups)
+        if count < needed:
+            outside = " outside the given splits" if some_given else ""
+            raise DataError(
+                f"the {label} films come from {count} separate patients{outside}, but "
+                f"{splits} need at least {needed}; add films of more patients, or check "
+                "data.patient_pattern"
+            )
+
+
+def _cut(
+    groups: Sequence[_Group], carved: Sequence[str], options: IngestOptions
+) -> dict[str, list[_Group]]:
+    """Cuts each stratum at the fractions; a group goes where its middle film falls."""
+    names = (*carved, TRAIN)
+    fractions = {EVAL: options.eval_fraction, TEST: options.test_fraction}
+    cuts = np.cumsum([fractions[name] for name in carved])
+    chosen: dict[str, list[_Group]] = {name: [] for name in names}
+    for stratum in _strata(sorted(groups, key=lambda group: group.rank(options.seed))):
+        sizes = np.array([len(group.films) for group in stratum])
+        middles = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
+        for group, index in zip(stratum, np.searchsorted(cuts, middles), strict=True):
+            chosen[names[index]].append(group)
+    _give_each_its_classes(chosen)
+    return chosen
+
+
+def _strata(groups: Sequence[_Group]) -> Iterator[list[_Group]]:
+    sizes = Counter((group.labels, group.subtypes) for group in groups)
+    strata: dict[tuple[tuple[str, ...], ...], list[_Group]] = defaultdict(list)
+    for group in groups:
+        kind = (group.labels, group.subtypes)
+        strata[kind if sizes[kind] >= _MIN_GROUPS_PER_STRATUM else (group.labels,)].append(group)
+    yield from strata.values()
+
+
+def _give_each_its_classes(chosen: dict[str, list[_Group]]) -> None:
+    """Moves a group of each class a split lacks, from the split that has most of them.
+
+    That split has at least two, as there are as many groups of a class as splits. A group of
+    that class alone goes first, so that no other class is taken away.
+    """
+    for label in LABELS:
+        having = {
+            name: [group for group in groups if label in group.labels]
+            for name, groups in chosen.items()
+        }
+        for name, groups in having.items():
+            if not groups:
+                donor = max(having, key=lambda other: len(having[other]))
+                moved = min(
+                    having[donor],
+                    key=lambda group: (len(group.labels), len(group.films)),
+                )
+                having[donor].remove(moved)
+                chosen[donor].remove(moved)
+                groups.append(moved)
+                chosen[name].append(moved)
+
+
+def _check_classes(films: Sequence[Film], split_of: dict[str, str], options: IngestOptions) -> None:
+    present = {(split_of[film.path], film.label) for film in films}
+    remedy = {
+        "given": "set data.split=auto to carve what is missing",
+        "auto": "set data.split=by_patient to ignore the given splits",
+    }
+    for name in SPLITS:
+        for label in LABELS:
+            if (name, label) not in present:
+                raise DataError(
+                    f"the {name} split has no {label} films; add some, or "
+                    f"{remedy.get(options.split, 'add patients')}"
+                )

@@ -1,0 +1,1 @@
+"""The data contract, shipped as package data: `schema.pbtxt`."""

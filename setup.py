@@ -1,0 +1,88 @@
+"""What the project needs and what it ships; the lock files are compiled from here."""
+
+from setuptools import find_packages, setup
+
+# TFX fixes the versions of its family and of much below it. Two sets were tried as a whole:
+# TFX 1.16 on Python 3.10 and 3.11, TFX 1.21 on Python 3.12 and 3.13.
+COLUMNS = ('python_version < "3.12"', 'python_version >= "3.12"')
+TFX_FAMILY = {
+    "tfx": ("1.16.0", "1.21.0"),
+    "tfx-bsl": ("1.16.1", "1.21.0"),
+    "ml-metadata": ("1.16.0", "1.21.0"),
+    "tensorflow": ("2.16.2", "2.21.0"),
+    "tensorflow-transform": ("1.16.0", "1.21.0"),
+    "tensorflow-data-validation": ("1.16.1", "1.21.0"),
+    "tensorflow-model-analysis": ("0.47.1", "0.52.0"),
+    "apache-beam": ("2.61.0", "2.77.0"),
+}
+# Which kfp fits is decided by protobuf, and that by TFX and the Python version.
+KUBEFLOW = [
+    'kfp==2.5.0; python_version < "3.11"',
+    'kfp==2.13.0; python_version == "3.11"',
+    'kfp==2.16.1; python_version >= "3.12"',
+]
+SERVING = {"tensorflow-serving-api": ("2.16.1", "2.19.1")}
+
+
+def pinned(versions: dict[str, tuple[str, str]]) -> list[str]:
+    """Returns one exact requirement for each library and column of Python versions."""
+    return [
+        f"{name}=={version}; {column}"
+        for name, pins in versions.items()
+        for version, column in zip(pins, COLUMNS, strict=True)
+    ]
+
+
+setup(
+    name="cxr-pneumonia-pipeline",
+    version="0.1.0",
+    description="TFX pipeline that trains and serves a NORMAL / PNEUMONIA chest X-ray model",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(
+        include=[
+            *("radiographs", "radiographs.*"),
+            *("models", "models.*"),
+            *("components", "components.*"),
+            *("pipeline", "pipeline.*"),
+            *("serving", "serving.*"),
+            "schema",
+        ]
+    ),
+    py_modules=["local_runner", "kubeflow_runner"],
+    package_data={
+        "schema": ["*.pbtxt"],
+        "models": ["tuned/**/*.txt", "tuned/**/*.json"],
+    },
+    install_requires=[
+        *pinned(TFX_FAMILY),
+        # Beam of the first column works with this dill only, and TFX does not import without it.
+        f"dill==0.3.1.1; {COLUMNS[0]}",
+        "keras>=3.12,<4",
+        "keras-tuner>=1.4.8,<2",
+        "numpy>=1.26,<3",
+        "pandas>=1.5,<3",
+        "Pillow>=11",
+        "pydantic>=2.9,<3",
+        "PyYAML>=6",
+        "rich>=13",
+        "scikit-learn>=1.5,<2",
+        "scipy>=1.12,<2",
+        "tensorboard>=2.16",
+        "tensorflow-metadata>=1.16,<2",
+    ],
+    extras_require={
+        "kubeflow": KUBEFLOW,
+        "serving": pinned(SERVING),
+        "dev": [
+            "mypy>=1.18",
+            "opencv-python-headless>=4.11,<6",
+            "packaging>=24",
+            "pytest>=8.4",
+            "ruff>=0.14",
+            "setuptools>=77",
+            "types-PyYAML>=6",
+        ],
+    },
+)

@@ -1,0 +1,205 @@
+"""The Transform graph, run through Beam, against OpenCV and NumPy."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
+
+from models import features, preprocessing
+from models.hyperparameters import Preprocessing
+
+SIZE_PX = 48
+RAW_SPEC = {
+    features.IMAGE: tf.io.FixedLenFeature([1], tf.string),
+    features.LABEL: tf.io.FixedLenFeature([1], tf.string),
+    features.AGE_YEARS: tf.io.FixedLenFeature([1], tf.int64),
+}
+LABELS = ["NORMAL", "PNEUMONIA", "", "PNEUMONIA", "unknown"]
+AGES_YEARS = [-1, 0, 17, 18, 90]
+
+
+def settings(**changes: Any) -> Preprocessing:
+    return Preprocessing(image_size_px=SIZE_PX, clahe_tiles=4, **changes)
+
+
+def custom_config(chosen: Preprocessing) -> dict[str, str]:
+    return {preprocessing.PREPROCESSING_KEY: chosen.model_dump_json()}
+
+
+@functools.cache
+def films() -> tuple[np.ndarray, ...]:
+    """Draws five grey films of the network's own size, so that no resampling is involved."""
+    rng = np.random.default_rng(3)
+    slope = np.linspace(0, 120, SIZE_PX)
+    return tuple(
+        np.clip(30 * number + slope + rng.normal(0, 9, (SIZE_PX, SIZE_PX)), 0, 255).astype(np.uint8)
+        for number in range(5)
+    )
+
+
+@functools.cache
+def encoded_films() -> tuple[bytes, ...]:
+    return tuple(cv2.imencode(".png", film)[1].tobytes() for film in films())
+
+
+def enhanced_films(chosen: Preprocessing) -> np.ndarray:
+    """Does with OpenCV what the graph should do: [5, size, size] uint8."""
+    clahe = cv2.createCLAHE(chosen.clahe_clip_limit, (chosen.clahe_tiles,) * 2)
+    enhance = {"none": np.copy, "equalize": cv2.equalizeHist, "clahe": clahe.apply}
+    return np.stack([enhance[chosen.contrast](film) for film in films()])
+
+
+def raw_examples(encoded: Sequence[bytes]) -> list[dict[str, list[Any]]]:
+    return [
+        {features.IMAGE: [image], features.LABEL: [label.encode()], features.AGE_YEARS: [age]}
+        for image, label, age in zip(encoded, LABELS, AGES_YEARS, strict=True)
+    ]
+
+
+def raw_batch() -> dict[str, tf.Tensor]:
+    return {
+        features.IMAGE: tf.constant(encoded_films())[:, None],
+        features.LABEL: tf.constant(LABELS)[:, None],
+        features.AGE_YEARS: tf.constant(AGES_YEARS, tf.int64)[:, None],
+    }
+
+
+def run_transform(
+    chosen: Preprocessing, encoded: Sequence[bytes], directory: pathlib.Path
+) -> tuple[dict[str, np.ndarray], tft.TFTransformOutput]:
+    """Analyses and transforms the examples as TFX does; returns columns and the graph."""
+    metadata = tft.DatasetMetadata.from_feature_spec(RAW_SPEC)
+    transform = functools.partial(
+        preprocessing.preprocessing_fn, custom_config=custom_config(chosen)
+    )
+    with tft_beam.Context(temp_dir=str(directory / "temporary")):
+        analysis = tft_beam.AnalyzeAndTransformDataset(transform)
+        (rows, _), graph = (raw_examples(encoded), metadata) | analysis
+        graph | tft_beam.WriteTransformFn(str(directory / "transform"))
+    columns = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    return columns, tft.TFTransformOutput(str(directory / "transform"))
+
+
+@pytest.fixture(scope="module", params=["unit", "zscore"])
+def transformed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Preprocessing, dict[str, np.ndarray], tft.TFTransformOutput]:
+    chosen = settings(normalisation=request.param)
+    directory = tmp_path_factory.mktemp(request.param)
+    return chosen, *run_transform(chosen, encoded_films(), directory)
+
+
+def test_transform_writes_the_bytes_of_the_pixels(transformed: Any) -> None:
+    chosen, columns, _ = transformed
+    expected = [[pixels.tobytes()] for pixels in enhanced_films(chosen)]
+    assert columns[features.IMAGE_XF].tolist() == expected
+
+
+def test_transform_writes_labels_and_age_bands(transformed: Any) -> None:
+    _, columns, _ = transformed
+    assert columns[features.LABEL_XF].tolist() == [[0], [1], [-1], [1], [-1]]
+    bands = [[b"unknown"], [b"0-4"], [b"5-17"], [b"18-39"], [b"65+"]]
+    assert columns[features.AGE_BAND].tolist() == bands
+
+
+def test_transform_writes_the_moments_of_all_pixels(transformed: Any) -> None:
+    chosen, columns, _ = transformed
+    mean, stddev = 0.0, 1.0
+    if chosen.normalisation == "zscore":
+        pixels = enhanced_films(chosen) / 255
+        mean, stddev = pixels.mean(), pixels.std()
+    for name, value in ((features.PIXEL_MEAN_XF, mean), (features.PIXEL_STDDEV_XF, stddev)):
+        assert columns[name].shape == (len(LABELS), 1)
+        np.testing.assert_allclose(columns[name], value, rtol=1e-5)
+
+
+def test_the_served_graph_gives_what_training_read(transformed: Any) -> None:
+    _, columns, output = transformed
+    served = output.transform_features_layer()(raw_batch())
+    assert set(served) == set(columns)
+    for name, column in columns.items():
+        np.testing.assert_array_equal(served[name].numpy(), column)
+
+
+def test_the_served_graph_needs_nothing_but_the_image_for_the_pixels(transformed: Any) -> None:
+    _, columns, output = transformed
+    served = output.transform_features_layer()({features.IMAGE: raw_batch()[features.IMAGE]})
+    for name in (features.IMAGE_XF, features.PIXEL_MEAN_XF, features.PIXEL_STDDEV_XF):
+        np.testing.assert_array_equal(served[name].numpy(), columns[name])
+
+
+def test_every_transformed_feature_has_one_value(transformed: Any) -> None:
+    _, _, output = transformed
+    shapes = {name: spec.shape for name, spec in output.transformed_feature_spec().items()}
+    assert shapes == {
+        features.IMAGE_XF: [1],
+        features.LABEL_XF: [1],
+        features.PIXEL_MEAN_XF: [1],
+        features.PIXEL_STDDEV_XF: [1],
+        features.AGE_BAND: [1],
+    }
+
+
+def test_unpacked_and_standardised_pixels_are_numpys(transformed: Any) -> None:
+    chosen, columns, _ = transformed
+    pixels = preprocessing.unpack_images(columns, SIZE_PX)
+    expected = enhanced_films(chosen)[..., None] / 255
+    np.testing.assert_allclose(pixels, expected, atol=1e-6)
+    if chosen.normalisation == "zscore":
+        expected = (expected - expected.mean()) / expected.std()
+    np.testing.assert_allclose(preprocessing.standardise(pixels, columns), expected, atol=1e-4)
+
+
+def test_blank_films_are_standardised_without_dividing_by_zero(tmp_path: pathlib.Path) -> None:
+    blank = cv2.imencode(".png", np.full((SIZE_PX, SIZE_PX), 51, np.uint8))[1].tobytes()
+    chosen = settings(normalisation="zscore", contrast="none")
+    columns, _ = run_transform(chosen, [blank] * len(LABELS), tmp_path)
+    pixels = preprocessing.unpack_images(columns, SIZE_PX)
+    np.testing.assert_allclose(preprocessing.standardise(pixels, columns), 0, atol=1e-3)
+
+
+@pytest.mark.parametrize("contrast", ["none", "equalize", "clahe"])
+def test_prepared_pixels_have_the_contrast_asked_for(contrast: str) -> None:
+    chosen = settings(contrast=contrast)
+    pixels = preprocessing.prepare_pixels(tf.constant(encoded_films()), chosen)
+    np.testing.assert_array_equal(pixels, enhanced_films(chosen))
+
+
+def test_films_of_any_size_and_kind_share_a_batch() -> None:
+    large = cv2.resize(films()[4], (400, 300), interpolation=cv2.INTER_LINEAR)
+    colour = cv2.cvtColor(films()[2], cv2.COLOR_GRAY2BGR)
+    encoded = [cv2.imencode(".jpg", large), cv2.imencode(".png", colour)]
+    pixels = preprocessing.prepare_pixels(
+        tf.constant([file.tobytes() for _, file in encoded]), settings(contrast="none")
+    ).numpy()
+    np.testing.assert_array_equal(pixels[1], films()[2])
+    expected = cv2.resize(large, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
+    assert np.abs(pixels[0].astype(float) - expected).mean() < 2
+
+
+def test_an_image_that_cannot_be_read_is_refused() -> None:
+    encoded = tf.constant([encoded_films()[0], b"not an image"])
+    prepare_in_graph = tf.function(lambda x: preprocessing.prepare_pixels(x, settings()))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="neither a JPEG nor a PNG"):
+        prepare_in_graph(encoded)
+
+
+def test_films_of_another_size_are_not_unpacked() -> None:
+    # Four films of half the side hold as many bytes as one film of the whole side.
+    packed = tf.constant([[bytes((SIZE_PX // 2) ** 2)]] * 4)
+    with pytest.raises((tf.errors.InvalidArgumentError, ValueError)):
+        preprocessing.unpack_images({features.IMAGE_XF: packed}, SIZE_PX)
+
+
+def test_missing_settings_are_named() -> None:
+    with pytest.raises(ValueError, match="custom_config has no 'preprocessing'"):
+        preprocessing.preprocessing_fn(raw_batch(), custom_config={})

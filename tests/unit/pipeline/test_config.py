@@ -1,0 +1,94 @@
+"""PipelineConfig: layers, checks and the sentences that refuse a value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from models.hyperparameters import Hyperparameters, with_tuned
+from pipeline.config import PRESETS, ConfigError, PipelineConfig, load_config, settings_table
+
+
+def test_layers_are_laid_over_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("train: {epochs: 7, batch_size: 8}\n", encoding="utf-8")
+    config = load_config("demo", file, ["train.batch_size=16", "network.dropout=0.25"])
+    assert config.train.epochs == 7
+    assert config.train.batch_size == 16
+    assert config.network.dropout == 0.25
+    assert config.preprocessing.image_size_px == PRESETS["demo"]["preprocessing"]["image_size_px"]
+    assert config.augmentation == PipelineConfig().augmentation
+
+
+def test_numbers_and_text_of_an_override() -> None:
+    config = load_config("standard", None, ["train.learning_rate=1e-4", "tuner.hyperparameters="])
+    assert config.train.learning_rate == 0.0001
+    assert config.tuner.hyperparameters == ""
+
+
+def test_json_survives_a_round_trip() -> None:
+    config = load_config("demo", None, ["data.seed=5"])
+    assert PipelineConfig.model_validate_json(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("train.epoch=3", ["train.epoch", "epochs, batch_size"]),
+        ("nothing.at_all=1", ["nothing", "data, phantoms"]),
+        ("evaluation.min_auc=1.2", ["evaluation.min_auc", "less than or equal to 1", "1.2"]),
+        ("evaluation.min_recall=-0.1", ["evaluation.min_recall", "greater than or equal to 0"]),
+        ("train.imbalance=focal", ["train.imbalance", "'class_weights'", "'oversample'"]),
+        ("train.epochs=many", ["train.epochs", "integer", "many"]),
+        ("train.learning_rate=.nan", ["train.learning_rate"]),
+        ("train.epochs", ["part.setting=value"]),
+    ],
+)
+def test_what_is_not_allowed_is_named(override: str, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_config("standard", None, [override])
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_unknown_preset_lists_the_presets() -> None:
+    with pytest.raises(ConfigError, match="demo, standard"):
+        load_config("huge")
+
+
+@pytest.mark.parametrize("text", ["train: [", "- a list", ""])
+def test_a_file_that_is_no_settings(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"settings\.yaml"):
+        load_config("standard", file)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.yaml"):
+        load_config("standard", tmp_path / "absent.yaml")
+
+
+def test_config_is_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        PipelineConfig().train.epochs = 3  # type: ignore[misc]
+
+
+def test_tuned_values_are_laid_over_and_checked() -> None:
+    tuned = with_tuned(Hyperparameters(), {"network.width": 32, "train.learning_rate": 0.01})
+    assert (tuned.network.width, tuned.train.learning_rate) == (32, 0.01)
+    with pytest.raises(ValueError, match=r"network\.colour"):
+        with_tuned(Hyperparameters(), {"network.colour": 1})
+    with pytest.raises(ValueError, match="dropout"):
+        with_tuned(Hyperparameters(), {"network.dropout": 7})
+
+
+def test_every_setting_has_a_row_with_a_meaning() -> None:
+    rows = settings_table().splitlines()[2:]
+    leaves = sum(
+        len(getattr(part, "model_fields", {})) or 1
+        for part in (getattr(PipelineConfig(), name) for name in PipelineConfig.model_fields)
+    )
+    assert len(rows) == leaves
+    assert all("None" not in row.split("|")[-2] for row in rows)

@@ -1,0 +1,174 @@
+"""Metrics and gates read from TFMA, against scikit-learn on the same scores."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import apache_beam as beam
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import tensorflow_model_analysis as tfma
+from scipy import stats
+from sklearn import metrics
+from tfx_bsl.arrow import table_util
+
+from models import features
+from pipeline.decisions import DECISION
+from pipeline.config import Evaluation
+from pipeline.evaluation import SLICES, make_eval_config
+from pipeline.gates import read_verdicts
+from pipeline.beam import LOCAL_RUNNER
+from pipeline.slices import OVERALL, auc_interval, load_slices, proportion_interval
+
+THRESHOLD = 0.4
+# TFMA bins the scores and interpolates between the points of the curves.
+_TOLERANCES = {"auc": 0.005, "auc_precision_recall": 0.03}
+GATES = Evaluation(min_auc=0.7, min_recall=0.8, min_slice_positives=20)
+
+
+@pytest.fixture(scope="module", name="films")
+def make_films() -> pd.DataFrame:
+    """Scores of 400 films; the site `far` does badly, the site `tiny` has few films."""
+    random = np.random.default_rng(0)
+    count = 400
+    label = (random.random(count) < 0.6).astype(float)
+    site = random.choice(["near", "far", "tiny"], count, p=[0.6, 0.37, 0.03])
+    harder = label * np.select([site == "far", site == "tiny"], [1.3, 4.0])
+    logit = random.normal(2.5 * label - 1.0 - harder, 1.0)
+    probability = 1 / (1 + np.exp(-logit))
+    films = pd.DataFrame({features.LABEL_XF: label, features.PROBABILITY: probability})
+    films[DECISION] = (probability >= THRESHOLD).astype(float)
+    for name in SLICES:
+        films[name] = random.choice(["a", "b"], count)
+    films[features.SUBTYPE] = np.where(label == 1, films[features.SUBTYPE], "none")
+    films[features.SITE] = site
+    return films
+
+
+@pytest.fixture(scope="module", name="evaluation_uri")
+def evaluate(films: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """TFMA's own result over those films, with our gates."""
+    folder = tmp_path_factory.mktemp("evaluation")
+    config = make_eval_config(GATES)
+    spec = config.model_specs[0]
+    spec.ClearField("signature_name")
+    spec.ClearField("preprocessing_function_names")
+    for output in (features.PROBABILITY, DECISION):
+        spec.prediction_keys[output] = output
+    config = tfma.utils.update_eval_config_with_defaults(
+        config, has_baseline=False, rubber_stamp=True
+    )
+    batch = table_util.CanonicalizeRecordBatch(pa.RecordBatch.from_pandas(films))
+    with beam.Pipeline(runner=LOCAL_RUNNER) as pipeline:
+        _ = (
+            pipeline
+            | beam.Create([batch])
+            | tfma.ExtractEvaluateAndWriteResults(
+                eval_config=config,
+                output_path=str(folder),
+                writers=tfma.default_writers(str(folder), eval_config=config),
+            )
+        )
+    return str(folder)
+
+
+def test_metrics_of_every_slice_agree_with_scikit_learn(
+    films: pd.DataFrame, evaluation_uri: str
+) -> None:
+    slices = load_slices(evaluation_uri)
+    assert slices[0].name == OVERALL
+    assert {one.feature for one in slices} == {OVERALL, *SLICES}
+    for one in slices:
+        of_slice = films if one.name == OVERALL else films[films[one.feature] == one.value]
+        label, called = of_slice[features.LABEL_XF], of_slice[DECISION]
+        score = of_slice[features.PROBABILITY]
+        assert (one.films, one.positives) == (len(of_slice), int(label.sum()))
+        expected = {
+            "recall": metrics.recall_score(label, called, zero_division=np.nan),
+            "precision": metrics.precision_score(label, called, zero_division=np.nan),
+            "specificity": metrics.recall_score(1 - label, 1 - called, zero_division=np.nan),
+            "f1_score": metrics.f1_score(label, called, zero_division=np.nan),
+            "binary_accuracy": metrics.accuracy_score(label, called),
+            "brier_score": metrics.mean_squared_error(label, score),
+        }
+        if label.nunique() == 2:
+            expected["auc"] = metrics.roc_auc_score(label, score)
+            if len(of_slice) >= 100:  # a short curve is all interpolation
+                expected["auc_precision_recall"] = metrics.average_precision_score(label, score)
+        else:
+            assert math.isnan(one.metrics["auc"])
+        for name, value in expected.items():
+            tolerance = _TOLERANCES.get(name, 1e-5)
+            assert one.metrics[name] == pytest.approx(value, abs=tolerance, nan_ok=True), name
+
+
+def test_calibration_error_agrees_with_its_definition(
+    films: pd.DataFrame, evaluation_uri: str
+) -> None:
+    label, score = films[features.LABEL_XF], films[features.PROBABILITY]
+    bins = np.floor(score * 10)
+    error = sum(
+        abs(label[bins == one].mean() - score[bins == one].mean()) * (bins == one).mean()
+        for one in bins.unique()
+    )
+    overall = load_slices(evaluation_uri)[0]
+    assert overall.metrics["expected_calibration_error"] == pytest.approx(error, abs=1e-6)
+
+
+def test_verdicts_name_the_slice_that_fails_and_spare_the_tiny_one(
+    films: pd.DataFrame, evaluation_uri: str
+) -> None:
+    slices = load_slices(evaluation_uri)
+    verdicts = {(one.slice, one.metric): one for one in read_verdicts(evaluation_uri, slices, GATES)}
+    far = films[(films[features.SITE] == "far") & (films[features.LABEL_XF] == 1)]
+    tiny = films[(films[features.SITE] == "tiny") & (films[features.LABEL_XF] == 1)]
+    assert far[DECISION].mean() < GATES.min_recall
+    assert tiny[DECISION].mean() < GATES.min_recall
+    assert len(tiny) < GATES.min_slice_positives
+    failed = verdicts[("site=far", "recall")]
+    assert not failed.passed
+    assert failed.value == pytest.approx(far[DECISION].mean())
+    assert f"{GATES.min_recall - far[DECISION].mean():.4f} below the floor" in failed.why
+    assert verdicts[("site=tiny", "recall")].passed
+    assert f"{len(tiny)} pneumonia films and cannot decide" in verdicts[("site=tiny", "recall")].why
+    assert verdicts[(OVERALL, "AUC")].passed
+    for one in slices:
+        positives = films[films[features.LABEL_XF] == 1]
+        recall = (
+            positives if one.name == OVERALL else positives[positives[one.feature] == one.value]
+        )[DECISION].mean()
+        enough = one.positives >= GATES.min_slice_positives
+        assert verdicts[(one.name, "recall")].passed == (not enough or recall >= GATES.min_recall)
+
+
+def test_auc_interval_covers_as_often_as_it_says() -> None:
+    random = np.random.default_rng(1)
+    truth = stats.norm.cdf(1.0 / np.sqrt(2))
+    covered = 0
+    for _ in range(300):
+        positives, negatives = random.normal(1.0, 1, 60), random.normal(0.0, 1, 40)
+        auc = stats.mannwhitneyu(positives, negatives).statistic / (60 * 40)
+        low, high = auc_interval(auc, 60, 40)
+        covered += low <= truth <= high
+    assert 0.9 <= covered / 300 <= 1.0
+
+
+def test_proportion_interval_is_wilsons() -> None:
+    z, n, p = 1.959964, 50, 45 / 50
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    assert proportion_interval(45, 50) == pytest.approx((centre - half, centre + half), abs=1e-6)
+
+
+def test_auc_interval_stays_within_bounds() -> None:
+    assert auc_interval(1.0, 30, 30) == (1.0, 1.0)
+    low, high = auc_interval(0.99, 20, 5)
+    assert 0 <= low < 0.99 < high <= 1
+
+
+def test_gates_are_refused_outside_of_zero_and_one(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="less than or equal to 1"):
+        Evaluation(min_auc=1.001)
