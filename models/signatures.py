@@ -19,6 +19,7 @@ from models.calibration import Calibration, OperatingPoint
 from models.grad_cam import grad_cam, overlay
 from models.network import activations_and_logit
 from models.preprocessing import standardise, unpack_images
+from models.warmup import write_warmup_requests
 
 OPERATING_POINT_FILE = "operating_point.json"  # in assets.extra
 
@@ -113,7 +114,7 @@ class ServedModel(tf.Module):
 
 
 def save_served_model(model: ServedModel, directory: str) -> None:
-    """Writes the SavedModel with its signatures and its operating point.
+    """Writes the SavedModel with its signatures, operating point and warm-up requests.
 
     Args:
         model: What is served.
@@ -131,6 +132,7 @@ def save_served_model(model: ServedModel, directory: str) -> None:
     tf.io.gfile.makedirs(str(extra))
     with tf.io.gfile.GFile(str(extra / OPERATING_POINT_FILE), "w") as file:
         file.write(json.dumps(facts, indent=2))
+    write_warmup_requests(directory)
 
 
 def _parse(examples: tf.Tensor) -> dict[str, tf.Tensor]:

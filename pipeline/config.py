@@ -181,8 +181,9 @@ def _merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in top.items():
         below = result.get(key)
-        both_nested = isinstance(below, Mapping) and isinstance(value, Mapping)
-        result[key] = _merged(below, value) if both_nested else value
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            value = _merged(below, value)
+        result[key] = value
     return result
 
 

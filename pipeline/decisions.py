@@ -35,15 +35,17 @@ def custom_extractors(
 
 
 def _with_decision(extracts: Mapping[str, Any]) -> dict[str, Any]:
-    predictions = extracts[tfma.PREDICTIONS_KEY]
+    return {**extracts, tfma.PREDICTIONS_KEY: _decided(extracts[tfma.PREDICTIONS_KEY])}
+
+
+def _decided(predictions: Mapping[str, Any]) -> dict[str, Any]:
     if features.PROBABILITY in predictions:
-        decided = _decide(predictions)
-    else:  # by model: candidate and baseline
-        decided = {model: _decide(answers) for model, answers in predictions.items()}
-    return {**extracts, tfma.PREDICTIONS_KEY: decided}
+        return _decide(predictions)
+    # By model: candidate and baseline.
+    return {model: _decide(answers) for model, answers in predictions.items()}
 
 
-def _decide(answers: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _decide(answers: Mapping[str, Any]) -> dict[str, np.ndarray]:
     labels = np.asarray(answers[features.PREDICTED_LABEL])
     return {
         features.PROBABILITY: np.asarray(answers[features.PROBABILITY]),

@@ -1,6 +1,6 @@
 """Shows a run's slices without writing code: a table, CSV and HTML.
 
-    python -m pipeline.report slices --workdir W
+python -m pipeline.report slices --workdir W
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ def slice_table(slices: Sequence[SliceMetrics]) -> Table:
     for title in ("films", "pneumonia", *_TERMINAL_COLUMNS):
         table.add_column(title, justify="right", no_wrap=True)
     for one in slices:
-        cells = [_cell(one, COLUMNS[title], title in ("AUC", "recall")) for title in _TERMINAL_COLUMNS]
+        cells = [
+            _cell(one, COLUMNS[title], title in ("AUC", "recall")) for title in _TERMINAL_COLUMNS
+        ]
         table.add_row(one.name, str(one.films), str(one.positives), *cells)
     return table
 

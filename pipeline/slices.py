@@ -136,7 +136,10 @@ def _calibration_errors(evaluation_uri: str) -> Iterator[tuple[tuple[str, str], 
             buckets = plot.value.calibration_histogram_buckets.buckets
             films = sum(bucket.num_weighted_examples.value for bucket in buckets)
             distance = sum(
-                abs(bucket.total_weighted_label.value - bucket.total_weighted_refined_prediction.value)
+                abs(
+                    bucket.total_weighted_label.value
+                    - bucket.total_weighted_refined_prediction.value
+                )
                 for bucket in buckets
             )
             yield slice_of(of_slice.slice_key), distance / films
@@ -155,5 +158,3 @@ def _intervals(
     ):
         if trials:
             yield name, proportion_interval(successes, trials)
-
-

@@ -141,7 +141,9 @@ def _wrong_answer(name: str, answer: dict[str, tf.Tensor], expected: np.ndarray)
         return
     difference = float(np.max(np.abs(probability - expected)))
     if difference > TOLERANCE:
-        yield f"{name} differs from the training path by {difference:.2g}, allowed is {TOLERANCE:.0e}"
+        yield (
+            f"{name} differs from the training path by {difference:.2g}, allowed is {TOLERANCE:.0e}"
+        )
     heatmap = answer.get(features.HEATMAP)
     if heatmap is not None and not np.all((heatmap >= 0) & (heatmap <= 1)):
         yield f"{name} returns a heatmap outside [0, 1]"

@@ -51,9 +51,7 @@ class RadiographExampleGen(FileBasedExampleGen):
             source_fingerprint: Changes with the code, so that no stale cache serves.
         """
         everything = example_gen_pb2.Input.Split(name="films", pattern="*")
-        splits = [
-            example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=1) for name in SPLITS
-        ]
+        splits = [example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=1) for name in SPLITS]
         spec = RadiographExampleGenSpec(
             input_base=input_base,
             input_config=example_gen_pb2.Input(splits=[everything]),

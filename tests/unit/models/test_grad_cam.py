@@ -20,9 +20,7 @@ def make_linear_model() -> keras.Model:
     activations = keras.layers.Conv2D(2, 1, use_bias=False)(image)
     logit = keras.layers.Dense(1)(keras.layers.GlobalAveragePooling2D()(activations))
     model = keras.Model(image, [activations, logit])
-    model.set_weights(
-        [np.array([[[[1.0, -1.0]]]]), np.array([[2.0], [-0.5]]), np.array([0.3])]
-    )
+    model.set_weights([np.array([[[[1.0, -1.0]]]]), np.array([[2.0], [-0.5]]), np.array([0.3])])
     return model
 
 

@@ -16,11 +16,11 @@ from sklearn import metrics
 from tfx_bsl.arrow import table_util
 
 from models import features
-from pipeline.decisions import DECISION
+from pipeline.beam import LOCAL_RUNNER
 from pipeline.config import Evaluation
+from pipeline.decisions import DECISION
 from pipeline.evaluation import SLICES, make_eval_config
 from pipeline.gates import read_verdicts
-from pipeline.beam import LOCAL_RUNNER
 from pipeline.slices import OVERALL, auc_interval, load_slices, proportion_interval
 
 THRESHOLD = 0.4
@@ -122,7 +122,9 @@ def test_verdicts_name_the_slice_that_fails_and_spare_the_tiny_one(
     films: pd.DataFrame, evaluation_uri: str
 ) -> None:
     slices = load_slices(evaluation_uri)
-    verdicts = {(one.slice, one.metric): one for one in read_verdicts(evaluation_uri, slices, GATES)}
+    verdicts = {
+        (one.slice, one.metric): one for one in read_verdicts(evaluation_uri, slices, GATES)
+    }
     far = films[(films[features.SITE] == "far") & (films[features.LABEL_XF] == 1)]
     tiny = films[(films[features.SITE] == "tiny") & (films[features.LABEL_XF] == 1)]
     assert far[DECISION].mean() < GATES.min_recall
