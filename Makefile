@@ -18,7 +18,7 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint lock clean check-python
+.PHONY: help install run test lint lock clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -42,12 +42,10 @@ clean: ## remove .venv and caches; work/ stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-check-python:
+$(INSTALLER):
 	@case " $(PYTHON_VERSIONS) " in *" $(PYTHON_VERSION) "*) ;; *) \
 		echo "Python 3.10 to 3.13 is needed, and none was found$(if $(PYTHON), as $(PYTHON));" \
 			"name one, as in: make install PYTHON=/usr/bin/python3.11" >&2; exit 1;; esac
-
-$(INSTALLER): | check-python
 	@echo "Making $(VENV) with $(PYTHON) ($(PYTHON_VERSION))"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)

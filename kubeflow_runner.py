@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.config import PRESETS, ConfigError, load_config
+from pipeline.config import (
+    PRESETS,
+    SHIPPED_HYPERPARAMETERS,
+    ConfigError,
+    PipelineConfig,
+    load_config,
+)
+from pipeline.progress import quiet_terminal
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,21 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = _parse(arguments)
     try:
         config = load_config(flags.preset, flags.config, flags.set)
-        for name in ("pipeline_root", "data_root"):
-            _check_remote(name, getattr(flags, name))
+        _check(flags, config)
+        _check_output(flags.output)
+        _replace(flags.output, _compile(flags, config))
     except ConfigError as error:
         print(f"kubeflow_runner: {error}", file=sys.stderr)
-        return 2
-    # Late, so that --help and a wrong flag are answered before TFX is imported.
-    from pipeline.kubeflow import compile_pipeline
-
-    try:
-        compile_pipeline(
-            config, flags.target, flags.image, flags.pipeline_root.rstrip("/"),
-            flags.data_root.rstrip("/"), flags.output,
-        )  # fmt: skip
-    except OSError as error:
-        print(f"kubeflow_runner: {flags.output} cannot be written: {error}", file=sys.stderr)
         return 2
     print(f"wrote {flags.output}")
     return 0
@@ -37,26 +37,96 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="kubeflow_runner.py", description="Compiles the pipeline for a cluster."
+        prog="kubeflow_runner.py",
+        description="Compiles the pipeline for open-source Kubeflow Pipelines or for Vertex AI.",
     )
-    parser.add_argument("--target", choices=("kfp", "vertex"), required=True)
+    parser.add_argument(
+        "--target",
+        choices=("kfp", "vertex"),
+        required=True,
+        help="kfp: a PipelineSpec as YAML; vertex: a PipelineJob as JSON",
+    )
     parser.add_argument("--image", required=True, help="container image of the Dockerfile")
     parser.add_argument("--pipeline-root", required=True, help="remote folder of artifacts")
     parser.add_argument("--data-root", required=True, help="remote folder of films")
     parser.add_argument("--output", type=Path, required=True, help="file to write")
-    parser.add_argument("--preset", choices=PRESETS, default="standard")
+    parser.add_argument(
+        "--preset",
+        choices=PRESETS,
+        default="standard",
+        help="set of settings to start from (standard)",
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML or JSON of settings")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="one setting, such as train.epochs=3; may be repeated",
+    )
     return parser.parse_args(arguments)
 
 
-def _check_remote(flag: str, value: str) -> None:
+def _check(flags: argparse.Namespace, config: PipelineConfig) -> None:
+    _check_remote("--pipeline-root", flags.pipeline_root)
+    _check_remote("--data-root", flags.data_root)
+    if config.tuner.hyperparameters not in ("", SHIPPED_HYPERPARAMETERS):
+        _check_remote("tuner.hyperparameters", config.tuner.hyperparameters)
+    if not flags.image.strip():
+        raise ConfigError("--image is empty; name the image that was built from the Dockerfile")
+    if importlib.util.find_spec("kfp") is None:
+        raise ConfigError("the compiler is not installed; run: pip install -e '.[kubeflow]'")
+
+
+def _check_remote(name: str, value: str) -> None:
     """Refuses a relative path, which a container would look for in its own file system."""
     if "://" not in value and not value.startswith("/"):
         raise ConfigError(
-            f"--{flag.replace('_', '-')} {value} means nothing inside a container; give a URI "
-            "such as gs://bucket/folder, or the absolute path of a mounted volume"
+            f"{name} '{value}' means nothing inside a container; give a URI such as "
+            "gs://bucket/folder, or the absolute path of a mounted volume"
         )
+
+
+def _check_output(output: Path) -> None:
+    """Makes the folder of the output; compiling takes a while, so what is wrong is said before."""
+    if output.is_dir():
+        raise ConfigError(f"--output {output} is a folder; name a file in it")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(output, error.strerror) from None
+    if not os.access(output.parent, os.W_OK):
+        raise _unwritable(output, f"its folder {output.parent} is not writable")
+
+
+def _compile(flags: argparse.Namespace, config: PipelineConfig) -> str:
+    # TFX and what it imports talk a great deal; an exception comes through all the same.
+    with tempfile.NamedTemporaryFile() as log, quiet_terminal(Path(log.name), verbose=False):
+        # Late, so that --help and a wrong flag are answered before TFX is imported.
+        from pipeline.kubeflow import compile_pipeline
+
+        return compile_pipeline(
+            config,
+            flags.target,
+            flags.image,
+            flags.pipeline_root.rstrip("/"),
+            flags.data_root.rstrip("/"),
+        )
+
+
+def _replace(output: Path, text: str) -> None:
+    """Writes beside, then renames: a file that was there stays whole until the new one is."""
+    beside = output.with_name(f"{output.name}.partial")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, output)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise _unwritable(output, error.strerror) from None
+
+
+def _unwritable(output: Path, why: str | None) -> ConfigError:
+    return ConfigError(f"{output} cannot be written: {why}; choose another place with --output")
 
 
 if __name__ == "__main__":

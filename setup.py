@@ -3,7 +3,9 @@
 from setuptools import find_packages, setup
 
 # TFX fixes the versions of its family and of much below it. Two sets were tried as a whole:
-# TFX 1.16 on Python 3.10 and 3.11, TFX 1.21 on Python 3.12 and 3.13.
+# TFX 1.16 on Python 3.10 and 3.11, TFX 1.21 on Python 3.12 and 3.13. TFX 1.16 runs on Python 3.11
+# but its metadata ends at 3.10: uv passes over such upper bounds, pip needs the lock and
+# --ignore-requires-python.
 COLUMNS = ('python_version < "3.12"', 'python_version >= "3.12"')
 TFX_FAMILY = {
     "tfx": ("1.16.0", "1.21.0"),

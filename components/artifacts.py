@@ -1,4 +1,8 @@
-"""Artifact types of the pipeline's own components."""
+"""Artifact types of the pipeline's own components.
+
+On Kubeflow a type travels by its name only, and the container imports what that name
+says. TFX takes one package and one class there, so the types stand in `components`.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,10 @@ from tfx.types import artifact
 class IngestReport(artifact.Artifact):
     """What became of every file: `ingest.json`, `quarantine.csv`, `ignored.csv`."""
 
-    TYPE_NAME = "IngestReport"
+    TYPE_NAME = "components.IngestReport"
 
 
 class DataGateReport(artifact.Artifact):
     """What the data gate found: `anomalies.json`."""
 
-    TYPE_NAME = "DataGateReport"
+    TYPE_NAME = "components.DataGateReport"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from pathlib import Path
 from typing import Literal
 
+import yaml
 from tfx import v1 as tfx
 
+from components.radiograph_example_gen.component import RadiographExampleGen
 from models.features import MODEL_NAME
 from models.hyperparameters import with_tuned
 from pipeline.config import SHIPPED_HYPERPARAMETERS, PipelineConfig
@@ -22,14 +21,9 @@ IMAGE_SCHEMA_FILE = "/pipeline/schema/schema.pbtxt"  # see the Dockerfile
 
 
 def compile_pipeline(
-    config: PipelineConfig,
-    target: Target,
-    image: str,
-    pipeline_root: str,
-    data_root: str,
-    output: Path,
-) -> None:
-    """Writes the pipeline as the service takes it.
+    config: PipelineConfig, target: Target, image: str, pipeline_root: str, data_root: str
+) -> str:
+    """Returns the pipeline as the service takes it.
 
     Open-source Kubeflow Pipelines takes a bare PipelineSpec of schema 2.1 and has no
     resolver, so that the first gate there is absolute; Vertex AI takes a PipelineJob
@@ -37,13 +31,16 @@ def compile_pipeline(
 
     Args:
         config: Every setting.
-        target: `kfp` writes YAML, `vertex` JSON.
+        target: The service; `kfp` makes YAML, `vertex` JSON.
         image: Container image of the Dockerfile, with this package installed.
         pipeline_root: Remote folder of artifacts; the model is pushed below it.
         data_root: Remote folder of films.
-        output: File to write; its extension is the caller's affair.
+
+    Returns:
+        The text of the file to upload.
     """
     open_source = target == "kfp"
+    config = _for_a_service(config)
     locations = Locations(
         data_root=data_root,
         pipeline_root=pipeline_root,
@@ -51,33 +48,37 @@ def compile_pipeline(
         checkpoint_root=f"{pipeline_root}/checkpoints",
         schema_file=IMAGE_SCHEMA_FILE,
     )
-    pipeline = create_pipeline(
-        _without_packaged_files(config), locations, with_baseline=not open_source
-    )
     runner_config = tfx.orchestration.experimental.KubeflowV2DagRunnerConfig(
         display_name=config.pipeline_name,
         default_image=image,
         use_pipeline_spec_2_1=open_source,
     )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent) as beside:
-        name = "pipeline.yaml" if open_source else "pipeline.json"
-        runner = tfx.orchestration.experimental.KubeflowV2DagRunner(
-            config=runner_config, output_dir=beside, output_filename=name
-        )
-        runner.run(pipeline)
-        os.replace(Path(beside) / name, output)
-
-
-def _without_packaged_files(config: PipelineConfig) -> PipelineConfig:
-    """Lays the shipped hyperparameters over the settings, since a service cannot import them."""
-    if config.tuner.enabled or config.tuner.hyperparameters != SHIPPED_HYPERPARAMETERS:
-        return config
-    shipped = json.loads(next(SHIPPED_FOLDER.glob("*.txt")).read_text(encoding="utf-8"))
-    tuned = with_tuned(config.hyperparameters, shipped["values"])
-    return config.model_copy(
-        update={
-            **{name: getattr(tuned, name) for name in type(tuned).model_fields},
-            "tuner": config.tuner.model_copy(update={"hyperparameters": ""}),
-        }
+    job = tfx.orchestration.experimental.KubeflowV2DagRunner(runner_config).run(
+        create_pipeline(config, locations, with_baseline=not open_source), write_out=False
     )
+    _always_read_the_films(job["pipelineSpec"])
+    return yaml.safe_dump(job["pipelineSpec"]) if open_source else json.dumps(job, indent=2)
+
+
+def _for_a_service(config: PipelineConfig) -> PipelineConfig:
+    """Puts the settings in terms of a service.
+
+    It knows no underscore in a name and cannot import a packaged file, so the shipped
+    hyperparameters are laid over the settings.
+    """
+    update: dict[str, object] = {"pipeline_name": config.pipeline_name.replace("_", "-")}
+    if not config.tuner.enabled and config.tuner.hyperparameters == SHIPPED_HYPERPARAMETERS:
+        shipped = json.loads(next(SHIPPED_FOLDER.glob("*.txt")).read_text(encoding="utf-8"))
+        tuned = with_tuned(config.hyperparameters, shipped["values"])
+        update |= {name: getattr(tuned, name) for name in type(tuned).model_fields}
+        update["tuner"] = config.tuner.model_copy(update={"hyperparameters": ""})
+    return config.model_copy(update=update)
+
+
+def _always_read_the_films(spec: dict) -> None:
+    """Takes the ingest out of the cache: a service cannot tell whether films have changed.
+
+    Kubeflow Pipelines runs no driver, and the one Vertex AI runs is TFX's own, which
+    looks at one level of folders.
+    """
+    del spec["root"]["dag"]["tasks"][RadiographExampleGen.__name__]["cachingOptions"]

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.status import Status
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 OUR_LOGGERS = ("components", "models", "pipeline", "radiographs")
 PLAIN_WIDTH = 160  # characters, where the output is no terminal
@@ -76,7 +76,7 @@ class ComponentLines(logging.Handler):
         self.running = ""
         self._console = console
         self._started = 0.0
-        self._status: Status | None = None
+        self._live: Progress | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Turns a log record into a line, or into nothing."""
@@ -98,9 +98,9 @@ class ComponentLines(logging.Handler):
 
     def stop(self) -> None:
         """Takes the live line away, whatever is running."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
     def _start(self, component: str) -> None:
         self.running = component
@@ -109,8 +109,10 @@ class ComponentLines(logging.Handler):
 
     def _show(self, what: str) -> None:
         if self._console.is_terminal:
-            self._status = self._console.status(f"{what} ...")
-            self._status.start()
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+            self._live = Progress(*columns, console=self._console, transient=True)
+            self._live.add_task(what)
+            self._live.start()
 
     def _finish(self, component: str) -> None:
         self.stop()

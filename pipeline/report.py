@@ -39,15 +39,16 @@ COLUMNS = {
     "FN": "false_negatives",
 }
 _TERMINAL_COLUMNS = ("AUC", "recall", "specificity", "precision", "F1", "accuracy", "ECE")
+_WITH_INTERVAL = ("AUC", "recall")  # in the terminal, which is narrow
 _COUNT_COLUMNS = ("TP", "FP", "TN", "FN")
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: right }
 th:first-child, td:first-child { text-align: left }
 .failed { color: #b00020; font-weight: 600 } .passed { color: #1b6e3c }
-small { color: #666 }
+small { color: #666; white-space: nowrap } td small { display: block; line-height: 1.1 }
 """
 
 
@@ -84,7 +85,10 @@ def slice_table(slices: Sequence[SliceMetrics]) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     for one in slices:
         cells = [
-            _cell(one, COLUMNS[title], title in ("AUC", "recall")) for title in _TERMINAL_COLUMNS
+            f"{_cell(one, COLUMNS[title])} {_interval(one, COLUMNS[title])}".strip()
+            if title in _WITH_INTERVAL
+            else _cell(one, COLUMNS[title])
+            for title in _TERMINAL_COLUMNS
         ]
         table.add_row(one.name, str(one.films), str(one.positives), *cells)
     return table
@@ -165,14 +169,14 @@ def _print_slices(work: WorkDirectory, run: str) -> int:
     return 0
 
 
-def _cell(one: SliceMetrics, metric: str, with_interval: bool) -> str:
+def _cell(one: SliceMetrics, metric: str) -> str:
     value = one.metrics[metric]
-    if math.isnan(value):
-        return "-"
-    if with_interval and metric in one.intervals:
-        low, high = one.intervals[metric]
-        return f"{value:.3f} ({low:.3f}-{high:.3f})"
-    return f"{value:.3f}"
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
+def _interval(one: SliceMetrics, metric: str) -> str:
+    low, high = one.intervals.get(metric, (math.nan, math.nan))
+    return "" if math.isnan(low) else f"{low:.3f}-{high:.3f}"
 
 
 def _slices_html(slices: Sequence[SliceMetrics]) -> str:
@@ -182,11 +186,15 @@ def _slices_html(slices: Sequence[SliceMetrics]) -> str:
 
 
 def _row_html(one: SliceMetrics) -> str:
-    cells = [one.name, str(one.films), str(one.positives)]
+    cells = [html.escape(one.name), str(one.films), str(one.positives)]
     for title, metric in COLUMNS.items():
-        whole = title in _COUNT_COLUMNS
-        cells.append(f"{one.metrics[metric]:.0f}" if whole else _cell(one, metric, True))
-    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+        if title in _COUNT_COLUMNS:
+            cells.append(f"{one.metrics[metric]:.0f}")
+        else:
+            interval = _interval(one, metric)
+            small = f"<small>{interval}</small>" if interval else ""
+            cells.append(_cell(one, metric) + small)
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
 def _run_html(summary: Summary) -> str:
@@ -200,7 +208,8 @@ def _run_html(summary: Summary) -> str:
         for name, seconds in summary.durations_seconds.items()
     )
     sections = [
-        f"<p>{html.escape(summary.status)}</p>",
+        f'<p class="{"passed" if summary.pushed else "failed"}">{html.escape(summary.status)}'
+        f" {html.escape(summary.pushed_version)}</p>",
         f"<h2>Data</h2>{_counts_html(summary)}<ul>{notes}</ul>",
         f"<h2>Slices</h2>{_slices_html(summary.slices)}" if summary.slices else "",
         f"<h2>Gates</h2><ul>{gates}</ul>" if gates else "",

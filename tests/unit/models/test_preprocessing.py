@@ -54,7 +54,7 @@ def encoded_films() -> tuple[bytes, ...]:
 def enhanced_films(chosen: Preprocessing) -> np.ndarray:
     """Does with OpenCV what the graph should do: [5, size, size] uint8."""
     clahe = cv2.createCLAHE(chosen.clahe_clip_limit, (chosen.clahe_tiles,) * 2)
-    enhance = {"none": np.copy, "equalize": cv2.equalizeHist, "clahe": clahe.apply}
+    enhance: dict[str, Any] = {"none": np.copy, "equalize": cv2.equalizeHist, "clahe": clahe.apply}
     return np.stack([enhance[chosen.contrast](film) for film in films()])
 
 

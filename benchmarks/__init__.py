@@ -1,0 +1,1 @@
+"""Reproducible measurements, each a command that prints a table."""
