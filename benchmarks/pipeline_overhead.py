@@ -62,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(stderr=True, highlight=False)
     try:
         settings = comparable_settings(flags.preset, flags.set)
+        _check_json_folder(flags.json)
         with _work_folder(flags.workdir) as folder:
             comparison = compare(flags.data_root, flags.preset, settings, folder, console)
     except (BenchmarkError, ConfigError) as error:
@@ -120,6 +121,7 @@ def compare(
         BenchmarkError: If one of them fails.
     """
     console.rule("1 of 3: the pipeline")
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"  # TensorFlow's notes would bury the progress
     ours = _run_pipeline(data_root, preset, settings, WorkDirectory(folder / "pipeline"))
     console.rule("2 of 3: the same films as files")
     with console.status("writing films ..."):
@@ -168,6 +170,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _check_json_folder(file: Path | None) -> None:
+    if file is not None and not file.parent.is_dir():
+        raise BenchmarkError(f"there is no folder {file.parent} to write --json to; make it first")
+
+
 @contextmanager
 def _work_folder(workdir: Path | None) -> Iterator[Path]:
     if workdir is None:
@@ -208,8 +215,7 @@ def _run_bare(hyperparameters: dict[str, Any], folder: Path) -> tuple[Measured, 
     write_json(settings, hyperparameters)
     command = [sys.executable, "-m", "benchmarks.bare_keras", "--films", str(folder / "films")]
     command += ["--settings", str(settings), "--output", str(output)]
-    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    measured = run_measured("bare Keras script", command, ROOT, quiet)
+    measured = run_measured("bare Keras script", command, ROOT)
     if measured.status != 0:
         raise BenchmarkError(
             f"the bare script ended with exit status {measured.status}; see what it said above"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,27 +61,28 @@ class Measured:
     status: int
 
 
-def run_measured(
-    name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
-) -> Measured:
+def run_measured(name: str, command: Sequence[str], folder: Path) -> Measured:
     """Runs a command to its end; all it prints goes to the standard error stream.
 
     Args:
         name: Of the span.
         command: Program and arguments.
         folder: Where it runs.
-        environment: Its variables; None for those of this process.
 
     Returns:
         Its time, memory and exit status.
     """
     samples: list[Sample] = []
     started = time.time()
-    with subprocess.Popen(command, cwd=folder, env=environment, stdout=sys.stderr) as process:
+    process = subprocess.Popen(command, cwd=folder, stdout=sys.stderr)
+    try:
         running = True
         while running:
             samples.append(Sample(time.time(), tree_memory_mb(process.pid)))
             running = not _has_ended(process)
+    finally:
+        process.terminate()  # of no effect, unless this process was interrupted
+        process.wait()
     return Measured(Span(name, started, time.time()), tuple(samples), process.returncode)
 
 

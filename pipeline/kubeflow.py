@@ -40,6 +40,7 @@ def compile_pipeline(
         The text of the file to upload.
     """
     open_source = target == "kfp"
+    baseline = None if open_source else tfx.dsl.experimental.LatestBlessedModelStrategy
     config = _for_a_service(config)
     locations = Locations(
         data_root=data_root,
@@ -54,7 +55,7 @@ def compile_pipeline(
         use_pipeline_spec_2_1=open_source,
     )
     job = tfx.orchestration.experimental.KubeflowV2DagRunner(runner_config).run(
-        create_pipeline(config, locations, with_baseline=not open_source), write_out=False
+        create_pipeline(config, locations, baseline_strategy=baseline), write_out=False
     )
     _always_read_the_films(job["pipelineSpec"])
     return yaml.safe_dump(job["pipelineSpec"]) if open_source else json.dumps(job, indent=2)

@@ -8,6 +8,8 @@ from typing import Any
 
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.common.resolver import ResolverStrategy
+from tfx.types import BaseChannel
 
 import models
 from components.data_gate.component import DataGate
@@ -15,6 +17,7 @@ from components.model_validator.component import ModelValidator
 from components.radiograph_example_gen.component import RadiographExampleGen
 from models import features, preprocessing, training, tuning
 from pipeline import decisions
+from pipeline.baseline import CANDIDATE, MODEL, MODEL_BLESSING, LatestOtherBlessedModel
 from pipeline.beam import beam_arguments
 from pipeline.config import SHIPPED_HYPERPARAMETERS, PipelineConfig
 from pipeline.evaluation import make_eval_config
@@ -28,7 +31,7 @@ def create_pipeline(
     config: PipelineConfig,
     locations: Locations,
     metadata_connection_config: Any = None,
-    with_baseline: bool = True,
+    baseline_strategy: type[ResolverStrategy] | None = LatestOtherBlessedModel,
 ) -> tfx.dsl.Pipeline:
     """Wires the components.
 
@@ -36,8 +39,8 @@ def create_pipeline(
         config: Every setting.
         locations: Where to read and write.
         metadata_connection_config: Of the local runner; None where a service keeps it.
-        with_baseline: Whether to compare with the latest blessed model; open-source
-            Kubeflow Pipelines cannot resolve it.
+        baseline_strategy: Finds the model to compare with; a service knows only TFX's own
+            strategies, and open-source Kubeflow Pipelines none.
 
     Returns:
         The pipeline, to be run or compiled.
@@ -45,7 +48,7 @@ def create_pipeline(
     return tfx.dsl.Pipeline(
         pipeline_name=config.pipeline_name,
         pipeline_root=locations.pipeline_root,
-        components=create_components(config, locations, with_baseline),
+        components=create_components(config, locations, baseline_strategy),
         enable_cache=True,
         metadata_connection_config=metadata_connection_config,
         beam_pipeline_args=beam_arguments(config.beam),
@@ -53,7 +56,9 @@ def create_pipeline(
 
 
 def create_components(
-    config: PipelineConfig, locations: Locations, with_baseline: bool
+    config: PipelineConfig,
+    locations: Locations,
+    baseline_strategy: type[ResolverStrategy] | None,
 ) -> list[BaseNode]:
     """Returns the components in the order of the data flow."""
     source = source_fingerprint()
@@ -104,12 +109,12 @@ def create_components(
     )
     model = trainer.outputs["model"]
 
-    baseline = _baseline() if with_baseline else None
+    baseline = _baseline(baseline_strategy, model) if baseline_strategy else None
     evaluator = tfx.components.Evaluator(
         examples=examples,
         example_splits=[features.TEST],
         model=model,
-        baseline_model=baseline.outputs["model"] if baseline else None,
+        baseline_model=baseline.outputs[MODEL] if baseline else None,
         schema=data_schema,
         eval_config=make_eval_config(config.evaluation),
         module_path=decisions.__name__,
@@ -174,9 +179,11 @@ def _hyperparameters(
     ).with_id("ImportHyperparameters")
 
 
-def _baseline() -> BaseNode:
-    return tfx.dsl.Resolver(
-        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
-    ).with_id(BASELINE)
+def _baseline(strategy: type[ResolverStrategy], candidate: BaseChannel) -> BaseNode:
+    channels: dict[str, BaseChannel] = {
+        MODEL: tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        MODEL_BLESSING: tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    }
+    if issubclass(strategy, LatestOtherBlessedModel):  # TFX's own takes no third channel
+        channels[CANDIDATE] = candidate
+    return tfx.dsl.Resolver(strategy_class=strategy, **channels).with_id(BASELINE)

@@ -13,7 +13,6 @@ import tensorflow as tf
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from tfx.dsl.components.base import base_executor
-from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils
 
@@ -86,8 +85,9 @@ class DataGateExecutor(base_executor.BaseExecutor):
         anomalies = [*schema_anomalies(statistics, schema), *leaks(identities)]
         report = [asdict(anomaly) for anomaly in anomalies]
         report_uri = artifact_utils.get_single_uri(output_dict[REPORT])
-        with fileio.open(f"{report_uri}/{ANOMALIES_FILE}", "w") as file:
-            file.write(json.dumps(report, indent=2, ensure_ascii=False))
+        io_utils.write_string_file(
+            f"{report_uri}/{ANOMALIES_FILE}", json.dumps(report, indent=2, ensure_ascii=False)
+        )
         if anomalies:
             listed = "\n".join(f"  - {anomaly}" for anomaly in anomalies)
             raise DataGateError(f"the data breaks its contract:\n{listed}")

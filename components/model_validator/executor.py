@@ -13,9 +13,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.dsl.components.base import base_executor
-from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
-from tfx.utils import path_utils
+from tfx.utils import io_utils, path_utils
 
 from models import features
 from models.calibration import Calibration
@@ -162,6 +161,5 @@ def _some_films(uris: list[str]) -> list[bytes]:
 
 def _bless(blessing: Artifact, faults: list[str]) -> None:
     file_name = _NOT_BLESSED_FILE if faults else _BLESSED_FILE
-    with fileio.open(os.path.join(blessing.uri, file_name), "w") as file:
-        file.write("\n".join(faults))
+    io_utils.write_string_file(os.path.join(blessing.uri, file_name), "\n".join(faults))
     blessing.set_int_custom_property(_BLESSED_PROPERTY, int(not faults))

@@ -264,7 +264,8 @@ def test_artifact_types_of_our_own_are_found_by_their_names(spec: pb.PipelineSpe
         schema = yaml.safe_load(output.artifact_type.instance_schema)
         assert schema["title"] == name
         module, _, title = name.rpartition(".")
-        assert getattr(importlib.import_module(module), title).TYPE_NAME == name
+        found = getattr(importlib.import_module(module), title)
+        assert found.TYPE_NAME == name
 
 
 # Where hyperparameters come from.

@@ -1,0 +1,41 @@
+"""Which model a candidate has to stand up to."""
+
+from __future__ import annotations
+
+from ml_metadata.metadata_store import MetadataStore
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
+    LatestBlessedModelStrategy,
+)
+from tfx.types import Artifact
+
+MODEL = "model"
+MODEL_BLESSING = "model_blessing"
+CANDIDATE = "candidate"
+
+
+class LatestOtherBlessedModel(LatestBlessedModelStrategy):
+    """Resolves the latest blessed model that is not the candidate itself.
+
+    When nothing has changed, the cache hands out the model that the run before has
+    blessed. Compared with itself it would be evaluated and pushed once more.
+    """
+
+    def resolve_artifacts(
+        self, store: MetadataStore, input_dict: dict[str, list[Artifact]]
+    ) -> dict[str, list[Artifact]] | None:
+        """Finds the baseline.
+
+        Args:
+            store: The metadata store.
+            input_dict: All artifacts of `MODEL` and `MODEL_BLESSING`, and the `CANDIDATE`.
+
+        Returns:
+            The same keys; no model and no blessing where no other model is blessed.
+        """
+        candidates = input_dict[CANDIDATE]
+        own_ids = {candidate.id for candidate in candidates}
+        known = {
+            MODEL: [model for model in input_dict[MODEL] if model.id not in own_ids],
+            MODEL_BLESSING: input_dict[MODEL_BLESSING],
+        }
+        return {**super().resolve_artifacts(store, known), CANDIDATE: candidates}
