@@ -81,6 +81,7 @@ setup(
             "mypy>=1.18",
             "opencv-python-headless>=4.11,<6",
             "packaging>=24",
+            "psutil>=6",
             "pytest>=8.4",
             "ruff>=0.14",
             "setuptools>=77",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from tfx import v1 as tfx
@@ -57,8 +57,12 @@ def compile_pipeline(
     job = tfx.orchestration.experimental.KubeflowV2DagRunner(runner_config).run(
         create_pipeline(config, locations, baseline_strategy=baseline), write_out=False
     )
-    _always_read_the_films(job["pipelineSpec"])
-    return yaml.safe_dump(job["pipelineSpec"]) if open_source else json.dumps(job, indent=2)
+    spec = job["pipelineSpec"]
+    _always_read_the_films(spec)
+    if open_source:
+        spec["defaultPipelineRoot"] = pipeline_root  # only a job has a place of its own for it
+        return yaml.safe_dump(spec)
+    return json.dumps(job, indent=2)
 
 
 def _for_a_service(config: PipelineConfig) -> PipelineConfig:
@@ -67,7 +71,7 @@ def _for_a_service(config: PipelineConfig) -> PipelineConfig:
     It knows no underscore in a name and cannot import a packaged file, so the shipped
     hyperparameters are laid over the settings.
     """
-    update: dict[str, object] = {"pipeline_name": config.pipeline_name.replace("_", "-")}
+    update: dict[str, Any] = {"pipeline_name": config.pipeline_name.replace("_", "-")}
     if not config.tuner.enabled and config.tuner.hyperparameters == SHIPPED_HYPERPARAMETERS:
         shipped = json.loads(next(SHIPPED_FOLDER.glob("*.txt")).read_text(encoding="utf-8"))
         tuned = with_tuned(config.hyperparameters, shipped["values"])
@@ -76,7 +80,7 @@ def _for_a_service(config: PipelineConfig) -> PipelineConfig:
     return config.model_copy(update=update)
 
 
-def _always_read_the_films(spec: dict) -> None:
+def _always_read_the_films(spec: dict[str, Any]) -> None:
     """Takes the ingest out of the cache: a service cannot tell whether films have changed.
 
     Kubeflow Pipelines runs no driver, and the one Vertex AI runs is TFX's own, which

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,17 @@ class NamedDagRunner(tfx.orchestration.LocalDagRunner):
             pipeline by a call of `run` that starts nothing.
     """
 
-    def __init__(self, run_id: str):
-        """Remembers the id."""
+    def __init__(self, run_id: str, prepare: Callable[[], object]):
+        """Remembers the id, and what has to happen before the first component."""
         super().__init__()
         self.started = False
         self._run_id = run_id
+        self._prepare = prepare
 
     def run_with_ir(self, pipeline: Any, run_options: Any = None) -> None:
         """Runs the compiled pipeline under the id."""
         self.started = True
+        self._prepare()
         # Transform puts absl's level back to what its flag says, so the flag has to say it.
         logging.set_verbosity(logging.INFO)
         runtime_parameter_utils.substitute_runtime_parameter(
@@ -68,11 +71,15 @@ def execute(
     Returns:
         What came of the run, or None if TFX's command line only registered it.
     """
-    if data_root is None:
-        data_root = _draw_phantoms(config, work, console)
+    films = data_root or work.phantoms
+
+    def prepare() -> None:
+        if data_root is None:
+            _draw_phantoms(config, work, console)
+
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(work.metadata))
-    runner = NamedDagRunner(run.run_id)
-    runner.run(create_pipeline(config, work.locations(data_root), connection))
+    runner = NamedDagRunner(run.run_id, prepare)
+    runner.run(create_pipeline(config, work.locations(films), connection))
     if not runner.started:
         return None
     summary = summarise(work.metadata, run.run_id, config.evaluation, lines.seconds)
@@ -83,10 +90,10 @@ def execute(
     return summary
 
 
-def _draw_phantoms(config: PipelineConfig, work: WorkDirectory, console: Console) -> Path:
+def _draw_phantoms(config: PipelineConfig, work: WorkDirectory, console: Console) -> None:
     phantoms = config.phantoms
     console.print(f"no --data-root: {phantoms.films} synthetic radiographs stand in")
-    return write_phantoms(
+    write_phantoms(
         work.phantoms,
         films=phantoms.films,
         size_px=phantoms.size_px,

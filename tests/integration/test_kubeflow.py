@@ -26,6 +26,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 from rich.console import Console
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor as container
 from tfx.orchestration.kubeflow.v2.file_based_example_gen import driver
+from tfx.types import Artifact
 
 import kubeflow_runner
 from models import features
@@ -137,9 +138,12 @@ def test_schema_versions(specs: dict[str, pb.PipelineSpec]) -> None:
     assert versions == {"kfp": "2.1.0", "vertex": "2.0.0"}
 
 
-def test_the_vertex_file_is_a_pipeline_job(files: dict[str, Path]) -> None:
+def test_artifacts_go_below_the_pipeline_root(
+    files: dict[str, Path], specs: dict[str, pb.PipelineSpec]
+) -> None:
     job = json_format.ParseDict(json.loads(files["vertex"].read_text()), pb.PipelineJob())
     assert job.runtime_config.gcs_output_directory == PIPELINE_ROOT
+    assert specs["kfp"].default_pipeline_root == PIPELINE_ROOT
 
 
 def test_the_service_accepts_the_name(spec: pb.PipelineSpec) -> None:
@@ -233,7 +237,7 @@ def test_films_come_from_the_data_root(spec: pb.PipelineSpec) -> None:
     assert constant(spec, "RadiographExampleGen", "input_base") == DATA_ROOT
 
 
-def test_everything_written_is_below_the_pipeline_root(spec: pb.PipelineSpec) -> None:
+def test_models_and_checkpoints_go_below_the_pipeline_root(spec: pb.PipelineSpec) -> None:
     destination = json.loads(constant(spec, "Pusher", "push_destination"))
     pushed = destination["filesystem"]["base_directory"]
     assert pushed == f"{PIPELINE_ROOT}/serving_model/{features.MODEL_NAME}"
@@ -265,7 +269,7 @@ def test_artifact_types_of_our_own_are_found_by_their_names(spec: pb.PipelineSpe
         assert schema["title"] == name
         module, _, title = name.rpartition(".")
         found = getattr(importlib.import_module(module), title)
-        assert found.TYPE_NAME == name
+        assert issubclass(found, Artifact)
 
 
 # Where hyperparameters come from.
@@ -334,9 +338,8 @@ def executor_input(
         found = known[source.producer_task, source.output_artifact_key]
         message.inputs.artifacts[name].artifacts.append(found)
     for name, output in spec.components[task].output_definitions.artifacts.items():
-        message.outputs.artifacts[name].artifacts.add(
-            name=f"{task}/{name}", uri=str(folder / task / name), type=output.artifact_type
-        )
+        uri = str(folder / task / name)
+        message.outputs.artifacts[name].artifacts.add(uri=uri, type=output.artifact_type)
     message.outputs.output_file = str(folder / task / "executor_output.json")
     return message
 
@@ -356,6 +359,7 @@ def play(spec: pb.PipelineSpec, task: str, known: Artifacts, folder: Path) -> No
     for name, artifacts in output.artifacts.items():
         artifact = message.outputs.artifacts[name].artifacts[0]
         artifact.metadata.CopyFrom(artifacts.artifacts[0].metadata)
+        artifact.name = str(len(known) + 1)  # the service's number, known only afterwards
         known[task, name] = artifact
 
 
