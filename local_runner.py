@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from pipeline.config import PRESETS, ConfigError, PipelineConfig, load_config
 from pipeline.failures import explain
 from pipeline.locations import WorkDirectory
 from pipeline.progress import component_lines, quiet_terminal
-from pipeline.runs import open_run
+from pipeline.runs import Run, open_run
 
 EXIT_PUSHED, EXIT_FAILED, EXIT_USAGE, EXIT_DATA, EXIT_NOT_BLESSED = 0, 1, 2, 3, 4
 
@@ -25,14 +24,15 @@ EXIT_PUSHED, EXIT_FAILED, EXIT_USAGE, EXIT_DATA, EXIT_NOT_BLESSED = 0, 1, 2, 3, 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the pipeline as the flags say and returns the exit status."""
     flags = _parse(arguments)
+    work = WorkDirectory(flags.workdir.resolve())
     try:
         config = load_config(_preset(flags), flags.config, flags.set)
-        work = _usable_work_directory(flags.workdir)
         _check_data_root(flags.data_root)
+        run = open_run(work, config)
     except ConfigError as error:
         print(f"local_runner: {error}", file=sys.stderr)
         return EXIT_USAGE
-    return _run(config, work, flags.data_root, flags.verbose)
+    return _run(config, work, run, flags.data_root, flags.verbose)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -82,24 +82,9 @@ def _check_data_root(data_root: Path | None) -> None:
         raise ConfigError(f"the data root {data_root} is empty; it needs NORMAL/ and PNEUMONIA/")
 
 
-def _usable_work_directory(path: Path) -> WorkDirectory:
-    work = WorkDirectory(path.resolve())
-    try:
-        work.runs.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"the work directory {path} cannot be written: {error.strerror}; choose another "
-            "with --workdir"
-        ) from None
-    if not os.access(work.runs, os.W_OK):
-        raise ConfigError(
-            f"the work directory {path} is not writable; choose another with --workdir"
-        )
-    return work
-
-
-def _run(config: PipelineConfig, work: WorkDirectory, data_root: Path | None, verbose: bool) -> int:
-    run = open_run(work, config)
+def _run(
+    config: PipelineConfig, work: WorkDirectory, run: Run, data_root: Path | None, verbose: bool
+) -> int:
     with quiet_terminal(run.log_file, verbose) as console, component_lines(console) as lines:
         console.print(f"run {run.run_id}, log in {run.log_file}")
         try:

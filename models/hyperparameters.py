@@ -6,6 +6,7 @@ is written once. Nothing here imports TensorFlow.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -85,12 +86,15 @@ class Hyperparameters(Settings):
     train: Train = Train()
 
 
-def with_tuned(settings: Hyperparameters, tuned: dict[str, Any]) -> Hyperparameters:
+def with_tuned(
+    settings: Hyperparameters, tuned: dict[str, Any], keep: Collection[str] = ()
+) -> Hyperparameters:
     """Lays the values of a search over the settings.
 
     Args:
         settings: What the search started from.
         tuned: Values by dotted name, such as `{"network.dropout": 0.4}`.
+        keep: Names that stay as the settings have them.
 
     Returns:
         The settings with those values, checked like any other.
@@ -103,5 +107,6 @@ def with_tuned(settings: Hyperparameters, tuned: dict[str, Any]) -> Hyperparamet
         part, _, setting = name.partition(".")
         if setting not in values.get(part, {}):
             raise ValueError(f"the tuned hyperparameter '{name}' is not a setting of this version")
-        values[part][setting] = value
+        if name not in keep:
+            values[part][setting] = value
     return Hyperparameters.model_validate(values)

@@ -32,6 +32,7 @@ _LOG = logging.getLogger(__name__)
 
 # Keys of custom_config.
 HYPERPARAMETERS = "hyperparameters"  # JSON of models.hyperparameters.Hyperparameters
+KEEP = "keep"  # names of settings that imported hyperparameters leave alone
 CHECKPOINT_ROOT = "checkpoint_root"  # folder that survives an interrupted run
 SOURCE_FINGERPRINT = "source_fingerprint"  # changes with the code, so that no stale cache serves
 
@@ -70,7 +71,8 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
 def training_settings(fn_args: tfx.components.FnArgs) -> Hyperparameters:
     """Returns the configured settings with the tuned ones laid over them."""
     settings = Hyperparameters.model_validate_json(fn_args.custom_config[HYPERPARAMETERS])
-    return with_tuned(settings, (fn_args.hyperparameters or {}).get("values", {}))
+    tuned = (fn_args.hyperparameters or {}).get("values", {})
+    return with_tuned(settings, tuned, fn_args.custom_config[KEEP])
 
 
 def compile_network(network: keras.Model, train: Train, steps_per_epoch: int) -> None:

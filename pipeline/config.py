@@ -7,7 +7,7 @@ allowed. Nothing here imports TensorFlow, so `--help` and typing errors answer a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,6 +45,10 @@ class Tuner(hp.Settings):
         "",
         description="where tuning is off: folder of a best_hyperparameters artifact to import, "
         f"'{SHIPPED_HYPERPARAMETERS}' for the packaged one, empty for the values given here",
+    )
+    keep: tuple[str, ...] = Field(
+        (),
+        description="settings that an import leaves alone; what --config and --set name is added",
     )
 
 
@@ -132,12 +136,13 @@ def load_config(
     """
     if preset not in PRESETS:
         raise ConfigError(f"there is no preset '{preset}'; choose one of {', '.join(PRESETS)}")
-    values = _merged({}, PRESETS[preset])
-    if file is not None:
-        values = _merged(values, _read_file(file))
+    given: dict[str, Any] = _merged({}, _read_file(file)) if file else {}
     for override in overrides:
-        values = _merged(values, _parse_override(override))
-    return config_from(values)
+        given = _merged(given, _parse_override(override))
+    config = config_from(_merged(PRESETS[preset], given))
+    keep = {*config.tuner.keep, *_leaves(given)}
+    tuner = config.tuner.model_copy(update={"keep": tuple(sorted(keep & _trained_names()))})
+    return config.model_copy(update={"tuner": tuner})
 
 
 def config_from(values: Mapping[str, Any]) -> PipelineConfig:
@@ -185,6 +190,18 @@ def _merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
             value = _merged(below, value)
         result[key] = value
     return result
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def _trained_names() -> set[str]:
+    return set(_leaves(hp.Hyperparameters().model_dump()))
 
 
 def _read_file(file: Path) -> Mapping[str, Any]:

@@ -65,6 +65,7 @@ def create_components(
     hyperparameters = config.hyperparameters.model_dump_json()
     training_config = {
         training.HYPERPARAMETERS: hyperparameters,
+        training.KEEP: [] if config.tuner.enabled else list(config.tuner.keep),
         training.CHECKPOINT_ROOT: locations.checkpoint_root,
         training.SOURCE_FINGERPRINT: source,
     }

@@ -13,7 +13,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -57,7 +57,8 @@ def quiet_terminal(log_file: Path, verbose: bool) -> Iterator[Console]:
             for descriptor, copy in zip((1, 2), saved, strict=True):
                 os.dup2(copy, descriptor)
                 os.close(copy)
-            log.close()
+            with suppress(OSError):  # where the disk is full, the terminal has to come back still
+                log.close()
             terminal.close()
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import PipelineConfig
+from pipeline.config import ConfigError, PipelineConfig
 from pipeline.locations import WorkDirectory
 
 CONFIG_FILE = "config.json"
@@ -60,11 +61,33 @@ class Run:
             "pushed_version": "",
             "durations_seconds": {name: round(value, 1) for name, value in seconds.items()},
         }
-        write_json(self.summary_file, account)
+        with suppress(OSError):  # where the disk is full, the reason has to get out still
+            write_json(self.summary_file, account)
 
 
 def open_run(work: WorkDirectory, config: PipelineConfig) -> Run:
-    """Makes the folder of a new run, stores the configuration and turns `latest` to it."""
+    """Makes the folder of a new run, stores the configuration and turns `latest` to it.
+
+    Args:
+        work: Of the local runner; created if need be.
+        config: Of the run.
+
+    Returns:
+        The run.
+
+    Raises:
+        ConfigError: If the work directory cannot be written.
+    """
+    try:
+        return _open_run(work, config)
+    except OSError as error:
+        raise ConfigError(
+            f"the work directory {work.path} cannot be written: {error.strerror}; choose another "
+            "with --workdir"
+        ) from None
+
+
+def _open_run(work: WorkDirectory, config: PipelineConfig) -> Run:
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     run_id, again = stamp, 1
     while work.run(run_id).exists():
@@ -80,8 +103,12 @@ def open_run(work: WorkDirectory, config: PipelineConfig) -> Run:
 def write_json(file: Path, content: dict[str, Any]) -> None:
     """Writes beside, then renames, so that a reader never sees half a file."""
     beside = file.with_suffix(".partial")
-    beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(beside, file)
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, file)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _point_latest_to(folder: Path) -> None:

@@ -21,6 +21,17 @@ def test_layers_are_laid_over_each_other(tmp_path: Path) -> None:
     assert config.augmentation == PipelineConfig().augmentation
 
 
+def test_what_the_user_names_is_kept_from_an_import(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("train: {learning_rate: 0.01}\n", encoding="utf-8")
+    config = load_config("standard", file, ["network.width=24", "data.seed=1"])
+    assert config.tuner.keep == ("network.width", "train.learning_rate")
+    tuned = {"network.width": 64, "network.depth": 3, "train.learning_rate": 0.5}
+    settings = with_tuned(config.hyperparameters, tuned, config.tuner.keep)
+    assert (settings.network.width, settings.network.depth) == (24, 3)
+    assert settings.train.learning_rate == 0.01
+
+
 def test_numbers_and_text_of_an_override() -> None:
     config = load_config("standard", None, ["train.learning_rate=1e-4", "tuner.hyperparameters="])
     assert config.train.learning_rate == 0.0001
