@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import tensorflow_model_analysis as tfma
+from scipy.optimize import brentq
 from scipy.stats import binomtest, norm
 
 from pipeline.evaluation import SLICES
@@ -73,8 +74,10 @@ def slice_of(key: tfma.proto.metrics_for_slice_pb2.SliceKey) -> tuple[str, str]:
 def auc_interval(auc: float, positives: int, negatives: int) -> tuple[float, float]:
     """Returns the 95 % interval of a ROC AUC.
 
-    Hanley and McNeil, The Meaning and Use of the Area under a Receiver Operating
-    Characteristic (ROC) Curve, Radiology 143, 1982.
+    The bounds are the values from which the measured one lies 1.96 standard errors away,
+    each with its own standard error (score method: Newcombe, Confidence intervals for an
+    effect size measure based on the Mann-Whitney statistic, 2006; standard error: Hanley
+    and McNeil, Radiology 143, 1982). So a perfect AUC on few films has a wide interval.
 
     Args:
         auc: In [0, 1].
@@ -84,6 +87,18 @@ def auc_interval(auc: float, positives: int, negatives: int) -> tuple[float, flo
     Returns:
         Lower and upper bound, within [0, 1].
     """
+    quantile = float(norm.ppf((1 + CONFIDENCE) / 2))
+
+    def beyond(bound: float) -> float:
+        return abs(auc - bound) - quantile * _auc_standard_error(bound, positives, negatives)
+
+    step = 1e-9  # the measured value itself solves the equation where it is 0 or 1
+    low = brentq(beyond, 0.0, auc - step) if auc > step else 0.0
+    high = brentq(beyond, auc + step, 1.0) if auc < 1 - step else 1.0
+    return float(low), float(high)
+
+
+def _auc_standard_error(auc: float, positives: int, negatives: int) -> float:
     both_positive = auc / (2 - auc)
     both_negative = 2 * auc**2 / (1 + auc)
     variance = (
@@ -91,8 +106,7 @@ def auc_interval(auc: float, positives: int, negatives: int) -> tuple[float, flo
         + (positives - 1) * (both_positive - auc**2)
         + (negatives - 1) * (both_negative - auc**2)
     ) / (positives * negatives)
-    margin = float(norm.ppf((1 + CONFIDENCE) / 2)) * math.sqrt(max(variance, 0.0))
-    return max(0.0, auc - margin), min(1.0, auc + margin)
+    return math.sqrt(max(variance, 0.0))
 
 
 def proportion_interval(successes: int, trials: int) -> tuple[float, float]:

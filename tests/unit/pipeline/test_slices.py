@@ -165,10 +165,23 @@ def test_proportion_interval_is_wilsons() -> None:
     assert proportion_interval(45, 50) == pytest.approx((centre - half, centre + half), abs=1e-6)
 
 
-def test_auc_interval_stays_within_bounds() -> None:
-    assert auc_interval(1.0, 30, 30) == (1.0, 1.0)
-    low, high = auc_interval(0.99, 20, 5)
-    assert 0 <= low < 0.99 < high <= 1
+def test_auc_interval_of_a_perfect_score_depends_on_the_films() -> None:
+    few, many = auc_interval(1.0, 4, 2), auc_interval(1.0, 400, 200)
+    assert few[1] == many[1] == 1.0
+    assert few[0] < 0.6 < 0.97 < many[0]
+    mirrored = auc_interval(0.0, 2, 4)
+    assert mirrored[0] == 0.0
+    assert mirrored[1] == pytest.approx(1 - few[0], abs=0.02)
+
+
+def test_auc_interval_nears_hanley_and_mcneil_on_many_films() -> None:
+    auc, positives, negatives = 0.8, 5000, 5000
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
+    half = 1.959964 * np.sqrt(variance / (positives * negatives))
+    assert auc_interval(auc, positives, negatives) == pytest.approx(
+        (auc - half, auc + half), abs=2e-4
+    )
 
 
 def test_gates_are_refused_outside_of_zero_and_one(tmp_path: Path) -> None:
