@@ -80,8 +80,10 @@ def training_batches(films: TransformedFilms, settings: Hyperparameters) -> tf.d
         parsed = films.parse(batch)
         return _images(parsed, settings, settings.augmentation, seed), _labels(parsed)
 
-    batches = tf.data.Dataset.zip((shuffled.batch(train.batch_size), seeds))
-    batches = batches.take(training_steps(films, settings))
+    steps = training_steps(films, settings)
+    batches = tf.data.Dataset.zip((shuffled.batch(train.batch_size), seeds)).take(steps)
+    # Told the length, Keras does not try one step more, which counts for the learning rate.
+    batches = batches.apply(tf.data.experimental.assert_cardinality(steps))
     return batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 

@@ -20,6 +20,8 @@ def run_outputs(metadata_file: Path, run_id: str) -> dict[tuple[str, str], mlmd.
     Returns:
         Artifact by component id and output name; empty if there was no such run.
     """
+    if not metadata_file.exists():  # to open it would be to make it
+        return {}
     store = _open(metadata_file)
     context = store.get_context_by_type_and_name("pipeline_run", run_id)
     if context is None:

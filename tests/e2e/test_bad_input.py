@@ -1,0 +1,216 @@
+"""Bad input gets an exit status and one clear sentence, and loses nothing that was there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import LocalRun, digests, draw_film, encode, run_local, settings, write_films
+
+EXIT_FAILED, EXIT_USAGE, EXIT_DATA = 1, 2, 3
+
+
+@pytest.fixture(name="root")
+def make_root(tmp_path: Path) -> Path:
+    """A data root with four patients of each class."""
+    root = tmp_path / "films"
+    write_films(root, "NORMAL", 4)
+    write_films(root, "PNEUMONIA", 4, first_seed=10)
+    return root
+
+
+@pytest.fixture(name="served_before")
+def put_served_model(workdir: Path) -> Path:
+    """A model that is being served from the work directory."""
+    model = workdir / "serving_model" / "cxr_pneumonia" / "1" / "saved_model.pb"
+    model.parent.mkdir(parents=True)
+    model.write_bytes(b"a model")
+    return model
+
+
+def run_over(root: Path, workdir: Path, *arguments: str) -> LocalRun:
+    return run_local(workdir, "--preset", "demo", "--data-root", str(root), *arguments)
+
+
+def assert_refused(run: LocalRun, status: int, sentence: str) -> None:
+    assert run.status == status, run.terminal
+    assert run.text.count("local_runner: ") == 1
+    assert sentence in run.text
+    assert "Traceback" not in run.terminal
+
+
+class TestDataRoot:
+    @pytest.mark.parametrize(
+        ("kind", "sentence"),
+        [
+            ("missing", "is not a folder; check --data-root"),
+            ("file", "is not a folder; check --data-root"),
+            ("empty", "is empty; it needs NORMAL/ and PNEUMONIA/"),
+        ],
+    )
+    def test_that_is_none(self, tmp_path: Path, workdir: Path, kind: str, sentence: str) -> None:
+        root = tmp_path / "films"
+        if kind == "file":
+            root.write_text("not a folder", encoding="utf-8")
+        elif kind == "empty":
+            root.mkdir()
+        run = run_over(root, workdir)
+        assert_refused(run, EXIT_USAGE, f"the data root {root} {sentence}")
+        assert not workdir.exists()
+
+    @pytest.mark.parametrize("how", ["folder without films", "no folder"])
+    def test_with_one_class(self, root: Path, workdir: Path, how: str) -> None:
+        shutil.rmtree(root / "PNEUMONIA")
+        if how == "folder without films":
+            (root / "PNEUMONIA").mkdir()
+        run = run_over(root, workdir)
+        assert_refused(
+            run,
+            EXIT_DATA,
+            "the class folder PNEUMONIA is missing or has no images; both classes are needed, so "
+            "add films of it",
+        )
+        assert run.summary["status"] == "failed"
+        assert run.summary["error"] in run.text
+
+    def test_with_too_many_unusable_files(
+        self, root: Path, workdir: Path, served_before: Path
+    ) -> None:
+        (root / "NORMAL" / "normal1.png").write_bytes(b"no image")
+        films, model = digests(root), digests(workdir)
+        run = run_over(root, workdir)
+        assert_refused(
+            run,
+            EXIT_DATA,
+            "1 of 8 files are unusable (12.5%, allowed is 5.0%), the first is NORMAL/normal1.png: "
+            "the content is no image; only JPEG and PNG are read; mend them or raise "
+            "data.max_quarantine_fraction",
+        )
+        assert digests(root) == films
+        assert model.items() <= digests(workdir).items()
+
+
+class TestManifest:
+    @pytest.mark.parametrize(
+        ("columns", "row", "sentence"),
+        [
+            ("subtype", "absent.png,NORMAL,", "not below the data root: 'absent.png' (line 10)"),
+            ("subtype", "NORMAL/normal0.png,NORMAL,", "'NORMAL/normal0.png' was named before"),
+            ("subtype", "spare.png,HEALTHY,", "line 10: the label 'HEALTHY' is not known"),
+            ("age_years", "spare.png,NORMAL,-4", "line 10: the age_years '-4' is no age"),
+            ("age_years", "spare.png,NORMAL,old", "line 10: the age_years 'old' is no age"),
+            ("view", "spare.png,NORMAL,lateral", "line 10: the view 'lateral' is not known"),
+        ],
+    )
+    def test_with_a_bad_row(
+        self, root: Path, workdir: Path, columns: str, row: str, sentence: str
+    ) -> None:
+        rows = [f"{film.relative_to(root)},{film.parent.name}," for film in root.rglob("*.png")]
+        (root / "spare.png").write_bytes(encode(draw_film(99)))
+        lines = [f"path,label,{columns}", *rows, row]
+        (root / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        before = digests(root)
+        run = run_over(root, workdir)
+        assert_refused(run, EXIT_DATA, sentence)
+        assert "manifest.csv" in run.text
+        assert digests(root) == before
+
+
+def test_leaks_between_given_splits_are_listed(root: Path, workdir: Path) -> None:
+    for split, first_seed in (("train", 100), ("val", 200), ("test", 300)):
+        write_films(root / split, "NORMAL", 2, first_seed)
+        write_films(root / split, "PNEUMONIA", 2, first_seed + 50)
+    for label in ("NORMAL", "PNEUMONIA"):
+        shutil.rmtree(root / label)
+    for split in ("train", "val", "test"):
+        for film in sorted((root / split).rglob("*.png")):
+            film.rename(film.with_stem(f"{split}-{film.stem}"))
+    for split, number in (("train", 1), ("test", 2)):
+        film = root / split / "PNEUMONIA" / f"person7_virus_{number}.png"
+        film.write_bytes(encode(draw_film(400 + number)))
+    twin = (root / "val" / "NORMAL" / "val-normal0.png").read_bytes()
+    (root / "test" / "NORMAL" / "test-normal0.png").write_bytes(twin)
+    run = run_over(root, workdir, *settings(data__split="given"))
+    assert_refused(run, EXIT_DATA, "the data breaks its contract:")
+    assert "train and test, patient_id: 1 patients are in both splits (person7_virus)" in run.text
+    assert "eval and test, sha256: 1 byte-identical images are in both splits" in run.text
+    assert run.text.count("set data.split=by_patient") == 2
+    assert not run.work.serving_root.exists()
+
+
+def test_stack_trace_is_for_those_who_ask(root: Path, workdir: Path) -> None:
+    shutil.rmtree(root / "PNEUMONIA")
+    quiet, verbose = run_over(root, workdir), run_over(root, workdir, "--verbose")
+    assert "Traceback" not in quiet.terminal
+    assert "Traceback" in quiet.log
+    assert "Traceback" in verbose.terminal
+    assert quiet.status == verbose.status == EXIT_DATA
+
+
+class TestWorkDirectory:
+    def test_below_a_file(self, root: Path, tmp_path: Path) -> None:
+        file = tmp_path / "file"
+        file.write_text("mine", encoding="utf-8")
+        run = run_over(root, file / "work")
+        assert_refused(run, EXIT_USAGE, f"the work directory {file}/work cannot be written: ")
+        assert "choose another with --workdir" in run.text
+        assert file.read_text(encoding="utf-8") == "mine"
+
+    def test_without_write_permission(self, root: Path, tmp_path: Path) -> None:
+        if os.geteuid() == 0:
+            pytest.skip("root may write everywhere; see test_on_a_read_only_disk")
+        tmp_path.chmod(0o500)
+        run = run_over(root, tmp_path / "work")
+        tmp_path.chmod(0o700)
+        assert_refused(run, EXIT_USAGE, f"{tmp_path}/work cannot be written: ")
+        assert os.strerror(errno.EACCES) in run.text
+
+    def test_on_a_read_only_disk(self, root: Path, disk: Path) -> None:
+        _mount("-o", "remount,ro", str(disk))
+        run = run_over(root, disk / "work")
+        assert_refused(run, EXIT_USAGE, f"the work directory {disk}/work cannot be written: ")
+        assert os.strerror(errno.EROFS) in run.text
+
+    def test_on_a_disk_that_is_full(self, root: Path, disk: Path) -> None:
+        _fill(disk / "filling")
+        run = run_over(root, disk / "work")
+        assert_refused(run, EXIT_USAGE, f"the work directory {disk}/work cannot be written: ")
+        assert os.strerror(errno.ENOSPC) in run.text
+
+    @pytest.mark.parametrize("free_kib", [64, 240, 400])
+    def test_on_a_disk_that_fills_up(self, root: Path, disk: Path, free_kib: int) -> None:
+        _mount("-o", f"remount,size={free_kib}k", str(disk))
+        (disk / "mine").write_text("mine", encoding="utf-8")
+        run = run_over(root, disk / "work")
+        assert_refused(run, EXIT_FAILED, f"the disk that holds {disk}/work is full; free some")
+        assert (disk / "mine").read_text(encoding="utf-8") == "mine"
+        assert not list(disk.rglob("*.partial"))
+
+
+@pytest.fixture(name="disk")
+def mount_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of half a megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        _mount("-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder))
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"a small disk cannot be mounted here: {error}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def _mount(*arguments: str) -> None:
+    subprocess.run(["mount", *arguments], check=True, capture_output=True)
+
+
+def _fill(file: Path) -> None:
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)), file.open("wb") as filling:
+        while True:
+            filling.write(bytes(4096))

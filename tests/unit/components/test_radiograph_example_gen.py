@@ -1,0 +1,118 @@
+"""The driver sees every change of a data root; the executor's parts account for every file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from components.radiograph_example_gen.driver import RadiographInputProcessor
+from components.radiograph_example_gen.executor import plan_ingest, to_example
+from components.radiograph_example_gen.listing import list_files, read_text
+from models import features
+from radiographs.decoding import ImageFacts
+from radiographs.errors import DataError
+from radiographs.films import Film
+from radiographs.options import IngestOptions
+from tests.support import draw_film, encode, write_films
+
+
+@pytest.fixture(name="root")
+def make_root(tmp_path: Path) -> Path:
+    """Five patients of each class."""
+    root = tmp_path / "films"
+    write_films(root, "NORMAL", 5)
+    write_films(root, "PNEUMONIA", 5, first_seed=10)
+    return root
+
+
+class TestFingerprint:
+    def of(self, root: Path) -> str:
+        processor = RadiographInputProcessor(str(root), [])
+        assert processor.resolve_span_and_version() == (0, None)
+        return processor.get_input_fingerprint(0, None)
+
+    def test_stays_while_nothing_changes(self, root: Path) -> None:
+        assert self.of(root) == self.of(root)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda root: (root / "NORMAL" / "normal0.png").unlink(),
+            lambda root: (root / "NORMAL" / "normal0.png").rename(root / "NORMAL" / "n.png"),
+            lambda root: (root / "NORMAL" / "normal0.png").write_bytes(encode(draw_film(99))),
+            lambda root: os.utime(root / "NORMAL" / "normal0.png", (1, 1)),
+            lambda root: (root / "manifest.csv").write_text("path,label\n"),
+        ],
+        ids=["removed", "renamed", "rewritten", "touched", "added"],
+    )
+    def test_moves_with_any_file(self, root: Path, change: Callable[[Path], object]) -> None:
+        before = self.of(root)
+        change(root)
+        assert self.of(root) != before
+
+    def test_sees_files_at_any_depth(self, root: Path) -> None:
+        before = self.of(root)
+        deep = root / "NORMAL" / "ward" / "room"
+        deep.mkdir(parents=True)
+        (deep / "x.png").write_bytes(b"")
+        assert self.of(root) != before
+
+
+class TestListing:
+    def test_is_relative_sorted_and_of_any_depth(self, tmp_path: Path) -> None:
+        for name in ("b/ü ber.png", "a.csv", "b/c/d.png"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes(b"")
+        assert list_files(str(tmp_path)) == ["a.csv", "b/c/d.png", "b/ü ber.png"]
+
+    def test_a_missing_root_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=r"absent is not a folder; check --data-root"):
+            list_files(str(tmp_path / "absent"))
+
+    def test_a_byte_order_mark_is_no_text(self, tmp_path: Path) -> None:
+        (tmp_path / "manifest.csv").write_text("path", encoding="utf-8-sig")
+        assert read_text(str(tmp_path), "manifest.csv") == "path"
+
+    def test_another_encoding_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "manifest.csv").write_bytes("größe".encode("latin-1"))
+        with pytest.raises(DataError, match=r"manifest\.csv is not UTF-8 text; save it as UTF-8"):
+            read_text(str(tmp_path), "manifest.csv")
+
+
+class TestPlan:
+    def test_patients_of_identical_files_stay_together(self, root: Path) -> None:
+        content = (root / "NORMAL" / "normal0.png").read_bytes()
+        for number in (1, 2):
+            (root / "NORMAL" / f"normal{number}.png").write_bytes(content)
+        _, plan = plan_ingest(str(root), IngestOptions())
+        assert len({plan.split_of[f"NORMAL/normal{number}.png"] for number in range(3)}) == 1
+        assert set(plan.split_of.values()) == set(features.SPLITS)
+
+
+def test_example_holds_what_is_known_of_the_film() -> None:
+    film = Film(
+        "NORMAL/größe.png", "NORMAL", "none", "größe", site="Zürich", view="AP", sex="F",
+        age_years=7,
+    )  # fmt: skip
+    example = to_example(film, b"pixels", ImageFacts(640, 480, 0.25, "PNG"))
+    values = {}
+    for name, feature in example.features.feature.items():
+        (values[name],) = getattr(feature, feature.WhichOneof("kind")).value
+    assert values == {
+        "image": b"pixels",
+        "label": b"NORMAL",
+        "subtype": b"none",
+        "patient_id": "größe".encode(),
+        "site": "Zürich".encode(),
+        "view": b"AP",
+        "sex": b"F",
+        "age_years": 7,
+        "width_px": 640,
+        "height_px": 480,
+        "mean_intensity": 0.25,
+        "source_format": b"PNG",
+        "sha256": b"6ec9c2b0eb14010746c8bce8939303b382344b296206612eb8a907a37b2b2f37",
+    }

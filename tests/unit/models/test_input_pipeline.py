@@ -1,0 +1,162 @@
+"""Batches for training and evaluation, from what Transform wrote in the shared run."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from models import features
+from models.hyperparameters import Hyperparameters
+from models.input_pipeline import (
+    TransformedFilms,
+    evaluation_batches,
+    training_batches,
+    training_steps,
+)
+from tests.support import LocalRun, read_examples
+
+SIZE_PX = 64
+BATCH_SIZE = 16
+
+
+@pytest.fixture(scope="module", name="films")
+def open_train_split(pushed: LocalRun) -> TransformedFilms:
+    """The train split."""
+    transform = tft.TFTransformOutput(str(pushed.uri("Transform", "transform_graph")))
+    uri = pushed.uri("Transform", "transformed_examples")
+    return TransformedFilms.open([f"{uri}/Split-train/*"], transform)
+
+
+@pytest.fixture(scope="module", name="labels")
+def read_labels(pushed: LocalRun) -> list[str]:
+    """The labels of the raw train split."""
+    uri = pushed.uri("RadiographExampleGen", "examples")
+    examples = map(tf.train.Example.FromString, read_examples(uri, features.TRAIN))
+    return [
+        example.features.feature[features.LABEL].bytes_list.value[0].decode()
+        for example in examples
+    ]
+
+
+def settings(strength: float = 1.0, **train: object) -> Hyperparameters:
+    return Hyperparameters.model_validate(
+        {
+            "preprocessing": {"image_size_px": SIZE_PX},
+            "augmentation": {"strength": strength},
+            "train": {"batch_size": BATCH_SIZE, **train},
+        }
+    )
+
+
+def read(batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Goes through a dataset once: images and labels of all batches."""
+    images, labels = zip(*batches.as_numpy_iterator(), strict=True)
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def multiset(images: np.ndarray) -> Counter[bytes]:
+    return Counter(image.tobytes() for image in images)
+
+
+class TestOpen:
+    def test_counts_the_films_of_each_class(
+        self, films: TransformedFilms, labels: list[str]
+    ) -> None:
+        assert films.counts == (labels.count("NORMAL"), labels.count("PNEUMONIA"))
+        assert films.counts[0] != films.counts[1]
+
+
+class TestSteps:
+    def test_cover_all_films(self, films: TransformedFilms, labels: list[str]) -> None:
+        assert training_steps(films, settings()) == math.ceil(len(labels) / BATCH_SIZE)
+
+    @pytest.mark.parametrize("limit", [1, 3])
+    def test_can_be_limited(self, films: TransformedFilms, limit: int) -> None:
+        chosen = settings(max_steps_per_epoch=limit)
+        assert training_steps(films, chosen) == limit
+        assert sum(1 for _ in training_batches(films, chosen)) == limit
+
+    def test_limit_does_not_lengthen(self, films: TransformedFilms) -> None:
+        assert training_steps(films, settings(max_steps_per_epoch=999)) < 999
+
+    @pytest.mark.parametrize("imbalance", ["none", "class_weights", "oversample", "undersample"])
+    def test_are_those_of_an_epoch(
+        self, films: TransformedFilms, labels: list[str], imbalance: str
+    ) -> None:
+        normal, pneumonia = labels.count("NORMAL"), labels.count("PNEUMONIA")
+        count = {
+            "oversample": 2 * max(normal, pneumonia),
+            "undersample": 2 * min(normal, pneumonia),
+        }.get(imbalance, len(labels))
+        chosen = settings(imbalance=imbalance)
+        images, _ = read(training_batches(films, chosen))
+        assert len(images) == count
+        assert training_steps(films, chosen) == math.ceil(count / BATCH_SIZE)
+
+
+class TestTrainingBatches:
+    def test_shapes_and_range(self, films: TransformedFilms) -> None:
+        images, labels = next(iter(training_batches(films, settings())))
+        assert images.shape == (BATCH_SIZE, SIZE_PX, SIZE_PX, 1)
+        assert labels.shape == (BATCH_SIZE, 1)
+        assert (images.dtype, labels.dtype) == (tf.float32, tf.float32)
+        assert 0 <= tf.reduce_min(images) < 0.2
+        assert 0.8 < tf.reduce_max(images) <= 1
+
+    def test_an_epoch_holds_every_film_once_in_another_order(self, films: TransformedFilms) -> None:
+        plain = settings(strength=0.0, imbalance="none")
+        in_order, _ = read(evaluation_batches(films, plain))
+        shuffled, _ = read(training_batches(films, plain))
+        assert multiset(shuffled) == multiset(in_order)
+        assert not np.array_equal(shuffled, in_order)
+
+    def test_labels_stay_with_their_films(self, films: TransformedFilms) -> None:
+        plain = settings(strength=0.0)
+        pairs = [
+            {image.tobytes(): label for image, label in zip(*read(batches), strict=True)}
+            for batches in (training_batches(films, plain), evaluation_batches(films, plain))
+        ]
+        assert pairs[0] == pairs[1]
+
+    def test_every_epoch_is_augmented_anew(self, films: TransformedFilms) -> None:
+        batches = training_batches(films, settings())
+        first, second = (multiset(read(batches)[0]) for _ in range(2))
+        unchanged = multiset(read(evaluation_batches(films, settings()))[0])
+        assert not first & second
+        assert not first & unchanged
+
+    def test_a_seed_repeats_the_epochs(self, films: TransformedFilms) -> None:
+        one, same = (read(training_batches(films, settings(seed=5)))[0] for _ in range(2))
+        other = read(training_batches(films, settings(seed=6)))[0]
+        np.testing.assert_array_equal(one, same)
+        assert not np.array_equal(one, other)
+
+    @pytest.mark.parametrize("imbalance", ["oversample", "undersample"])
+    def test_resampling_draws_both_classes_alike(
+        self, films: TransformedFilms, imbalance: str
+    ) -> None:
+        batches = training_batches(films, settings(strength=0.0, imbalance=imbalance))
+        drawn = np.concatenate([read(batches)[1] for _ in range(6)])
+        share = films.counts[1] / sum(films.counts)
+        assert share > 0.58
+        # Four standard deviations of so many draws.
+        assert abs(drawn.mean() - 0.5) < 4 * 0.5 / math.sqrt(drawn.size) < share - 0.5 + 0.02
+
+
+class TestEvaluationBatches:
+    def test_two_passes_are_the_same_and_hold_the_pixels_as_written(
+        self, films: TransformedFilms
+    ) -> None:
+        batches = evaluation_batches(films, settings())
+        first, second = read(batches), read(batches)
+        packed = films.parse(list(films.serialised().as_numpy_iterator()))[features.IMAGE_XF]
+        pixels = np.stack([np.frombuffer(film, np.uint8) for film in packed.numpy().ravel()])
+        expected = pixels.reshape(-1, SIZE_PX, SIZE_PX, 1) / 255
+        for images, labels in (first, second):
+            np.testing.assert_allclose(images, expected, atol=1e-6)
+            assert labels.sum() == films.counts[1]

@@ -1,0 +1,298 @@
+"""The pushed model: its signatures, and the serving path against the training path."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+from tensorflow_serving.apis import prediction_log_pb2
+
+from models import features
+from models.calibration import Calibration
+from models.grad_cam import grad_cam
+from models.network import activations_and_logit
+from models.preprocessing import standardise, unpack_images
+from models.signatures import OPERATING_POINT_FILE
+from models.training import TRAINING_RECORD
+from models.warmup import WARMUP_FILE
+from tests.support import LocalRun, draw_film, encode, read_examples
+
+SIZE_PX = 64
+
+Answer = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module", name="examples")
+def read_eval_examples(pushed: LocalRun) -> list[bytes]:
+    """The raw examples of the eval split."""
+    return read_examples(pushed.uri("RadiographExampleGen", "examples"), features.EVAL)
+
+
+@pytest.fixture(scope="module", name="images")
+def take_images(examples: list[bytes]) -> list[bytes]:
+    """Their encoded films."""
+    parsed = (tf.train.Example.FromString(example) for example in examples)
+    return [one.features.feature[features.IMAGE].bytes_list.value[0] for one in parsed]
+
+
+@pytest.fixture(scope="module", name="record")
+def read_record(pushed: LocalRun) -> dict[str, Any]:
+    """What the Trainer says of the model."""
+    return json.loads((pushed.uri("Trainer", "model_run") / TRAINING_RECORD).read_text())
+
+
+@pytest.fixture(scope="module", name="prepared")
+def prepare_on_the_training_path(pushed: LocalRun, examples: list[bytes]) -> tf.Tensor:
+    """The films as the network saw them in training: Transform's graph, standardised."""
+    transform = tft.TFTransformOutput(str(pushed.uri("Transform", "transform_graph")))
+    raw = tf.io.parse_example(examples, transform.raw_feature_spec())
+    transformed = transform.transform_features_layer()(raw)
+    return standardise(unpack_images(transformed, SIZE_PX), transformed)
+
+
+@pytest.fixture(scope="module", name="network")
+def load_keras_file(pushed: LocalRun) -> keras.Model:
+    """The Keras file, cut open."""
+    file = pushed.uri("Trainer", "model_run") / "model.keras"
+    return activations_and_logit(keras.saving.load_model(file, compile=False))
+
+
+def ask(served: Any, signature: str, batch: list[bytes]) -> Answer:
+    on_examples = signature in (features.SERVING_DEFAULT, features.TRANSFORM_FEATURES)
+    argument = features.EXAMPLES if on_examples else features.IMAGE_BYTES
+    answer = served.signatures[signature](**{argument: tf.constant(batch, tf.string)})
+    return {name: tensor.numpy() for name, tensor in answer.items()}
+
+
+class TestContract:
+    PREDICTION = {
+        "probability": (tf.float32, [None]),
+        "label": (tf.string, [None]),
+        "class_probabilities": (tf.float32, [None, 2]),
+    }
+    OUTPUTS = {
+        "serving_default": PREDICTION,
+        "predict_images": PREDICTION,
+        "explain_images": {
+            "probability": (tf.float32, [None]),
+            "heatmap": (tf.float32, [None, SIZE_PX, SIZE_PX]),
+            "overlay_bytes": (tf.string, [None]),
+        },
+        "transform_features": {
+            "image_xf": (tf.string, [None, 1]),
+            "label_xf": (tf.int64, [None, 1]),
+            "pixel_mean_xf": (tf.float32, [None, 1]),
+            "pixel_stddev_xf": (tf.float32, [None, 1]),
+            "age_band": (tf.string, [None, 1]),
+        },
+    }
+    INPUTS = {
+        "serving_default": "examples",
+        "predict_images": "image_bytes",
+        "explain_images": "image_bytes",
+        "transform_features": "examples",
+    }
+
+    def test_signatures_are_exactly_the_four(self, served: Any) -> None:
+        assert set(served.signatures) == set(self.OUTPUTS)
+
+    @pytest.mark.parametrize("name", OUTPUTS)
+    def test_names_types_and_shapes(self, served: Any, name: str) -> None:
+        signature = served.signatures[name]
+        outputs = {
+            output: (spec.dtype, spec.shape.as_list())
+            for output, spec in signature.structured_outputs.items()
+        }
+        assert outputs == self.OUTPUTS[name]
+        (inputs,) = signature.structured_input_signature[1:]
+        assert {key: (spec.dtype, spec.shape.as_list()) for key, spec in inputs.items()} == {
+            self.INPUTS[name]: (tf.string, [None])
+        }
+
+
+class TestPrediction:
+    def test_examples_and_images_get_the_same_answer(
+        self, served: Any, examples: list[bytes], images: list[bytes]
+    ) -> None:
+        by_example = ask(served, features.SERVING_DEFAULT, examples)
+        by_image = ask(served, features.PREDICT_IMAGES, images)
+        for name, values in by_example.items():
+            np.testing.assert_array_equal(values, by_image[name])
+        assert len(set(by_image[features.PROBABILITY])) > 10
+
+    def test_probability_is_that_of_the_keras_file_after_calibration(
+        self,
+        served: Any,
+        images: list[bytes],
+        prepared: tf.Tensor,
+        network: keras.Model,
+        record: dict[str, Any],
+    ) -> None:
+        _, logits = network(prepared, training=False)
+        expected = Calibration(**record["calibration"]).probabilities(logits.numpy()[:, 0])
+        answer = ask(served, features.PREDICT_IMAGES, images)
+        np.testing.assert_allclose(answer[features.PROBABILITY], expected, atol=1e-5)
+
+    def test_label_is_the_one_at_the_operating_point(
+        self, served: Any, images: list[bytes], record: dict[str, Any]
+    ) -> None:
+        answer = ask(served, features.PREDICT_IMAGES, images)
+        called = answer[features.PROBABILITY] >= record["operating_point"]["threshold"]
+        expected = np.where(called, b"PNEUMONIA", b"NORMAL")
+        assert answer[features.PREDICTED_LABEL].tolist() == expected.tolist()
+        assert 0 < called.sum() < len(called)
+
+    def test_class_probabilities_are_in_the_order_of_the_labels(
+        self, served: Any, images: list[bytes]
+    ) -> None:
+        answer = ask(served, features.PREDICT_IMAGES, images)
+        classes = answer[features.CLASS_PROBABILITIES]
+        np.testing.assert_allclose(classes.sum(axis=1), 1, atol=1e-6)
+        pneumonia = features.LABELS.index(features.PNEUMONIA)
+        np.testing.assert_array_equal(classes[:, pneumonia], answer[features.PROBABILITY])
+
+    def test_a_film_is_answered_alike_alone_and_in_a_batch(
+        self, served: Any, images: list[bytes]
+    ) -> None:
+        together = ask(served, features.PREDICT_IMAGES, images)[features.PROBABILITY]
+        alone = ask(served, features.PREDICT_IMAGES, images[3:4])[features.PROBABILITY]
+        np.testing.assert_allclose(alone, together[3:4], atol=1e-6)
+
+    def test_an_example_of_an_image_alone_is_answered(
+        self, served: Any, images: list[bytes]
+    ) -> None:
+        value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[images[0]]))
+        bare = tf.train.Example(features=tf.train.Features(feature={features.IMAGE: value}))
+        by_example = ask(served, features.SERVING_DEFAULT, [bare.SerializeToString()])
+        by_image = ask(served, features.PREDICT_IMAGES, images[:1])
+        assert by_example[features.PROBABILITY] == by_image[features.PROBABILITY]
+        transformed = ask(served, features.TRANSFORM_FEATURES, [bare.SerializeToString()])
+        assert transformed[features.LABEL_XF].tolist() == [[-1]]
+        assert transformed[features.AGE_BAND].tolist() == [[features.UNKNOWN.encode()]]
+
+
+class TestEncodings:
+    """One film that uses all grey levels, so that 16 bit are stretched by nothing."""
+
+    FILM = cv2.normalize(draw_film(7), None, 0, 255, cv2.NORM_MINMAX)
+    COLOUR = cv2.cvtColor(FILM, cv2.COLOR_GRAY2BGR)
+
+    def probability(self, served: Any, encoded: bytes) -> float:
+        return float(ask(served, features.PREDICT_IMAGES, [encoded])[features.PROBABILITY][0])
+
+    @pytest.mark.parametrize(
+        "film",
+        [COLOUR, FILM.astype(np.uint16) * 257, COLOUR.astype(np.uint16) * 257],
+        ids=["RGB", "16 bit", "16 bit RGB"],
+    )
+    def test_png(self, served: Any, film: np.ndarray) -> None:
+        expected = self.probability(served, encode(self.FILM))
+        # Luminance sums three channels, which may round to the next level.
+        assert self.probability(served, encode(film)) == pytest.approx(expected, abs=0.01)
+
+    @pytest.mark.parametrize("film", [FILM, COLOUR], ids=["grey", "RGB"])
+    def test_jpeg(self, served: Any, film: np.ndarray) -> None:
+        encoded = encode(film, ".jpg")
+        grey = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE)
+        expected = self.probability(served, encode(grey))
+        assert self.probability(served, encoded) == pytest.approx(expected, abs=0.01)
+
+    def test_formats_may_be_mixed_in_a_batch(self, served: Any) -> None:
+        batch = [encode(self.FILM), encode(self.COLOUR, ".jpg"), encode(draw_film(8, 200))]
+        answer = ask(served, features.PREDICT_IMAGES, batch)[features.PROBABILITY]
+        alone = [self.probability(served, encoded) for encoded in batch]
+        np.testing.assert_allclose(answer, alone, atol=1e-6)
+
+    @pytest.mark.parametrize("batch", [[], [b"no image"]], ids=["empty batch", "no image"])
+    def test_what_is_no_film_is_refused_and_the_next_is_answered(
+        self, served: Any, batch: list[bytes]
+    ) -> None:
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            ask(served, features.PREDICT_IMAGES, batch)
+        assert 0 < self.probability(served, encode(self.FILM)) < 1
+
+
+class TestExplanation:
+    def test_heatmap_is_grad_cam_of_the_keras_file(
+        self, served: Any, images: list[bytes], prepared: tf.Tensor, network: keras.Model
+    ) -> None:
+        answer = ask(served, features.EXPLAIN_IMAGES, images)
+        heatmap = answer[features.HEATMAP]
+        assert heatmap.min() >= 0
+        assert heatmap.max() == pytest.approx(1)
+        np.testing.assert_allclose(heatmap, grad_cam(network, prepared).numpy(), atol=1e-4)
+
+    def test_probability_is_that_of_the_prediction(self, served: Any, images: list[bytes]) -> None:
+        explained = ask(served, features.EXPLAIN_IMAGES, images)[features.PROBABILITY]
+        predicted = ask(served, features.PREDICT_IMAGES, images)[features.PROBABILITY]
+        np.testing.assert_allclose(explained, predicted, atol=1e-6)
+
+    def test_overlay_is_the_prepared_film_where_the_map_is_cold(
+        self, served: Any, examples: list[bytes], images: list[bytes]
+    ) -> None:
+        answer = ask(served, features.EXPLAIN_IMAGES, images)
+        packed = ask(served, features.TRANSFORM_FEATURES, examples)[features.IMAGE_XF]
+        cold_pixels = 0
+        for encoded, heatmap, pixels in zip(
+            answer[features.OVERLAY_BYTES], answer[features.HEATMAP], packed[:, 0], strict=True
+        ):
+            overlay = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+            film = np.frombuffer(pixels, np.uint8).reshape(SIZE_PX, SIZE_PX)
+            assert overlay.shape == (SIZE_PX, SIZE_PX, 3)
+            cold = heatmap == 0
+            cold_pixels += cold.sum()
+            np.testing.assert_array_equal(overlay[cold], np.repeat(film[cold][:, None], 3, axis=1))
+        assert cold_pixels > 0
+
+
+class TestTransformation:
+    @pytest.mark.parametrize("split", [features.TRAIN, features.EVAL])
+    def test_serving_prepares_as_training_did(
+        self, served: Any, pushed: LocalRun, split: str
+    ) -> None:
+        raw = read_examples(pushed.uri("RadiographExampleGen", "examples"), split)
+        written = read_examples(pushed.uri("Transform", "transformed_examples"), split)
+        transform = tft.TFTransformOutput(str(pushed.uri("Transform", "transform_graph")))
+        trained_on = tf.io.parse_example(written, transform.transformed_feature_spec())
+        answer = ask(served, features.TRANSFORM_FEATURES, raw)
+        names = sorted(answer)
+        assert names == sorted(trained_on)
+        serving, training = (
+            Counter(zip(*(np.ravel(source[name]).tolist() for name in names), strict=True))
+            for source in (answer, {name: trained_on[name].numpy() for name in names})
+        )
+        assert serving == training
+
+
+class TestExtraAssets:
+    def test_operating_point_travels_with_the_model(
+        self, pushed: LocalRun, record: dict[str, Any]
+    ) -> None:
+        facts = json.loads((pushed.model / "assets.extra" / OPERATING_POINT_FILE).read_text())
+        assert facts["operating_point"] == record["operating_point"]
+        assert facts["calibration"] == record["calibration"]
+        assert (facts["labels"], facts["image_size_px"]) == (list(features.LABELS), SIZE_PX)
+
+    def test_warm_up_requests_can_be_replayed(self, served: Any, pushed: LocalRun) -> None:
+        replayed = set()
+        for serialised in tf.data.TFRecordDataset(str(pushed.model / WARMUP_FILE)):
+            log = prediction_log_pb2.PredictionLog.FromString(serialised.numpy())
+            request = log.predict_log.request
+            assert request.model_spec.name == features.MODEL_NAME
+            name = request.model_spec.signature_name
+            inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+            answer = served.signatures[name](
+                **{key: tf.constant(value) for key, value in inputs.items()}
+            )
+            assert 0 < answer[features.PROBABILITY].numpy()[0] < 1
+            replayed.add(name)
+        assert replayed == {
+            features.PREDICT_IMAGES, features.EXPLAIN_IMAGES, features.SERVING_DEFAULT,
+        }  # fmt: skip

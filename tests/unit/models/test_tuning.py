@@ -1,0 +1,143 @@
+"""The search starts from the configured settings and never leaves what is allowed."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import keras_tuner as kt
+import pytest
+import tensorflow_transform as tft
+
+from models import training, tuning
+from models.hyperparameters import Hyperparameters, with_tuned
+from pipeline.config import load_config
+from pipeline.pipeline import SHIPPED_FOLDER
+from tests.support import LocalRun
+
+SEARCHED = {
+    "train.learning_rate", "network.width", "network.depth", "network.dropout",
+    "augmentation.strength",
+}  # fmt: skip
+
+EXTREMES = [
+    Hyperparameters(),
+    load_config("demo").hyperparameters,
+    Hyperparameters.model_validate(
+        {
+            "network": {"width": 4, "depth": 2, "dropout": 0},
+            "train": {"learning_rate": 1e-6},
+            "augmentation": {"strength": 0},
+        }
+    ),
+    Hyperparameters.model_validate(
+        {"network": {"width": 128, "depth": 7, "dropout": 0.6}, "train": {"learning_rate": 1}}
+    ),
+]
+
+
+def value_of(settings: Hyperparameters, name: str) -> float:
+    part, setting = name.split(".")
+    return getattr(getattr(settings, part), setting)
+
+
+class TestPropose:
+    @pytest.mark.parametrize("settings", EXTREMES)
+    def test_first_proposal_is_what_is_configured(self, settings: Hyperparameters) -> None:
+        space = kt.HyperParameters()
+        assert tuning.propose(settings, space) == settings
+        assert {one.name for one in space.space} == SEARCHED
+
+    @pytest.mark.parametrize("settings", EXTREMES)
+    def test_every_proposal_is_allowed_and_near(self, settings: Hyperparameters) -> None:
+        space = kt.HyperParameters()
+        tuning.propose(settings, space)
+        seen: dict[str, set[float]] = {name: set() for name in SEARCHED}
+        for seed in range(60):
+            space.values = {one.name: one.random_sample(seed) for one in space.space}
+            proposal = tuning.propose(settings, space)  # refuses what is not allowed
+            rate = settings.train.learning_rate
+            assert rate / 4 <= proposal.train.learning_rate <= 4 * rate
+            assert proposal.network.depth in (settings.network.depth, settings.network.depth - 1)
+            for name in SEARCHED:
+                seen[name].add(value_of(proposal, name))
+        assert len(seen["train.learning_rate"]) > 30
+        assert len(seen["network.width"]) > 1
+
+    def test_what_is_not_searched_stays(self) -> None:
+        settings = load_config("demo", None, ["train.epochs=3", "train.seed=9"]).hyperparameters
+        space = kt.HyperParameters()
+        tuning.propose(settings, space)
+        space.values = {one.name: one.random_sample(1) for one in space.space}
+        proposal = tuning.propose(settings, space)
+        back = {name: value_of(settings, name) for name in SEARCHED}
+        assert proposal != settings
+        assert with_tuned(proposal, back) == settings
+
+
+class TestSearch:
+    def make(self, pushed: LocalRun, folder: object, **search: object) -> kt.Tuner:
+        settings = Hyperparameters.model_validate(
+            {"preprocessing": {"image_size_px": 64}, "network": {"width": 4, "depth": 3}}
+        )
+        files = pushed.uri("Transform", "transformed_examples")
+        given = SimpleNamespace(
+            custom_config={
+                training.HYPERPARAMETERS: settings.model_dump_json(),
+                tuning.SEARCH: {"trials": 3, "epochs": 2, "max_steps_per_epoch": 1, **search},
+            },
+            transform_graph_path=str(pushed.uri("Transform", "transform_graph")),
+            train_files=[f"{files}/Split-train/*"],
+            eval_files=[f"{files}/Split-eval/*"],
+            working_dir=str(folder),
+        )
+        return tuning.tuner_fn(given).tuner
+
+    def test_bayesian_tries_the_configured_settings_first(
+        self, pushed: LocalRun, tmp_path: object
+    ) -> None:
+        tuner = self.make(pushed, tmp_path, algorithm="bayesian")
+        first = tuner.oracle.create_trial("one").hyperparameters.values
+        second = tuner.oracle.create_trial("two").hyperparameters.values
+        assert first["network.width"] == 4
+        assert first["train.learning_rate"] == Hyperparameters().train.learning_rate
+        assert second != first
+        assert tuner.oracle.max_trials == 3
+
+    def test_hyperband_spends_the_epochs_of_the_config(
+        self, pushed: LocalRun, tmp_path: object
+    ) -> None:
+        tuner = self.make(pushed, tmp_path, algorithm="hyperband")
+        assert isinstance(tuner, kt.Hyperband)
+        assert tuner.oracle.max_epochs == 2
+        assert tuner.oracle.objective == kt.Objective("val_loss", "min")
+
+    def test_a_trial_trains_as_long_as_it_may(self, pushed: LocalRun, tmp_path: object) -> None:
+        tuner = self.make(pushed, tmp_path, algorithm="bayesian")
+        trial = tuner.oracle.create_trial("one")
+        network = tuner.hypermodel.build(trial.hyperparameters)
+        history = tuner.hypermodel.fit(trial.hyperparameters, network)
+        assert len(history.history["val_loss"]) == 2
+        assert int(network.optimizer.iterations) == 2  # one step in each of two epochs
+
+
+class TestArtifacts:
+    def test_the_only_trial_of_the_shared_run_is_the_configured_one(self, pushed: LocalRun) -> None:
+        found = pushed.uri("Tuner", "best_hyperparameters") / "best_hyperparameters.txt"
+        values = json.loads(found.read_text(encoding="utf-8"))["values"]
+        config = json.loads((pushed.folder / "config.json").read_text(encoding="utf-8"))
+        configured = {part: config[part] for part in Hyperparameters.model_fields}
+        settings = Hyperparameters.model_validate(configured)
+        assert {name: values[name] for name in SEARCHED} == {
+            name: value_of(settings, name) for name in SEARCHED
+        }
+
+    def test_the_shipped_one_is_made_of_allowed_settings(self) -> None:
+        (file,) = SHIPPED_FOLDER.glob("*.txt")
+        shipped = json.loads(file.read_text(encoding="utf-8"))
+        tuned = with_tuned(load_config("standard").hyperparameters, shipped["values"])
+        assert set(shipped["values"]) == SEARCHED
+        for name, value in shipped["values"].items():
+            assert value_of(tuned, name) == value
+        restored = kt.HyperParameters.from_config(shipped)
+        assert {one.name for one in restored.space} == SEARCHED
