@@ -99,8 +99,10 @@ def _run(
         except Exception as error:
             logging.getLogger(__name__).error("the run failed", exc_info=True)
             failure = explain(error, work.path, lines.running)
-            run.write_failure("failed", failure.sentence, lines.seconds)
+            run.write_failure("failed", failure.sentence, lines.seconds, failure.files)
             console.print(f"local_runner: {failure.sentence}", markup=False)
+            for name in failure.files:
+                console.print(f"all of it: {run.folder / name}", markup=False)
             return EXIT_DATA if failure.of_data else EXIT_FAILED
     if summary is None:
         return EXIT_PUSHED  # registered by TFX's command line; nothing ran

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from radiographs.errors import DataError
@@ -19,10 +19,12 @@ class Failure:
     Attributes:
         sentence: What, where, what to do.
         of_data: Whether the data is to blame.
+        files: What has to be kept with the run, text by file name.
     """
 
     sentence: str
     of_data: bool
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def explain(error: BaseException, work: Path, component: str) -> Failure:
@@ -39,7 +41,7 @@ def explain(error: BaseException, work: Path, component: str) -> Failure:
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, DataError):
-            return Failure(str(cause), of_data=True)
+            return Failure(str(cause), of_data=True, files=cause.files)
     for cause in causes:
         full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
         if full or any(text in str(cause) for text in _DISK_FULL):
@@ -56,8 +58,12 @@ def explain(error: BaseException, work: Path, component: str) -> Failure:
                 of_data=False,
             )
     where = f" in {component}" if component else ""
-    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return Failure(f"{type(error).__name__}{where}: {first_line}", of_data=False)
+    # Of a long message, TensorFlow's and Beam's above all, the last line says what it was.
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    what = lines[-1] if lines else "no message"
+    return Failure(
+        f"{type(error).__name__}{where}: {what}; the stack trace is in log.txt", of_data=False
+    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,25 +45,39 @@ class Run:
         """Pages and tables for people."""
         return self.folder / "report"
 
-    def write_failure(self, status: str, reason: str, seconds: dict[str, float]) -> None:
+    def write_failure(
+        self,
+        status: str,
+        reason: str,
+        seconds: Mapping[str, float],
+        files: Mapping[str, str] | None = None,
+    ) -> None:
         """Writes the account of a run that stopped early.
 
         Args:
             status: `failed` or `interrupted`.
             reason: A sentence.
             seconds: Durations of the components that finished.
+            files: What else to keep in the folder, text by file name.
         """
         account = {
             "run_id": self.run_id,
             "status": status,
             "error": reason,
             "blessed": False,
+            "servable": False,
             "pushed": False,
             "pushed_version": "",
+            "data": {},
+            "metrics": {},
+            "gates": [],
+            "operating_point": {},
             "durations_seconds": {name: round(value, 1) for name, value in seconds.items()},
         }
         with suppress(OSError):  # where the disk is full, the reason has to get out still
             write_json(self.summary_file, account)
+            for name, text in (files or {}).items():
+                write_text(self.folder / name, text)
 
 
 def open_run(work: WorkDirectory, config: PipelineConfig) -> Run:
@@ -101,14 +116,20 @@ def _open_run(work: WorkDirectory, config: PipelineConfig) -> Run:
 
 
 def write_json(file: Path, content: dict[str, Any]) -> None:
+    """Writes JSON so that a reader never sees half a file."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(file, text + "\n")
+
+
+def write_text(file: Path, text: str) -> None:
     """Writes beside, then renames, so that a reader never sees half a file."""
     beside = file.with_suffix(".partial")
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     try:
         beside.write_text(text, encoding="utf-8")
         os.replace(beside, file)
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def _point_latest_to(folder: Path) -> None:

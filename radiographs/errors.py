@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class DataError(ValueError):
-    """The data cannot be used; the text is one sentence: what, where, what to do."""
+    """The data cannot be used; the text is one sentence: what, where, what to do.
+
+    Attributes:
+        files: What a user has to see beside the sentence, text by file name. TFX removes
+            the output of a component that fails, so it travels with the error.
+    """
+
+    def __init__(self, sentence: str, files: Mapping[str, str] | None = None):
+        """Remembers what to say and what to keep."""
+        super().__init__(sentence)
+        self.files = dict(files or {})
 
 
 class UnusableImage(DataError):

@@ -82,15 +82,19 @@ class DataGateExecutor(base_executor.BaseExecutor):
             split: _read_identities(artifact_utils.get_split_uris(input_dict[EXAMPLES], split))
             for split in statistics
         }
-        anomalies = [*schema_anomalies(statistics, schema), *leaks(identities)]
-        report = [asdict(anomaly) for anomaly in anomalies]
+        anomalies = [
+            *schema_anomalies(statistics, schema),
+            *missing_classes(statistics),
+            *leaks(identities),
+        ]
+        report = json.dumps([asdict(anomaly) for anomaly in anomalies], indent=2)
         report_uri = artifact_utils.get_single_uri(output_dict[REPORT])
-        io_utils.write_string_file(
-            f"{report_uri}/{ANOMALIES_FILE}", json.dumps(report, indent=2, ensure_ascii=False)
-        )
+        io_utils.write_string_file(f"{report_uri}/{ANOMALIES_FILE}", report)
         if anomalies:
             listed = "\n".join(f"  - {anomaly}" for anomaly in anomalies)
-            raise DataGateError(f"the data breaks its contract:\n{listed}")
+            raise DataGateError(
+                f"the data breaks its contract:\n{listed}", {ANOMALIES_FILE: report}
+            )
         _LOG.info("%d splits keep the data contract", len(statistics))
 
 
@@ -116,6 +120,28 @@ def schema_anomalies(
         found = tfdv.validate_statistics(of_split, schema, environment=environment)
         for feature, anomaly in sorted(found.anomaly_info.items()):
             yield Anomaly(split, feature or "dataset", anomaly.description)
+
+
+def missing_classes(
+    statistics: Mapping[str, statistics_pb2.DatasetFeatureStatisticsList],
+) -> Iterator[Anomaly]:
+    """Finds splits without a film of some class, as quarantine can leave them.
+
+    Args:
+        statistics: By split.
+
+    Yields:
+        One anomaly for each split and class.
+    """
+    for split, of_split in statistics.items():
+        if of_split.datasets[0].num_examples == 0:
+            continue
+        of_label = tfdv.get_feature_stats(of_split.datasets[0], tfdv.FeaturePath([features.LABEL]))
+        present = {value.value for value in of_label.string_stats.top_values}
+        for label in features.LABELS:
+            if label not in present:
+                why = f"there is no {label} film; look into the quarantine list and data.split"
+                yield Anomaly(split, features.LABEL, why)
 
 
 def leaks(identities: Mapping[str, Iterable[tuple[str, str]]]) -> Iterator[Anomaly]:

@@ -6,10 +6,9 @@ import hashlib
 from collections.abc import Iterable
 
 from tfx.components.example_gen import driver, input_processor
-from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2, range_config_pb2
 
-from components.radiograph_example_gen.listing import list_files
+from components.radiograph_example_gen.listing import list_files, size_and_time
 
 
 class RadiographInputProcessor(input_processor.FileBasedInputProcessor):
@@ -20,8 +19,8 @@ class RadiographInputProcessor(input_processor.FileBasedInputProcessor):
         digest = hashlib.sha256()
         root = self._input_base_uri
         for path in list_files(root):
-            status = fileio.stat(f"{root}/{path}")
-            facts = f"{path}\0{status.length}\0{status.mtime_nsec}\n"
+            size, time = size_and_time(root, path)
+            facts = f"{path}\0{size}\0{time}\n"
             digest.update(facts.encode("utf-8", "surrogateescape"))
         self._fingerprint = digest.hexdigest()
         return 0, None

@@ -9,6 +9,7 @@ import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import apache_beam as beam
@@ -17,7 +18,12 @@ from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenE
 from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
-from components.radiograph_example_gen.listing import list_files, read_bytes, read_text
+from components.radiograph_example_gen.listing import (
+    list_files,
+    read_bytes,
+    read_text,
+    size_and_time,
+)
 from models import features
 from radiographs.decoding import ImageFacts, inspect_image, sha256_of
 from radiographs.errors import DataError, UnusableImage
@@ -125,8 +131,6 @@ class _ReadFilm(beam.DoFn):
             facts = inspect_image(data, self._options)
         except UnusableImage as error:
             yield beam.pvalue.TaggedOutput(_UNUSABLE, [film.path, str(error)])
-        except OSError as error:
-            yield beam.pvalue.TaggedOutput(_UNUSABLE, [film.path, f"cannot be read: {error}"])
         else:
             yield beam.pvalue.TaggedOutput(split, to_example(film, data, facts))
 
@@ -195,7 +199,7 @@ def _identical_files(root: str, paths: Sequence[str]) -> Iterator[list[str]]:
     """Yields groups of paths with the same bytes; reads only files of equal size."""
     by_size: dict[int, list[str]] = defaultdict(list)
     for path in paths:
-        by_size[fileio.stat(f"{root}/{path}").length].append(path)
+        by_size[size_and_time(root, path)[0]].append(path)
     for same_size in by_size.values():
         if len(same_size) > 1:
             yield from _same_bytes(root, same_size)
@@ -204,7 +208,8 @@ def _identical_files(root: str, paths: Sequence[str]) -> Iterator[list[str]]:
 def _same_bytes(root: str, paths: Iterable[str]) -> Iterator[list[str]]:
     by_digest: dict[str, list[str]] = defaultdict(list)
     for path in paths:
-        by_digest[sha256_of(read_bytes(root, path))].append(path)
+        with suppress(UnusableImage):  # the ingest puts it on the quarantine list
+            by_digest[sha256_of(read_bytes(root, path))].append(path)
     yield from (group for group in by_digest.values() if len(group) > 1)
 
 
@@ -237,8 +242,8 @@ def write_report(uri: str, layout: Layout, plan: SplitPlan, options: IngestOptio
         "ignored": len(layout.ignored),
         "notes": plan.notes,
     }
-    _write_csv(f"{uri}/{QUARANTINE_FILE}", unusable)
-    _write_csv(f"{uri}/{IGNORED_FILE}", layout.ignored)
+    _write_text(f"{uri}/{QUARANTINE_FILE}", _csv(unusable))
+    _write_text(f"{uri}/{IGNORED_FILE}", _csv(layout.ignored))
     _write_text(f"{uri}/{INGEST_FILE}", json.dumps(report, indent=2))
     if unusable:
         _LOG.info("%d of %d files quarantined", len(unusable), len(layout.films))
@@ -252,7 +257,8 @@ def _refuse_too_many(unusable: list[list[str]], films: int, options: IngestOptio
         raise DataError(
             f"{len(unusable)} of {films} files are unusable ({share:.1%}, allowed is "
             f"{options.max_quarantine_fraction:.1%}), the first is {path}: {reason}; mend them "
-            "or raise data.max_quarantine_fraction"
+            "or raise data.max_quarantine_fraction",
+            {QUARANTINE_FILE: _csv(unusable)},
         )
 
 
@@ -265,10 +271,10 @@ def _quarantined(uri: str) -> list[list[str]]:
     return sorted(json.loads(line) for line in lines)
 
 
-def _write_csv(file_name: str, rows: Iterable[Sequence[str]]) -> None:
+def _csv(rows: Iterable[Sequence[str]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("path", "reason"), *rows])
-    _write_text(file_name, text.getvalue())
+    return text.getvalue()
 
 
 def _write_text(file_name: str, text: str) -> None:

@@ -7,6 +7,7 @@ import hashlib
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from tests.support import LocalRun, read_examples
 
 SIZE_PX = 64
 
-Example = dict[str, bytes | int | float]
+Example = dict[str, Any]  # bytes, int or float by feature
 
 
 @pytest.fixture(scope="module", name="examples")

@@ -71,37 +71,38 @@ def ask(served: Any, signature: str, batch: list[bytes]) -> Answer:
     return {name: tensor.numpy() for name, tensor in answer.items()}
 
 
-class TestContract:
-    PREDICTION = {
+PREDICTION = {
+    "probability": (tf.float32, [None]),
+    "label": (tf.string, [None]),
+    "class_probabilities": (tf.float32, [None, 2]),
+}
+OUTPUTS = {
+    "serving_default": PREDICTION,
+    "predict_images": PREDICTION,
+    "explain_images": {
         "probability": (tf.float32, [None]),
-        "label": (tf.string, [None]),
-        "class_probabilities": (tf.float32, [None, 2]),
-    }
-    OUTPUTS = {
-        "serving_default": PREDICTION,
-        "predict_images": PREDICTION,
-        "explain_images": {
-            "probability": (tf.float32, [None]),
-            "heatmap": (tf.float32, [None, SIZE_PX, SIZE_PX]),
-            "overlay_bytes": (tf.string, [None]),
-        },
-        "transform_features": {
-            "image_xf": (tf.string, [None, 1]),
-            "label_xf": (tf.int64, [None, 1]),
-            "pixel_mean_xf": (tf.float32, [None, 1]),
-            "pixel_stddev_xf": (tf.float32, [None, 1]),
-            "age_band": (tf.string, [None, 1]),
-        },
-    }
-    INPUTS = {
-        "serving_default": "examples",
-        "predict_images": "image_bytes",
-        "explain_images": "image_bytes",
-        "transform_features": "examples",
-    }
+        "heatmap": (tf.float32, [None, SIZE_PX, SIZE_PX]),
+        "overlay_bytes": (tf.string, [None]),
+    },
+    "transform_features": {
+        "image_xf": (tf.string, [None, 1]),
+        "label_xf": (tf.int64, [None, 1]),
+        "pixel_mean_xf": (tf.float32, [None, 1]),
+        "pixel_stddev_xf": (tf.float32, [None, 1]),
+        "age_band": (tf.string, [None, 1]),
+    },
+}
+INPUTS = {
+    "serving_default": "examples",
+    "predict_images": "image_bytes",
+    "explain_images": "image_bytes",
+    "transform_features": "examples",
+}
 
+
+class TestContract:
     def test_signatures_are_exactly_the_four(self, served: Any) -> None:
-        assert set(served.signatures) == set(self.OUTPUTS)
+        assert set(served.signatures) == set(OUTPUTS)
 
     @pytest.mark.parametrize("name", OUTPUTS)
     def test_names_types_and_shapes(self, served: Any, name: str) -> None:
@@ -110,10 +111,10 @@ class TestContract:
             output: (spec.dtype, spec.shape.as_list())
             for output, spec in signature.structured_outputs.items()
         }
-        assert outputs == self.OUTPUTS[name]
+        assert outputs == OUTPUTS[name]
         (inputs,) = signature.structured_input_signature[1:]
         assert {key: (spec.dtype, spec.shape.as_list()) for key, spec in inputs.items()} == {
-            self.INPUTS[name]: (tf.string, [None])
+            INPUTS[name]: (tf.string, [None])
         }
 
 

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import keras_tuner as kt
 import pytest
-import tensorflow_transform as tft
 
 from models import training, tuning
 from models.hyperparameters import Hyperparameters, with_tuned

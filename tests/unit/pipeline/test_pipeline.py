@@ -68,6 +68,7 @@ class TestBaseline:
             "candidate": [model for model in models if model.id == candidate],
         }
         resolved = LatestOtherBlessedModel().resolve_artifacts(None, given)
+        assert resolved is not None
         assert [model.id for model in resolved["candidate"]] == [candidate]
         return [model.id for model in resolved["model"]]
 

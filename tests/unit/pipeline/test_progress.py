@@ -12,8 +12,6 @@ from rich.console import Console
 
 from pipeline.progress import ComponentLines, component_lines, quiet_terminal
 
-CONSOLE = {"width": 100, "highlight": False}
-
 
 class TestQuietTerminal:
     @pytest.fixture(autouse=True)
@@ -82,7 +80,7 @@ class TestComponentLines:
     ) -> tuple[str, ComponentLines]:
         """Logs messages by logger and returns what the terminal showed."""
         screen = io.StringIO()
-        console = Console(file=screen, force_terminal=is_terminal, **CONSOLE)
+        console = Console(file=screen, force_terminal=is_terminal, width=100, highlight=False)
         with component_lines(console) as lines:
             for logger, message in records:
                 logging.getLogger(logger).info(message)
