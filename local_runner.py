@@ -16,7 +16,7 @@ from pipeline.config import PRESETS, ConfigError, PipelineConfig, load_config
 from pipeline.failures import explain
 from pipeline.locations import WorkDirectory
 from pipeline.progress import component_lines, quiet_terminal
-from pipeline.runs import Run, open_run
+from pipeline.runs import Run, only_run, open_run, refuse_demo_over_films
 
 EXIT_PUSHED, EXIT_FAILED, EXIT_USAGE, EXIT_DATA, EXIT_NOT_BLESSED = 0, 1, 2, 3, 4
 
@@ -27,12 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     work = WorkDirectory(flags.workdir.resolve())
     try:
         config = load_config(_preset(flags), flags.config, flags.set)
-        _check_data_root(flags.data_root)
-        run = open_run(work, config)
+        _check_data_root(flags.data_root, work)
+        with only_run(work):
+            run = open_run(work, config)
+            return _run(config, work, run, flags.data_root, flags.verbose)
     except ConfigError as error:
         print(f"local_runner: {error}", file=sys.stderr)
         return EXIT_USAGE
-    return _run(config, work, run, flags.data_root, flags.verbose)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -73,13 +74,23 @@ def _preset(flags: argparse.Namespace) -> str:
     return flags.preset or ("standard" if flags.data_root else "demo")
 
 
-def _check_data_root(data_root: Path | None) -> None:
+def _check_data_root(data_root: Path | None, work: WorkDirectory) -> None:
     if data_root is None:
+        refuse_demo_over_films(work)
         return
     if not data_root.is_dir():
         raise ConfigError(f"the data root {data_root} is not a folder; check --data-root")
-    if not any(data_root.iterdir()):
+    try:
+        empty = not any(data_root.iterdir())
+    except OSError as error:
+        raise ConfigError(f"the data root {data_root} cannot be read: {error.strerror}") from None
+    if empty:
         raise ConfigError(f"the data root {data_root} is empty; it needs NORMAL/ and PNEUMONIA/")
+    if work.path.is_relative_to(data_root.resolve()):
+        raise ConfigError(
+            f"the work directory {work.path} lies inside the data root, which a run would then "
+            "change; choose another with --workdir"
+        )
 
 
 def _run(

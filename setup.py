@@ -15,6 +15,7 @@ TFX_FAMILY = {
     "tensorflow-transform": ("1.16.0", "1.21.0"),
     "tensorflow-data-validation": ("1.16.1", "1.21.0"),
     "tensorflow-model-analysis": ("0.47.1", "0.52.0"),
+    "tensorflow-serving-api": ("2.16.1", "2.19.1"),
     "apache-beam": ("2.61.0", "2.77.0"),
 }
 # Which kfp fits is decided by protobuf, and that by TFX and the Python version.
@@ -23,7 +24,6 @@ KUBEFLOW = [
     'kfp==2.13.0; python_version == "3.11"',
     'kfp==2.16.1; python_version >= "3.12"',
 ]
-SERVING = {"tensorflow-serving-api": ("2.16.1", "2.19.1")}
 
 
 def pinned(versions: dict[str, tuple[str, str]]) -> list[str]:
@@ -76,7 +76,6 @@ setup(
     ],
     extras_require={
         "kubeflow": KUBEFLOW,
-        "serving": pinned(SERVING),
         "dev": [
             "mypy>=1.18",
             "opencv-python-headless>=4.11,<6",

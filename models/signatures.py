@@ -7,8 +7,8 @@ point, so a client sends a file as it is and nothing re-implements the preparati
 from __future__ import annotations
 
 import json
+import posixpath
 from dataclasses import asdict
-from pathlib import PurePosixPath
 
 import keras
 import tensorflow as tf
@@ -128,9 +128,9 @@ def save_served_model(model: ServedModel, directory: str) -> None:
         "labels": list(features.LABELS),
         "image_size_px": model._image_size_px,
     }
-    extra = PurePosixPath(directory) / "assets.extra"
-    tf.io.gfile.makedirs(str(extra))
-    with tf.io.gfile.GFile(str(extra / OPERATING_POINT_FILE), "w") as file:
+    extra = posixpath.join(directory, "assets.extra")
+    tf.io.gfile.makedirs(extra)
+    with tf.io.gfile.GFile(posixpath.join(extra, OPERATING_POINT_FILE), "w") as file:
         file.write(json.dumps(facts, indent=2))
     write_warmup_requests(directory)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 import tensorflow_transform as tft
 from tfx import v1 as tfx
@@ -33,6 +35,7 @@ _LOG = logging.getLogger(__name__)
 # Keys of custom_config.
 HYPERPARAMETERS = "hyperparameters"  # JSON of models.hyperparameters.Hyperparameters
 KEEP = "keep"  # names of settings that imported hyperparameters leave alone
+IMPORTED = "imported"  # digest of imported hyperparameters
 CHECKPOINT_ROOT = "checkpoint_root"  # folder that survives an interrupted run
 SOURCE_FINGERPRINT = "source_fingerprint"  # changes with the code, so that no stale cache serves
 
@@ -210,11 +213,12 @@ def _best_of(history: str) -> float | None:
     if not tf.io.gfile.exists(history):
         return None
     with tf.io.gfile.GFile(history) as file:
-        rows = file.read().splitlines()
-    if len(rows) < 2:
+        text = file.read()
+    if not text.strip():
         return None
-    column = rows[0].split(",").index(MONITORED)
-    return max(float(row.split(",")[column]) for row in rows[1:])
+    rows = pd.read_csv(io.StringIO(text), on_bad_lines="skip")
+    values = pd.to_numeric(rows.get(MONITORED, pd.Series(dtype=float)), errors="coerce").dropna()
+    return float(values.max()) if len(values) else None
 
 
 def _keep_record(

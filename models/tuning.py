@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import keras
@@ -20,6 +21,8 @@ from models.input_pipeline import (
 )
 from models.network import build_network
 from models.training import HYPERPARAMETERS, compile_network
+
+_LOG = logging.getLogger(__name__)
 
 # Key of custom_config.
 SEARCH = "search"  # {"algorithm", "trials", "epochs", "max_steps_per_epoch"}
@@ -77,13 +80,16 @@ class Trial(kt.HyperModel):
         settings = propose(self._settings, hp)
         weighted = settings.train.imbalance == "class_weights"
         arguments = {"epochs": settings.train.epochs, **kwargs}
-        return model.fit(
+        history = model.fit(
             training_batches(self._train, settings),
             validation_data=evaluation_batches(self._evaluation, settings),
             class_weight=class_weights(self._train.counts) if weighted else None,
             verbose=0,
             **arguments,
         )
+        tried = ", ".join(f"{name} {value:.3g}" for name, value in hp.values.items())
+        _LOG.info("tried %s: val_loss %.4f", tried, min(history.history["val_loss"]))
+        return history
 
 
 def propose(settings: Hyperparameters, hp: kt.HyperParameters) -> Hyperparameters:
@@ -118,7 +124,7 @@ def propose(settings: Hyperparameters, hp: kt.HyperParameters) -> Hyperparameter
 
 
 class FromConfigured(kt.oracles.BayesianOptimizationOracle):
-    """Bayesian search that tries the configured settings first, so it never ends below them."""
+    """Bayesian search whose first trial is the configured settings."""
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Proposes the values of a trial."""

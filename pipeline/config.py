@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from models import hyperparameters as hp
 from models.features import MODEL_NAME
@@ -95,6 +95,16 @@ class PipelineConfig(hp.Settings):
     evaluation: Evaluation = Evaluation()
     beam: Beam = Beam()
 
+    @model_validator(mode="after")
+    def _image_is_large_enough(self) -> PipelineConfig:
+        needed = 2 ** (self.network.depth + 1)
+        if self.preprocessing.image_size_px < needed:
+            raise ValueError(
+                f"network.depth {self.network.depth} needs preprocessing.image_size_px of at "
+                f"least {needed}, not {self.preprocessing.image_size_px}"
+            )
+        return self
+
     @property
     def hyperparameters(self) -> hp.Hyperparameters:
         """The part of the settings that the training code is told."""
@@ -140,7 +150,8 @@ def load_config(
     for override in overrides:
         given = _merged(given, _parse_override(override))
     config = config_from(_merged(PRESETS[preset], given))
-    keep = {*config.tuner.keep, *_leaves(given)}
+    named = _leaves(given) if "keep" not in given.get("tuner", {}) else ()
+    keep = {*config.tuner.keep, *named}
     tuner = config.tuner.model_copy(update={"keep": tuple(sorted(keep & _trained_names()))})
     return config.model_copy(update={"tuner": tuner})
 
@@ -242,6 +253,13 @@ def _is_number(text: str) -> bool:
 
 def _explain(error: Mapping[str, Any]) -> str:
     name = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "value_error":
+        sentence = str(error["ctx"]["error"])
+        return f"{name}: {sentence}" if name else sentence
+    if error["type"] == "model_type":
+        return f"{name} is a group of settings; {_allowed_beside((*error['loc'], ''))}"
+    if error["type"] == "tuple_type":
+        return f"{name} is a list, such as --set '{name}=[{error['input']}]'"
     if error["type"] == "extra_forbidden":
         return f"there is no setting '{name}'; {_allowed_beside(error['loc'])}"
     return f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"

@@ -7,10 +7,10 @@ from typing import Any
 
 import tensorflow_model_analysis as tfma
 
+from components.evaluation.decisions import DECISION
+from components.evaluation.gate_metrics import GatedRecall
 from models import features
 from pipeline.config import Evaluation
-from pipeline.decisions import DECISION
-from pipeline.gate_metrics import GatedRecall
 
 # Dimensions that a report is sliced by, beside the overall slice.
 SLICES = (features.SUBTYPE, features.VIEW, features.SEX, features.AGE_BAND, features.SITE)
@@ -18,7 +18,7 @@ SLICES = (features.SUBTYPE, features.VIEW, features.SEX, features.AGE_BAND, feat
 GATED_RECALL = "gated_recall"
 
 
-def make_eval_config(gates: Evaluation) -> tfma.EvalConfig:
+def make_eval_config(gates: Evaluation, source_fingerprint: str = "") -> tfma.EvalConfig:
     """Describes the evaluation.
 
     The model answers as it will be served. Its probability gives the areas under the
@@ -27,6 +27,7 @@ def make_eval_config(gates: Evaluation) -> tfma.EvalConfig:
 
     Args:
         gates: Floors, allowed losses against the baseline, smallest slice.
+        source_fingerprint: Changes with the code, so that no stale cache serves.
 
     Returns:
         The config of TFMA, with thresholds.
@@ -47,7 +48,7 @@ def make_eval_config(gates: Evaluation) -> tfma.EvalConfig:
             tfma.SlicingSpec(),
             *(tfma.SlicingSpec(feature_keys=[feature]) for feature in SLICES),
         ],
-        metrics_specs=[_probability_metrics(gates), _decision_metrics(gates)],
+        metrics_specs=[_probability_metrics(gates), _decision_metrics(gates, source_fingerprint)],
     )
 
 
@@ -71,21 +72,34 @@ def _probability_metrics(gates: Evaluation) -> tfma.MetricsSpec:
     )
 
 
-def _decision_metrics(gates: Evaluation) -> tfma.MetricsSpec:
+def _decision_metrics(gates: Evaluation, source_fingerprint: str) -> tfma.MetricsSpec:
     recall_gate = _gate(gates.min_recall, gates.max_recall_drop)
-    everywhere = [tfma.SlicingSpec(), *(tfma.SlicingSpec(feature_keys=[key]) for key in SLICES)]
+    overall = tfma.PerSliceMetricThreshold(
+        slicing_specs=[tfma.SlicingSpec()], threshold=recall_gate
+    )
+    slices = tfma.PerSliceMetricThreshold(
+        slicing_specs=[tfma.SlicingSpec(feature_keys=[key]) for key in SLICES],
+        threshold=recall_gate,
+    )
     gated_recall = _metric(
         GatedRecall.__name__,
-        {"name": GATED_RECALL, "min_positives": gates.min_slice_positives},
+        {
+            "name": GATED_RECALL,
+            "min_positives": gates.min_slice_positives,
+            "source": source_fingerprint,
+        },
         module=GatedRecall.__module__,
-        per_slice_thresholds=[
-            tfma.PerSliceMetricThreshold(slicing_specs=everywhere, threshold=recall_gate)
-        ],
+        per_slice_thresholds=[slices],
     )
-    plain = ("Recall", "Precision", "Specificity", "F1Score", "BinaryAccuracy",
+    plain = ("Precision", "Specificity", "F1Score", "BinaryAccuracy",
              "TruePositives", "FalsePositives", "TrueNegatives", "FalseNegatives")  # fmt: skip
     return tfma.MetricsSpec(
-        output_names=[DECISION], metrics=[gated_recall, *(_metric(name) for name in plain)]
+        output_names=[DECISION],
+        metrics=[
+            _metric("Recall", per_slice_thresholds=[overall]),
+            gated_recall,
+            *(_metric(name) for name in plain),
+        ],
     )
 
 

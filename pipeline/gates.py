@@ -21,7 +21,7 @@ class Verdict:
     Attributes:
         slice: `overall`, or `view=AP`.
         metric: `AUC` or `recall`.
-        value: What the model reached.
+        value: What the model reached, NaN where the slice does not define it.
         bound: What it had to reach.
         passed: TFMA's decision.
         why: A sentence.
@@ -92,13 +92,13 @@ def _failed(
 
 def _floors(slices: Sequence[SliceMetrics], gates: Evaluation) -> Iterator[Verdict]:
     for one in slices:
-        if one.name == OVERALL:
-            value = one.metrics["auc"]
-            why = f"AUC is {value:.4f}, the floor is {gates.min_auc:.4f}"
-            yield Verdict(one.name, "AUC", value, gates.min_auc, True, why)
         recall = one.metrics["recall"]
         why = f"recall on {one.name} is {recall:.4f}, the floor is {gates.min_recall:.4f}"
-        if one.positives < gates.min_slice_positives:
+        if one.name == OVERALL:
+            auc = one.metrics["auc"]
+            auc_why = f"AUC is {auc:.4f}, the floor is {gates.min_auc:.4f}"
+            yield Verdict(one.name, "AUC", auc, gates.min_auc, True, auc_why)
+        elif one.positives < gates.min_slice_positives:
             why = (
                 f"{one.name} has {one.positives} pneumonia films and cannot decide, that takes "
                 f"{gates.min_slice_positives}"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from absl import logging
+from ml_metadata.proto.metadata_store_pb2 import Artifact
 from rich.console import Console
 from tfx import v1 as tfx
 from tfx.orchestration.portable import runtime_parameter_utils
 
+from components.radiograph_example_gen.executor import IGNORED_FILE, QUARANTINE_FILE
 from pipeline.config import PipelineConfig
-from pipeline.locations import WorkDirectory
+from pipeline.lineage import run_outputs
+from pipeline.locations import PACKAGED_SCHEMA, WorkDirectory
 from pipeline.pipeline import create_pipeline
 from pipeline.progress import ComponentLines
 from pipeline.report import show, write_report, write_slices
@@ -71,9 +75,10 @@ def execute(
     Returns:
         What came of the run, or None if TFX's command line only registered it.
     """
-    films = data_root or work.phantoms
+    films = (data_root or work.phantoms).resolve()
 
     def prepare() -> None:
+        _keep_schema(work)
         if data_root is None:
             _draw_phantoms(config, work, console)
 
@@ -82,7 +87,9 @@ def execute(
     runner.run(create_pipeline(config, work.locations(films), connection))
     if not runner.started:
         return None
-    summary = summarise(work.metadata, run.run_id, config.evaluation, lines.seconds)
+    _restore_pushed(run_outputs(work.metadata, run.run_id).get(("Pusher", "pushed_model")))
+    summary = summarise(work.metadata, run.run_id, films, config.evaluation, lines.seconds)
+    _keep_lists(summary, run)
     write_json(run.summary_file, summary.to_json())
     write_slices(summary.slices, run.report_folder)
     page = write_report(summary, run.report_folder)
@@ -100,3 +107,25 @@ def _draw_phantoms(config: PipelineConfig, work: WorkDirectory, console: Console
         seed=phantoms.seed,
         console=console,
     )
+
+
+def _keep_schema(work: WorkDirectory) -> None:
+    work.schema_file.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PACKAGED_SCHEMA, work.schema_file)
+
+
+def _keep_lists(summary: Summary, run: Run) -> None:
+    """Copies what became of unusable files to where a user looks."""
+    for name in (QUARANTINE_FILE, IGNORED_FILE):
+        shutil.copyfile(Path(summary.report_uri) / name, run.folder / name)
+
+
+def _restore_pushed(pushed_model: Artifact | None) -> None:
+    """Puts a version back that the cache takes for pushed but somebody has removed."""
+    if pushed_model is None or not pushed_model.custom_properties["pushed"].int_value:
+        return
+    destination = Path(pushed_model.custom_properties["pushed_destination"].string_value)
+    if not destination.exists():
+        beside = destination.with_name(f".{destination.name}")
+        shutil.copytree(pushed_model.uri, beside, dirs_exist_ok=True)
+        beside.rename(destination)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import schema
 from models.features import MODEL_NAME
+
+PACKAGED_SCHEMA = Path(schema.__file__).parent / "schema.pbtxt"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class WorkDirectory:
             pipeline_root=str(self.path / "artifacts"),
             serving_root=str(self.serving_root),
             checkpoint_root=str(self.path / "checkpoints"),
-            schema_file=str(resources.files(schema) / "schema.pbtxt"),
+            schema_file=str(self.schema_file),
         )
 
     @property
@@ -64,6 +66,12 @@ class WorkDirectory:
     def runs(self) -> Path:
         """One folder a run."""
         return self.path / "runs"
+
+    @property
+    def schema_file(self) -> Path:
+        """The data contract, in a folder named by its content: TFX's cache looks at names only."""
+        digest = hashlib.sha256(PACKAGED_SCHEMA.read_bytes()).hexdigest()[:16]
+        return self.path / "schema" / digest / PACKAGED_SCHEMA.name
 
     def run(self, run_id: str) -> Path:
         """The folder of a run: summary, config, log and report."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from tfx.types import BaseChannel
 
 import models
 from components.data_gate.component import DataGate
+from components.evaluation import decisions
 from components.model_validator.component import ModelValidator
 from components.radiograph_example_gen.component import RadiographExampleGen
 from models import features, preprocessing, training, tuning
-from pipeline import decisions
 from pipeline.baseline import CANDIDATE, MODEL, MODEL_BLESSING, LatestOtherBlessedModel
 from pipeline.beam import beam_arguments
 from pipeline.config import SHIPPED_HYPERPARAMETERS, PipelineConfig
@@ -62,9 +63,8 @@ def create_components(
 ) -> list[BaseNode]:
     """Returns the components in the order of the data flow."""
     source = source_fingerprint()
-    hyperparameters = config.hyperparameters.model_dump_json()
     training_config = {
-        training.HYPERPARAMETERS: hyperparameters,
+        training.HYPERPARAMETERS: config.hyperparameters.model_dump_json(),
         training.KEEP: [] if config.tuner.enabled else list(config.tuner.keep),
         training.CHECKPOINT_ROOT: locations.checkpoint_root,
         training.SOURCE_FINGERPRINT: source,
@@ -72,7 +72,6 @@ def create_components(
 
     example_gen = RadiographExampleGen(locations.data_root, config.data, source)
     examples = example_gen.outputs["examples"]
-
     schema_importer = tfx.components.ImportSchemaGen(schema_file=locations.schema_file)
     data_schema = schema_importer.outputs["schema"]
     statistics_gen = tfx.components.StatisticsGen(examples=examples, schema=data_schema)
@@ -80,7 +79,53 @@ def create_components(
     example_validator = tfx.components.ExampleValidator(statistics=statistics, schema=data_schema)
     data_gate = DataGate(examples, statistics, data_schema, source)
 
-    transform = tfx.components.Transform(
+    transform = _transform(config, examples, data_schema, source)
+    transform.add_upstream_node(data_gate)
+    hyperparameters = _hyperparameters(config, transform, training_config)
+    trainer = _trainer(transform, data_schema, hyperparameters, training_config)
+    model = trainer.outputs["model"]
+
+    baseline = _baseline(baseline_strategy, model) if baseline_strategy else None
+    evaluator = _evaluator(config, examples, data_schema, model, baseline, source)
+    model_validator = ModelValidator(
+        model, trainer.outputs["model_run"], examples, transform.outputs["transform_graph"], source
+    )
+    pusher = tfx.components.Pusher(
+        model=model,
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=model_validator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=locations.serving_root)
+        ),
+    )
+    nodes = [
+        example_gen, schema_importer, statistics_gen, example_validator, data_gate, transform,
+        hyperparameters, trainer, baseline, evaluator, model_validator, pusher,
+    ]  # fmt: skip
+    return [node for node in nodes if node is not None]
+
+
+def source_fingerprint() -> str:
+    """Returns a digest of the code that runs inside components.
+
+    TFX's cache knows a function by its name only, so this goes along as a parameter.
+    """
+    root = Path(models.__file__).parent.parent
+    packages = ("components", "models", "radiographs")
+    return _digest(file for package in packages for file in (root / package).rglob("*.py"))
+
+
+def _digest(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _transform(
+    config: PipelineConfig, examples: BaseChannel, data_schema: BaseChannel, source: str
+) -> BaseNode:
+    return tfx.components.Transform(
         examples=examples,
         schema=data_schema,
         preprocessing_fn="models.preprocessing.preprocessing_fn",
@@ -93,66 +138,45 @@ def create_components(
         },
         disable_statistics=True,
     )
-    transform.add_upstream_node(data_gate)
 
-    hyperparameter_source = _hyperparameters(config, transform, training_config)
-    trainer = tfx.components.Trainer(
+
+def _trainer(
+    transform: BaseNode,
+    data_schema: BaseChannel,
+    hyperparameters: BaseNode | None,
+    training_config: dict[str, Any],
+) -> BaseNode:
+    return tfx.components.Trainer(
         run_fn="models.training.run_fn",
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=data_schema,
         hyperparameters=(
-            hyperparameter_source.outputs["best_hyperparameters"] if hyperparameter_source else None
+            hyperparameters.outputs["best_hyperparameters"] if hyperparameters else None
         ),
         train_args=tfx.proto.TrainArgs(splits=[features.TRAIN]),
         eval_args=tfx.proto.EvalArgs(splits=[features.EVAL]),
         custom_config=training_config,
     )
-    model = trainer.outputs["model"]
 
-    baseline = _baseline(baseline_strategy, model) if baseline_strategy else None
-    evaluator = tfx.components.Evaluator(
+
+def _evaluator(
+    config: PipelineConfig,
+    examples: BaseChannel,
+    data_schema: BaseChannel,
+    model: BaseChannel,
+    baseline: BaseNode | None,
+    source: str,
+) -> BaseNode:
+    return tfx.components.Evaluator(
         examples=examples,
         example_splits=[features.TEST],
         model=model,
         baseline_model=baseline.outputs[MODEL] if baseline else None,
         schema=data_schema,
-        eval_config=make_eval_config(config.evaluation),
+        eval_config=make_eval_config(config.evaluation, source),
         module_path=decisions.__name__,
     )
-    model_validator = ModelValidator(
-        model=model,
-        model_run=trainer.outputs["model_run"],
-        examples=examples,
-        transform_graph=transform.outputs["transform_graph"],
-        source_fingerprint=source,
-    )
-    pusher = tfx.components.Pusher(
-        model=model,
-        model_blessing=evaluator.outputs["blessing"],
-        infra_blessing=model_validator.outputs["blessing"],
-        push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=locations.serving_root)
-        ),
-    )
-    nodes = [
-        example_gen, schema_importer, statistics_gen, example_validator, data_gate, transform,
-        hyperparameter_source, trainer, baseline, evaluator, model_validator, pusher,
-    ]  # fmt: skip
-    return [node for node in nodes if node is not None]
-
-
-def source_fingerprint() -> str:
-    """Returns a digest of the code that runs inside components.
-
-    TFX's cache knows a function by its name only, so this goes along as a parameter.
-    """
-    digest = hashlib.sha256()
-    root = Path(models.__file__).parent.parent
-    for package in ("components", "models", "radiographs"):
-        for file in sorted((root / package).rglob("*.py")):
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def _hyperparameters(
@@ -173,6 +197,9 @@ def _hyperparameters(
     if not tuner.hyperparameters:
         return None
     shipped = tuner.hyperparameters == SHIPPED_HYPERPARAMETERS
+    folder = SHIPPED_FOLDER if shipped else Path(tuner.hyperparameters)
+    # An import is known by its address only; what it holds has to reach the Trainer's cache key.
+    training_config[training.IMPORTED] = _digest(folder.glob("*"))
     return tfx.dsl.Importer(
         source_uri=str(SHIPPED_FOLDER if shipped else tuner.hyperparameters),
         artifact_type=tfx.types.standard_artifacts.HyperParameters,

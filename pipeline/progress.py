@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 OUR_LOGGERS = ("components", "models", "pipeline", "radiographs")
+_CACHED_EVENT = re.compile(r"^A cached execution \d+ is used\.$")
 PLAIN_WIDTH = 160  # characters, where the output is no terminal
 _COMPONENT_EVENT = re.compile(r"^Component (\S+) is (running|finished)\.$")
 
@@ -52,12 +53,13 @@ def quiet_terminal(log_file: Path, verbose: bool) -> Iterator[Console]:
         try:
             yield console
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):  # on a full disk, too, the terminal has to come back
+                    stream.flush()
             for descriptor, copy in zip((1, 2), saved, strict=True):
                 os.dup2(copy, descriptor)
                 os.close(copy)
-            with suppress(OSError):  # where the disk is full, the terminal has to come back still
+            with suppress(OSError):
                 log.close()
             terminal.close()
 
@@ -68,6 +70,7 @@ class ComponentLines(logging.Handler):
     Attributes:
         seconds: Duration of each finished component, by its id.
         running: The component that runs, or an empty string.
+        cached: Components that TFX's cache answered for.
     """
 
     def __init__(self, console: Console):
@@ -75,6 +78,7 @@ class ComponentLines(logging.Handler):
         super().__init__(logging.INFO)
         self.seconds: dict[str, float] = {}
         self.running = ""
+        self.cached: set[str] = set()
         self._console = console
         self._started = 0.0
         self._live: Progress | None = None
@@ -85,6 +89,8 @@ class ComponentLines(logging.Handler):
         if event:
             component, state = event.groups()
             (self._start if state == "running" else self._finish)(component)
+        elif _CACHED_EVENT.match(record.getMessage()):
+            self.cached.add(self.running)
         elif record.name.split(".")[0] in OUR_LOGGERS:
             self._console.print(f"    {record.getMessage()}", markup=False)
 
@@ -119,7 +125,8 @@ class ComponentLines(logging.Handler):
         self.stop()
         self.running = ""
         self.seconds[component] = time.monotonic() - self._started
-        self._console.print(f"  {component:<24} {self.seconds[component]:7.1f} s")
+        note = "  from the cache" if component in self.cached else ""
+        self._console.print(f"  {component:<24} {self.seconds[component]:7.1f} s{note}")
 
 
 @contextmanager

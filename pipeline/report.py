@@ -10,15 +10,18 @@ import html
 import math
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pipeline.lineage import run_outputs
 from pipeline.locations import WorkDirectory
 from pipeline.progress import PLAIN_WIDTH
+from pipeline.runs import write_text
 from pipeline.slices import SliceMetrics, load_slices
 from pipeline.summary import Summary
 
@@ -90,7 +93,7 @@ def slice_table(slices: Sequence[SliceMetrics]) -> Table:
             else _cell(one, COLUMNS[title])
             for title in _TERMINAL_COLUMNS
         ]
-        table.add_row(one.name, str(one.films), str(one.positives), *cells)
+        table.add_row(escape(one.name), str(one.films), str(one.positives), *cells)
     return table
 
 
@@ -103,18 +106,22 @@ def show(summary: Summary, console: Console, serving_root: Path, page: Path) -> 
         serving_root: Holds the pushed versions.
         page: The report.
     """
+    counts = ", ".join(f"{split} {count:,}" for split, count in summary.data["images"].items())
+    print_plain = partial(console.print, markup=False)
+    print_plain(f"films: {counts}; quarantined {summary.data['rejected']:,}")
     console.print(slice_table(summary.slices))
     for verdict in summary.verdicts:
         if not verdict.passed:
-            console.print(f"gate failed: {verdict.why}", markup=False, style="red")
+            print_plain(f"gate failed: {verdict.why}", style="red")
     passed = sum(verdict.passed for verdict in summary.verdicts)
-    console.print(f"{passed} of {len(summary.verdicts)} gates passed")
+    print_plain(f"{passed} of {len(summary.verdicts)} gates passed")
+    if not summary.servable:
+        print_plain("the model cannot be served; the log says why", style="red")
     if summary.pushed:
-        console.print(f"pushed {serving_root / summary.pushed_version}")
+        print_plain(f"pushed {serving_root / summary.pushed_version}")
     else:
-        reason = "a gate failed" if not summary.blessed else "it cannot be served, see the log"
-        console.print(f"not pushed: {reason}; {serving_root} is as it was")
-    console.print(f"report {page}")
+        print_plain(f"not pushed: {summary.status}; {serving_root} is as it was")
+    print_plain(f"report {page}")
 
 
 def write_slices(slices: Sequence[SliceMetrics], folder: Path) -> tuple[Path, Path]:
@@ -126,7 +133,7 @@ def write_slices(slices: Sequence[SliceMetrics], folder: Path) -> tuple[Path, Pa
     """
     folder.mkdir(parents=True, exist_ok=True)
     csv_file, html_file = folder / "slices.csv", folder / "slices.html"
-    slice_frame(slices).to_csv(csv_file, index=False)
+    write_text(csv_file, slice_frame(slices).to_csv(index=False))
     _write_page(html_file, "Slices", _slices_html(slices))
     return csv_file, html_file
 
@@ -165,7 +172,7 @@ def _print_slices(work: WorkDirectory, run: str) -> int:
     csv_file, html_file = write_slices(slices, work.run(run_id) / "report")
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     console.print(slice_table(slices))
-    console.print(f"CSV   {csv_file}\nHTML  {html_file}", highlight=False)
+    console.print(f"CSV   {csv_file}\nHTML  {html_file}", highlight=False, markup=False)
     return 0
 
 
@@ -245,10 +252,10 @@ def _operating_point_html(summary: Summary) -> str:
 
 
 def _write_page(file: Path, title: str, body: str) -> None:
-    file.write_text(
+    write_text(
+        file,
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>{body}</html>\n",
-        encoding="utf-8",
     )
 
 

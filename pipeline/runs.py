@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import fcntl
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,13 +94,63 @@ def open_run(work: WorkDirectory, config: PipelineConfig) -> Run:
     Raises:
         ConfigError: If the work directory cannot be written.
     """
-    try:
+    with _named(work):
         return _open_run(work, config)
+
+
+@contextmanager
+def only_run(work: WorkDirectory) -> Iterator[None]:
+    """Keeps other runs out of a work directory for as long as the context lasts.
+
+    Args:
+        work: Of the local runner.
+
+    Raises:
+        ConfigError: If another run is in it, or it cannot be written.
+    """
+    with _named(work):
+        work.path.mkdir(parents=True, exist_ok=True)
+        lock = (work.path / ".lock").open("w", encoding="utf-8")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"another run uses the work directory {work.path}; wait for it or choose another "
+                "with --workdir"
+            ) from None
+        yield
+
+
+@contextmanager
+def _named(work: WorkDirectory) -> Iterator[None]:
+    """Says which work directory cannot be written."""
+    try:
+        yield
     except OSError as error:
         raise ConfigError(
             f"the work directory {work.path} cannot be written: {error.strerror}; choose another "
             "with --workdir"
         ) from None
+
+
+def refuse_demo_over_films(work: WorkDirectory) -> None:
+    """Keeps a demo on phantoms from replacing a served model of real films.
+
+    Args:
+        work: Of the local runner.
+
+    Raises:
+        ConfigError: If a model of real films was pushed from this work directory.
+    """
+    for file in work.runs.glob(f"*/{SUMMARY_FILE}"):
+        account = json.loads(file.read_text(encoding="utf-8"))
+        root = account["data"].get("root", "")
+        if account["pushed"] and root != str(work.phantoms):
+            raise ConfigError(
+                f"{work.path} serves a model of the films in {root}, which a demo on synthetic "
+                "radiographs would replace; give --data-root, or another --workdir"
+            )
 
 
 def _open_run(work: WorkDirectory, config: PipelineConfig) -> Run:

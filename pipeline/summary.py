@@ -24,11 +24,12 @@ class Summary:
 
     Attributes:
         run_id: Of the run.
-        status: `pushed` or `not blessed`.
+        status: `pushed`, `not blessed` or `not servable`.
         blessed: Whether all gates passed.
         servable: Whether ModelValidator could use the model like a server.
         pushed_version: Version under the serving root, or empty.
-        data: Layout, images and patients by split, rejected files, notes.
+        data: Root, layout, images and patients by split, rejected files, notes.
+        report_uri: Folder of the ingest report.
         slices: Metrics by slice, the overall one first.
         verdicts: Every gate.
         training: Hyperparameters, calibration and operating point.
@@ -42,6 +43,7 @@ class Summary:
     servable: bool = False
     pushed_version: str = ""
     data: dict[str, Any] = field(default_factory=dict)
+    report_uri: str = ""
     slices: list[SliceMetrics] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     training: dict[str, Any] = field(default_factory=dict)
@@ -69,7 +71,9 @@ class Summary:
                 OVERALL: by_name.pop(OVERALL, {}),
                 "slices": by_name,
             },
-            "gates": [asdict(verdict) for verdict in self.verdicts],
+            "gates": [
+                {**asdict(verdict), "value": _or_null(verdict.value)} for verdict in self.verdicts
+            ],
             "operating_point": self.training.get("operating_point", {}),
             "calibration": self.training.get("calibration", {}),
             "hyperparameters": self.training.get("hyperparameters", {}),
@@ -83,6 +87,7 @@ class Summary:
 def summarise(
     metadata_file: Path,
     run_id: str,
+    data_root: Path,
     gates: Evaluation,
     durations_seconds: dict[str, float],
 ) -> Summary:
@@ -91,6 +96,7 @@ def summarise(
     Args:
         metadata_file: The store of the work directory.
         run_id: Of the run.
+        data_root: Films.
         gates: What the model had to reach.
         durations_seconds: Of each component.
 
@@ -99,15 +105,18 @@ def summarise(
     """
     outputs = run_outputs(metadata_file, run_id)
     evaluation_uri = outputs[("Evaluator", "evaluation")].uri
+    ingest_report = outputs[("RadiographExampleGen", "report")]
     slices = load_slices(evaluation_uri)
     version = _pushed_version(outputs.get(("Pusher", "pushed_model")))
+    blessed = _is_blessed(outputs.get(("Evaluator", "blessing")))
     return Summary(
         run_id=run_id,
-        status="pushed" if version else "not blessed",
-        blessed=_is_blessed(outputs.get(("Evaluator", "blessing"))),
+        status="pushed" if version else "not blessed" if not blessed else "not servable",
+        blessed=blessed,
         servable=_is_blessed(outputs.get(("ModelValidator", "blessing"))),
         pushed_version=version,
-        data=_read_json(outputs.get(("RadiographExampleGen", "report")), INGEST_FILE),
+        data={"root": str(data_root), **_read_json(ingest_report, INGEST_FILE)},
+        report_uri=ingest_report.uri,
         slices=slices,
         verdicts=read_verdicts(evaluation_uri, slices, gates),
         training=_read_json(outputs.get(("Trainer", "model_run")), TRAINING_RECORD),
@@ -119,10 +128,14 @@ def summarise(
 def _metrics_json(one: SliceMetrics) -> dict[str, Any]:
     values: dict[str, Any] = {"films": one.films, "pneumonia_films": one.positives}
     for name, value in one.metrics.items():
-        values[name] = None if math.isnan(value) else value
+        values[name] = _or_null(value)
         if name in one.intervals:
             values[f"{name}_interval"] = list(one.intervals[name])
     return values
+
+
+def _or_null(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _is_blessed(blessing: Artifact | None) -> bool:

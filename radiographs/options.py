@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class IngestOptions(BaseModel):
@@ -39,3 +40,14 @@ class IngestOptions(BaseModel):
         0.05, ge=0, le=1, description="a larger share of unusable files stops the run"
     )
     seed: int = Field(0, ge=0, lt=2**31, description="of the split")
+
+    @field_validator("patient_pattern", "subtype_pattern")
+    @classmethod
+    def _is_pattern(cls, pattern: str) -> str:
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise ValueError(f"'{pattern}' is no regular expression: {error}") from None
+        if not groups:
+            raise ValueError(f"'{pattern}' needs a group in parentheses")
+        return pattern

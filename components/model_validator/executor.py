@@ -123,8 +123,8 @@ def find_faults(served: Any, examples: list[bytes], expected: np.ndarray) -> Ite
             continue
         try:
             answer = served.signatures[name](**{argument: tf.constant(batch)})
-        except tf.errors.OpError as error:
-            yield f"the signature {name} failed: {error.message}"
+        except (tf.errors.OpError, TypeError, ValueError) as error:
+            yield f"the signature {name} failed: {error}"
             continue
         yield from _wrong_answer(name, answer, expected)
 
@@ -133,6 +133,9 @@ def _wrong_answer(name: str, answer: dict[str, tf.Tensor], expected: np.ndarray)
     if name == features.TRANSFORM_FEATURES:
         if features.IMAGE_XF not in answer:
             yield f"{name} returns no {features.IMAGE_XF}"
+        return
+    if features.PROBABILITY not in answer:
+        yield f"{name} returns no {features.PROBABILITY}"
         return
     probability = answer[features.PROBABILITY].numpy()
     if not np.all(np.isfinite(probability)):

@@ -15,11 +15,11 @@ import tensorflow_transform as tft
 from tensorflow_serving.apis import prediction_log_pb2
 
 from models import features
-from models.calibration import Calibration
+from models.calibration import Calibration, OperatingPoint
 from models.grad_cam import grad_cam
 from models.network import activations_and_logit
 from models.preprocessing import standardise, unpack_images
-from models.signatures import OPERATING_POINT_FILE
+from models.signatures import OPERATING_POINT_FILE, ServedModel
 from models.training import TRAINING_RECORD
 from models.warmup import WARMUP_FILE
 from tests.support import LocalRun, draw_film, encode, read_examples
@@ -148,7 +148,22 @@ class TestPrediction:
         called = answer[features.PROBABILITY] >= record["operating_point"]["threshold"]
         expected = np.where(called, b"PNEUMONIA", b"NORMAL")
         assert answer[features.PREDICTED_LABEL].tolist() == expected.tolist()
-        assert 0 < called.sum() < len(called)
+
+    def test_label_turns_where_the_operating_point_is(
+        self, served: Any, images: list[bytes], pushed: LocalRun, record: dict[str, Any]
+    ) -> None:
+        probability = ask(served, features.PREDICT_IMAGES, images)[features.PROBABILITY]
+        middle = float(np.sort(probability)[len(images) // 2 - 1 :][:2].mean())
+        model = ServedModel(
+            keras.saving.load_model(pushed.uri("Trainer", "model_run") / "model.keras"),
+            tft.TFTransformOutput(str(pushed.uri("Transform", "transform_graph"))),
+            SIZE_PX,
+            Calibration(**record["calibration"]),
+            OperatingPoint(middle, 0.9, 0.9, 0.9),
+        )
+        labels = model.predict_images(tf.constant(images))[features.PREDICTED_LABEL].numpy()
+        assert (labels == b"PNEUMONIA").tolist() == (probability > middle).tolist()
+        assert (labels == b"NORMAL").sum() == len(images) // 2
 
     def test_class_probabilities_are_in_the_order_of_the_labels(
         self, served: Any, images: list[bytes]
@@ -235,22 +250,21 @@ class TestExplanation:
         predicted = ask(served, features.PREDICT_IMAGES, images)[features.PROBABILITY]
         np.testing.assert_allclose(explained, predicted, atol=1e-6)
 
-    def test_overlay_is_the_prepared_film_where_the_map_is_cold(
+    def test_overlay_changes_the_prepared_film_where_the_map_is_hot_alone(
         self, served: Any, examples: list[bytes], images: list[bytes]
     ) -> None:
         answer = ask(served, features.EXPLAIN_IMAGES, images)
         packed = ask(served, features.TRANSFORM_FEATURES, examples)[features.IMAGE_XF]
-        cold_pixels = 0
         for encoded, heatmap, pixels in zip(
             answer[features.OVERLAY_BYTES], answer[features.HEATMAP], packed[:, 0], strict=True
         ):
             overlay = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
             film = np.frombuffer(pixels, np.uint8).reshape(SIZE_PX, SIZE_PX)
             assert overlay.shape == (SIZE_PX, SIZE_PX, 3)
-            cold = heatmap == 0
-            cold_pixels += cold.sum()
-            np.testing.assert_array_equal(overlay[cold], np.repeat(film[cold][:, None], 3, axis=1))
-        assert cold_pixels > 0
+            grey = np.repeat(film[..., None], 3, axis=-1)
+            np.testing.assert_array_equal(overlay[heatmap == 0], grey[heatmap == 0])
+            assert np.all(np.any(overlay != grey, axis=-1)[heatmap > 0.5])
+        assert np.any(answer[features.HEATMAP] > 0.5)
 
 
 class TestTransformation:

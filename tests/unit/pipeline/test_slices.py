@@ -15,10 +15,10 @@ from scipy import stats
 from sklearn import metrics
 from tfx_bsl.arrow import table_util
 
+from components.evaluation.decisions import DECISION
 from models import features
 from pipeline.beam import LOCAL_RUNNER
 from pipeline.config import Evaluation
-from pipeline.decisions import DECISION
 from pipeline.evaluation import SLICES, make_eval_config
 from pipeline.gates import read_verdicts
 from pipeline.slices import OVERALL, auc_interval, load_slices, proportion_interval

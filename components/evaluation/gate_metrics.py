@@ -16,14 +16,15 @@ class GatedRecall(Recall):
     by chance, so it passes; its plain recall is still reported beside.
     """
 
-    def __init__(self, min_positives: int = 1, **kwargs: Any):
+    def __init__(self, min_positives: int = 1, source: str = "", **kwargs: Any):
         """Sets the smallest slice.
 
         Args:
             min_positives: Pneumonia films from which a slice can decide.
+            source: Fingerprint of the code; it only tells TFX's cache that this has changed.
             **kwargs: Of TFMA's Recall.
         """
-        super().__init__(min_positives=min_positives, **kwargs)
+        super().__init__(min_positives=min_positives, source=source, **kwargs)
 
     def _default_name(self) -> str:
         return "gated_recall"
@@ -33,6 +34,7 @@ class GatedRecall(Recall):
         key: metric_types.MetricKey,
         matrices: binary_confusion_matrices.Matrices,
         min_positives: int = 1,
+        source: str = "",
     ) -> float:
         if matrices.tp[0] + matrices.fn[0] < min_positives:
             return 1.0

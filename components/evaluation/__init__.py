@@ -1,0 +1,1 @@
+"""What the Evaluator runs beside TFMA: the decision of a served answer, a metric for gates."""

@@ -1,0 +1,93 @@
+"""What a user reads at the end of a run: gates, where the model went, or why it did not."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import math
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pipeline.gates import Verdict
+from pipeline.report import COLUMNS, show, slice_frame, write_report
+from pipeline.slices import SliceMetrics
+from pipeline.summary import Summary
+
+SERVING_ROOT = Path("/work/serving_model/cxr")
+PASSED = Verdict("overall", "AUC", 0.98, 0.95, True, "AUC is 0.9800, the floor is 0.9500")
+FAILED = Verdict("view=AP", "recall", 0.8, 0.85, False, "recall on view=AP is 0.8000, 0.0500 below")
+OVERALL = SliceMetrics(
+    "overall", "",
+    {
+        **dict.fromkeys(COLUMNS.values(), 0.5),
+        "auc": math.nan,
+        "true_positives": 8, "false_positives": 1, "true_negatives": 9, "false_negatives": 2,
+    },
+    {"recall": (0.25, 0.75)},
+)  # fmt: skip
+SUMMARY = Summary("1", "pushed", True, True, "42", slices=[OVERALL], verdicts=[PASSED])
+
+
+def shown(summary: Summary) -> str:
+    screen = io.StringIO()
+    show(summary, Console(file=screen, width=160), SERVING_ROOT, Path("/work/index.html"))
+    return screen.getvalue()
+
+
+class TestShow:
+    def test_pushed(self) -> None:
+        text = shown(SUMMARY)
+        assert "1 of 1 gates passed\n" in text
+        assert f"pushed {SERVING_ROOT}/42\n" in text
+        assert "report /work/index.html\n" in text
+
+    def test_a_failed_gate_says_why(self) -> None:
+        text = shown(
+            dataclasses.replace(
+                SUMMARY, blessed=False, pushed_version="", verdicts=[FAILED, PASSED]
+            )
+        )
+        assert f"gate failed: {FAILED.why}\n" in text
+        assert "1 of 2 gates passed\n" in text
+        assert f"not pushed: a gate failed; {SERVING_ROOT} is as it was\n" in text
+
+    def test_a_model_that_cannot_be_served_is_told_apart(self) -> None:
+        text = shown(dataclasses.replace(SUMMARY, servable=False, pushed_version=""))
+        assert f"not pushed: it cannot be served, see the log; {SERVING_ROOT} is as it" in text
+
+    def test_an_undefined_metric_is_a_dash(self) -> None:
+        (row,) = (line.split("│") for line in shown(SUMMARY).splitlines() if "overall" in line)
+        assert [cell.strip() for cell in row[1:6]] == ["overall", "20", "10", "-", row[5].strip()]
+        assert row[5].split()[0] == "0.500"
+        assert "0.250-0.750" in row[5]
+
+
+def test_frame_has_interval_bounds_beside_the_metric() -> None:
+    (row,) = slice_frame([OVERALL]).to_dict("records")
+    assert (row["slice"], row["films"], row["pneumonia"]) == ("overall", 20, 10)
+    assert (row["recall low"], row["recall"], row["recall high"]) == (0.25, 0.5, 0.75)
+    assert math.isnan(row["AUC"])
+    assert "AUC low" not in row
+
+
+@pytest.mark.parametrize(
+    ("summary", "words"),
+    [
+        (SUMMARY, ['class="passed"', "pushed 42", "0.250-0.750"]),
+        (
+            dataclasses.replace(SUMMARY, status="not blessed", verdicts=[FAILED]),
+            [f'<li class="failed">{FAILED.why}</li>', "not blessed"],
+        ),
+        (
+            dataclasses.replace(SUMMARY, data={"notes": ["<b>5</b> films"], "rejected": 3}),
+            ["&lt;b&gt;5&lt;/b&gt; films", "3 files quarantined"],
+        ),
+    ],
+    ids=["pushed", "gate failed", "notes are text"],
+)
+def test_page(tmp_path: Path, summary: Summary, words: list[str]) -> None:
+    page = write_report(summary, tmp_path / "report").read_text(encoding="utf-8")
+    for word in words:
+        assert word in page
