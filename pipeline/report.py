@@ -115,12 +115,11 @@ def show(summary: Summary, console: Console, serving_root: Path, page: Path) -> 
             print_plain(f"gate failed: {verdict.why}", style="red")
     passed = sum(verdict.passed for verdict in summary.verdicts)
     print_plain(f"{passed} of {len(summary.verdicts)} gates passed")
-    if not summary.servable:
-        print_plain("the model cannot be served; the log says why", style="red")
     if summary.pushed:
         print_plain(f"pushed {serving_root / summary.pushed_version}")
     else:
-        print_plain(f"not pushed: {summary.status}; {serving_root} is as it was")
+        reason = "it cannot be served, see the log" if summary.blessed else "a gate failed"
+        print_plain(f"not pushed: {reason}; {serving_root} is as it was")
     print_plain(f"report {page}")
 
 

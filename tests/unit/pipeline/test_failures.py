@@ -11,6 +11,7 @@ from pipeline.failures import Failure, explain
 from radiographs.errors import DataError, UnusableImage
 
 WORK = Path("/somewhere/work")
+TRACE = "; the stack trace is in log.txt"
 FULL = f"the disk that holds {WORK} is full; free some space and run the same command again"
 
 
@@ -69,12 +70,17 @@ def test_an_unusable_image_is_a_matter_of_data() -> None:
 
 def test_anything_else_is_named_with_its_component() -> None:
     failure = explain(wrapped(KeyError("x")), WORK, "Trainer")
-    assert failure == Failure("ValueError in Trainer: the component failed", of_data=False)
-    assert explain(KeyError("x"), WORK, "").sentence == "KeyError: 'x'"
-    assert explain(RuntimeError(), WORK, "").sentence == "RuntimeError: RuntimeError"
+    assert failure == Failure(f"ValueError in Trainer: with a long story{TRACE}", of_data=False)
+    assert explain(KeyError("x"), WORK, "").sentence == f"KeyError: 'x'{TRACE}"
+    assert explain(RuntimeError(), WORK, "").sentence == f"RuntimeError: no message{TRACE}"
+
+
+def test_files_to_keep_come_along() -> None:
+    error = DataError("too many", {"quarantine.csv": "path,reason\n"})
+    assert explain(wrapped(error), WORK, "").files == {"quarantine.csv": "path,reason\n"}
 
 
 def test_causes_that_go_round_in_a_circle_end() -> None:
     one, other = RuntimeError("one"), RuntimeError("other")
     one.__cause__, other.__cause__ = other, one
-    assert explain(one, WORK, "").sentence == "RuntimeError: one"
+    assert explain(one, WORK, "").sentence == f"RuntimeError: one{TRACE}"

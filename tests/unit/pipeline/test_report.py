@@ -27,7 +27,8 @@ OVERALL = SliceMetrics(
     },
     {"recall": (0.25, 0.75)},
 )  # fmt: skip
-SUMMARY = Summary("1", "pushed", True, True, "42", slices=[OVERALL], verdicts=[PASSED])
+DATA = {"images": {"train": 1200, "eval": 20, "test": 10}, "rejected": 3}
+SUMMARY = Summary("1", "pushed", True, True, "42", DATA, slices=[OVERALL], verdicts=[PASSED])
 
 
 def shown(summary: Summary) -> str:
@@ -39,6 +40,7 @@ def shown(summary: Summary) -> str:
 class TestShow:
     def test_pushed(self) -> None:
         text = shown(SUMMARY)
+        assert "films: train 1,200, eval 20, test 10; quarantined 3\n" in text
         assert "1 of 1 gates passed\n" in text
         assert f"pushed {SERVING_ROOT}/42\n" in text
         assert "report /work/index.html\n" in text

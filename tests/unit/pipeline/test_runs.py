@@ -12,7 +12,7 @@ import pytest
 from pipeline import runs
 from pipeline.config import ConfigError, load_config
 from pipeline.locations import WorkDirectory
-from pipeline.runs import Run, open_run, write_json
+from pipeline.runs import Run, only_run, open_run, refuse_demo_over_films, write_json
 
 
 @pytest.fixture(name="work")
@@ -60,8 +60,13 @@ class TestFailure:
             "status": "interrupted",
             "error": "stopped by the user",
             "blessed": False,
+            "servable": False,
             "pushed": False,
             "pushed_version": "",
+            "data": {},
+            "metrics": {},
+            "gates": [],
+            "operating_point": {},
             "durations_seconds": {"Transform": 1.3},
         }
 
@@ -71,6 +76,39 @@ class TestFailure:
         _fill_disk(monkeypatch)
         Run("one", tmp_path).write_failure("failed", "the disk is full", {})
         assert names(tmp_path) == []
+
+    def test_keeps_the_lists_that_belong_to_it(self, tmp_path: Path) -> None:
+        Run("one", tmp_path).write_failure("failed", "why", {}, {"quarantine.csv": "a,b\n"})
+        assert (tmp_path / "quarantine.csv").read_text(encoding="utf-8") == "a,b\n"
+
+
+class TestGuards:
+    def test_a_second_run_is_kept_out(self, work: WorkDirectory) -> None:
+        with only_run(work), pytest.raises(ConfigError, match="another run uses"), only_run(work):
+            pass
+        with only_run(work):  # the first one has ended
+            assert (work.path / ".lock").exists()
+
+    @pytest.mark.parametrize(
+        ("pushed", "root", "refused"),
+        [(True, "/films", True), (False, "/films", False), (True, "phantoms", False)],
+    )
+    def test_a_demo_does_not_replace_a_model_of_films(
+        self, work: WorkDirectory, pushed: bool, root: str, refused: bool
+    ) -> None:
+        run = open_run(work, load_config())
+        account = {"pushed": pushed, "data": {"root": str(work.path / root)}}
+        write_json(run.summary_file, account)
+        assert is_refused(work) == refused
+
+
+def is_refused(work: WorkDirectory) -> bool:
+    try:
+        refuse_demo_over_films(work)
+    except ConfigError as error:
+        assert "serves a model of the films in /films" in str(error)
+        return True
+    return False
 
 
 class TestWriteJson:
