@@ -107,8 +107,8 @@ class _FileNameRules:
     """Tells patient and subtype from a file name, composed alike on every system."""
 
     def __init__(self, options: IngestOptions):
-        self._patient = _compile("patient_pattern", options.patient_pattern)
-        self._subtype = _compile("subtype_pattern", options.subtype_pattern)
+        self._patient = re.compile(options.patient_pattern)
+        self._subtype = re.compile(options.subtype_pattern)
 
     def patient_of(self, path: str) -> str:
         name = _composed(posixpath.basename(path))
@@ -118,20 +118,6 @@ class _FileNameRules:
         if label == NORMAL:
             return SUBTYPE_NONE
         return _first_group(self._subtype, _composed(posixpath.basename(path))) or UNKNOWN
-
-
-def _compile(setting: str, pattern: str) -> re.Pattern[str]:
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise DataError(
-            f"data.{setting}='{pattern}' is no regular expression ({error}); correct it"
-        ) from None
-    if not compiled.groups:
-        raise DataError(
-            f"data.{setting}='{pattern}' has no group; put the part to keep in parentheses"
-        )
-    return compiled
 
 
 def _first_group(pattern: re.Pattern[str], name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -92,8 +93,27 @@ class TestDataRoot:
             "the content is no image; only JPEG and PNG are read; mend them or raise "
             "data.max_quarantine_fraction",
         )
+        assert (run.folder / "quarantine.csv").read_text(encoding="utf-8").splitlines() == [
+            "path,reason",
+            "NORMAL/normal1.png,the content is no image; only JPEG and PNG are read",
+        ]
+        assert f"all of it: {run.folder}/quarantine.csv" in run.text
         assert digests(root) == films
         assert model.items() <= digests(workdir).items()
+
+    def test_that_holds_the_work_directory(self, root: Path) -> None:
+        before = digests(root)
+        run = run_over(root, root / "work")
+        assert_refused(run, EXIT_USAGE, f"the work directory {root}/work lies inside the data root")
+        assert digests(root) == before
+
+    @pytest.mark.parametrize("pattern", ["(", "virus"])
+    def test_with_a_pattern_that_finds_nothing(
+        self, root: Path, workdir: Path, pattern: str
+    ) -> None:
+        run = run_over(root, workdir, *settings(data__patient_pattern=pattern))
+        assert_refused(run, EXIT_USAGE, "local_runner: data.patient_pattern: ")
+        assert not workdir.exists()
 
 
 class TestManifest:
@@ -141,6 +161,8 @@ def test_leaks_between_given_splits_are_listed(root: Path, workdir: Path) -> Non
     assert "train and test, patient_id: 1 patients are in both splits (person7_virus)" in run.text
     assert "eval and test, sha256: 1 byte-identical images are in both splits" in run.text
     assert run.text.count("set data.split=by_patient") == 2
+    anomalies = json.loads((run.folder / "anomalies.json").read_text(encoding="utf-8"))
+    assert {one["what"] for one in anomalies} == {"patient_id", "sha256"}
     assert not run.work.serving_root.exists()
 
 

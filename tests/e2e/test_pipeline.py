@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 
@@ -47,7 +48,7 @@ class TestPushed:
 
     def test_run_folder_holds_its_files(self, pushed: LocalRun) -> None:
         assert set(digests(pushed.folder)) == {
-            "summary.json", "config.json", "log.txt",
+            "summary.json", "config.json", "log.txt", "quarantine.csv", "ignored.csv",
             "report/index.html", "report/slices.csv", "report/slices.html",
         }  # fmt: skip
         assert pushed.latest == pushed.summary["run_id"]
@@ -129,6 +130,15 @@ class TestRepeated:
         assert repeated.summary["pushed_version"] == pushed.summary["pushed_version"]
         assert repeated.serving == pushed.serving
 
+    def test_puts_a_version_back_that_was_removed(
+        self, pushed: LocalRun, repeated: LocalRun
+    ) -> None:
+        shutil.rmtree(pushed.model)
+        again = run_local(pushed.work.path, *SMALL)
+        assert again.status == 0
+        assert again.summary["pushed_version"] == pushed.summary["pushed_version"]
+        assert again.serving == pushed.serving
+
 
 class TestRefused:
     def test_exits_4_and_says_which_gate_and_by_how_much(self, refused: LocalRun) -> None:
@@ -148,7 +158,8 @@ class TestRefused:
     ) -> None:
         assert refused.serving == repeated.serving
         assert refused.serving
-        assert "not pushed: a gate failed" in refused.text
+        assert "not pushed" in refused.text
+        assert f"{refused.work.serving_root} is as it was" in refused.text
 
     def test_takes_from_the_cache_what_comes_before_training(self, refused: LocalRun) -> None:
         states = execution_states(refused)

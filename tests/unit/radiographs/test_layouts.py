@@ -138,13 +138,13 @@ class TestFolders:
     @pytest.mark.parametrize(
         ("setting", "pattern", "sentence"),
         [
-            ("patient_pattern", "(", "data.patient_pattern='(' is no regular expression"),
-            ("subtype_pattern", "virus", "data.subtype_pattern='virus' has no group"),
+            ("patient_pattern", "(", "'(' is no regular expression"),
+            ("subtype_pattern", "virus", "'virus' needs a group in parentheses"),
         ],
     )
     def test_unusable_patterns(self, setting: str, pattern: str, sentence: str) -> None:
-        with pytest.raises(DataError) as error:
-            read_folders(*TWO_FILMS, **{setting: pattern})
+        with pytest.raises(ValueError, match=setting) as error:
+            IngestOptions(**{setting: pattern})
         assert sentence in str(error.value)
 
     def test_a_group_that_takes_no_part_leaves_the_stem(self) -> None:
