@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.config import (
-    PRESETS,
     SHIPPED_HYPERPARAMETERS,
     ConfigError,
     PipelineConfig,
     load_config,
 )
+from pipeline.flags import add_config_flags
 from pipeline.progress import quiet_terminal
 
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Compiles as the flags say; returns 0, or 2 for a wrong flag or setting."""
     flags = _parse(arguments)
     try:
-        config = load_config(flags.preset, flags.config, flags.set)
+        config = load_config(flags.preset or "standard", flags.config, flags.set)
         _check(flags, config)
         _check_output(flags.output)
         _replace(flags.output, _compile(flags, config))
@@ -50,20 +50,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pipeline-root", required=True, help="remote folder of artifacts")
     parser.add_argument("--data-root", required=True, help="remote folder of films")
     parser.add_argument("--output", type=Path, required=True, help="file to write")
-    parser.add_argument(
-        "--preset",
-        choices=PRESETS,
-        default="standard",
-        help="set of settings to start from (standard)",
-    )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML or JSON of settings")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="one setting, such as train.epochs=3; may be repeated",
-    )
+    add_config_flags(parser, "standard")
     return parser.parse_args(arguments)
 
 

@@ -12,8 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.config import PRESETS, ConfigError, PipelineConfig, load_config
+from pipeline.config import ConfigError, PipelineConfig, load_config
 from pipeline.failures import explain
+from pipeline.flags import add_config_flags
 from pipeline.locations import WorkDirectory
 from pipeline.progress import component_lines, quiet_terminal
 from pipeline.runs import Run, only_run, open_run, refuse_demo_over_films
@@ -51,19 +52,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--workdir", type=Path, default=Path("work"), help="everything a run writes (work)"
     )
-    parser.add_argument(
-        "--preset",
-        choices=PRESETS,
-        help="set of settings to start from (standard, or demo without --data-root)",
-    )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML or JSON of settings")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="one setting, such as train.epochs=3; may be repeated",
-    )
+    add_config_flags(parser, "standard, or demo without --data-root")
     parser.add_argument(
         "--verbose", action="store_true", help="show the libraries' logs and stack traces too"
     )
@@ -115,8 +104,9 @@ def _run(
             for name in failure.files:
                 console.print(f"all of it: {run.folder / name}", markup=False)
             return EXIT_DATA if failure.of_data else EXIT_FAILED
-    if summary is None:
-        return EXIT_PUSHED  # registered by TFX's command line; nothing ran
+    if summary is None:  # registered by TFX's command line; nothing ran
+        run.discard()
+        return EXIT_PUSHED
     return EXIT_PUSHED if summary.pushed else EXIT_NOT_BLESSED
 
 

@@ -9,7 +9,7 @@ import tensorflow_model_analysis as tfma
 
 from pipeline.config import Evaluation
 from pipeline.evaluation import GATED_RECALL
-from pipeline.slices import OVERALL, SliceMetrics, slice_of
+from pipeline.slices import CHANGE, OVERALL, SliceMetrics, slice_of
 
 _SHOWN_NAME = {"auc": "AUC", GATED_RECALL: "recall"}
 
@@ -20,7 +20,8 @@ class Verdict:
 
     Attributes:
         slice: `overall`, or `view=AP`.
-        metric: `AUC` or `recall`.
+        metric: `AUC` or `recall`, or `AUC change` or `recall change` against the last blessed
+            model.
         value: What the model reached, NaN where the slice does not define it.
         bound: What it had to reach.
         passed: TFMA's decision.
@@ -52,7 +53,7 @@ def read_verdicts(
     failed = {(verdict.slice, verdict.metric) for verdict in failures}
     passed = [
         verdict
-        for verdict in _floors(slices, gates)
+        for verdict in (*_floors(slices, gates), *_changes(slices, gates))
         if (verdict.slice, verdict.metric) not in failed
     ]
     return [*failures, *passed]
@@ -77,10 +78,8 @@ def _failed(
     threshold = failure.metric_threshold
     if threshold.HasField("change_threshold"):
         bound = threshold.change_threshold.absolute.value
-        why = (
-            f"{metric} on {slice_name} fell by {-value:.4f} against the last blessed model, "
-            f"allowed is {-bound:.4f}"
-        )
+        why = _fell(metric, slice_name, value, -bound)
+        metric = f"{metric} change"
     else:
         bound = threshold.value_threshold.lower_bound.value
         why = (
@@ -104,3 +103,26 @@ def _floors(slices: Sequence[SliceMetrics], gates: Evaluation) -> Iterator[Verdi
                 f"{gates.min_slice_positives}"
             )
         yield Verdict(one.name, "recall", recall, gates.min_recall, True, why)
+
+
+def _changes(slices: Sequence[SliceMetrics], gates: Evaluation) -> Iterator[Verdict]:
+    for one in slices:
+        compared = [("recall", GATED_RECALL, gates.max_recall_drop)]
+        if one.name == OVERALL:
+            compared = [
+                ("AUC", "auc", gates.max_auc_drop),
+                ("recall", "recall", gates.max_recall_drop),
+            ]
+        for metric, name, drop in compared:
+            change = one.metrics.get(name + CHANGE)
+            if change is not None:
+                why = _fell(metric, one.name, change, drop)
+                yield Verdict(one.name, f"{metric} change", change, -drop, True, why)
+
+
+def _fell(metric: str, slice_name: str, change: float, drop: float) -> str:
+    course = "fell" if change < 0 else "rose"
+    return (
+        f"{metric} on {slice_name} {course} by {abs(change):.4f} against the last blessed model, "
+        f"a fall of {drop:.4f} is allowed"
+    )

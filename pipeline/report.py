@@ -113,6 +113,9 @@ def show(summary: Summary, console: Console, serving_root: Path, page: Path) -> 
     for verdict in summary.verdicts:
         if not verdict.passed:
             print_plain(f"gate failed: {verdict.why}", style="red")
+    compared = any(verdict.metric.endswith("change") for verdict in summary.verdicts)
+    if not compared:
+        print_plain("no earlier blessed model to compare with")
     passed = sum(verdict.passed for verdict in summary.verdicts)
     print_plain(f"{passed} of {len(summary.verdicts)} gates passed")
     if summary.pushed:

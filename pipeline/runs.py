@@ -6,6 +6,7 @@ import datetime
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -45,6 +46,15 @@ class Run:
     def report_folder(self) -> Path:
         """Pages and tables for people."""
         return self.folder / "report"
+
+    def discard(self) -> None:
+        """Takes the folder away again; `latest` goes back to the run before, if there is one."""
+        shutil.rmtree(self.folder)
+        latest = self.folder.parent / "latest"
+        latest.unlink(missing_ok=True)
+        earlier = sorted(folder for folder in self.folder.parent.iterdir() if folder.is_dir())
+        if earlier:
+            _point_latest_to(earlier[-1])
 
     def write_failure(
         self,

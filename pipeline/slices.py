@@ -14,6 +14,7 @@ from pipeline.evaluation import SLICES
 
 OVERALL = "overall"
 CONFIDENCE = 0.95
+CHANGE = "_change"  # ends the name of a difference to the last blessed model
 
 _COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
@@ -25,7 +26,8 @@ class SliceMetrics:
     Attributes:
         feature: Dimension of the slice, or `OVERALL`.
         value: Which films of that dimension, or an empty string.
-        metrics: Value by name; NaN where a slice does not define it.
+        metrics: Value by name; NaN where a slice does not define it. Where there is a last
+            blessed model, `<name>_change` is the difference to it.
         intervals: 95 % interval by name, for the metrics that have one.
     """
 
@@ -133,8 +135,9 @@ def _read_metrics(
     of_slice: tfma.proto.metrics_for_slice_pb2.MetricsForSlice,
 ) -> Iterator[tuple[str, float]]:
     for metric in of_slice.metric_keys_and_values:
-        if not metric.key.is_diff and metric.key.model_name != tfma.BASELINE_KEY:
-            yield metric.key.name, metric.value.double_value.value
+        if metric.key.model_name != tfma.BASELINE_KEY:
+            name = metric.key.name + (CHANGE if metric.key.is_diff else "")
+            yield name, metric.value.double_value.value
 
 
 def _calibration_errors(evaluation_uri: str) -> Iterator[tuple[tuple[str, str], float]]:

@@ -182,6 +182,14 @@ class TestRefused:
         inputs = evaluator_inputs(refused)
         assert inputs["baseline_model"] == str(pushed.uri("Trainer", "model"))
         assert inputs["model"] == str(refused.uri("Trainer", "model")) != inputs["baseline_model"]
+        changes = {
+            gate["slice"]: gate["value"]
+            for gate in refused.summary["gates"]
+            if gate["metric"] == "AUC change"
+        }
+        auc = refused.summary["metrics"]["overall"]["auc"]
+        before = pushed.summary["metrics"]["overall"]["auc"]
+        assert changes == {"overall": pytest.approx(auc - before, abs=1e-6)}
 
 
 @pytest.mark.parametrize("floor", ["1.2", "-0.1", ".nan", "high"])

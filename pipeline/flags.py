@@ -1,0 +1,28 @@
+"""Flags that both runners take to name their settings."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pipeline.config import PRESETS
+
+
+def add_config_flags(parser: argparse.ArgumentParser, default_preset: str) -> None:
+    """Adds `--preset`, `--config` and `--set`.
+
+    Args:
+        parser: Of a runner.
+        default_preset: What the help says is taken without `--preset`.
+    """
+    parser.add_argument(
+        "--preset", choices=PRESETS, help=f"set of settings to start from ({default_preset})"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML or JSON of settings")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="one setting, such as train.epochs=3; may be repeated",
+    )
