@@ -15,6 +15,7 @@ from models.hyperparameters import Augmentation, Hyperparameters
 from models.imbalance import RESAMPLING, resample, resampled_size
 from models.preprocessing import standardise, unpack_images
 
+CACHED_SPLIT_BYTES = 400_000_000  # on disk; about 10,000 films at 224 pixels
 SHUFFLE_BUFFER_FILMS = 4096  # serialised films, 50 kB each at 224 pixels
 
 
@@ -52,6 +53,20 @@ class TransformedFilms:
         """Returns the films one by one, as serialised tf.Examples."""
         return tf.data.TFRecordDataset(list(self.files), compression_type="GZIP")
 
+    def cached(self, films: tf.data.Dataset) -> tf.data.Dataset:
+        """Keeps films of a small split in memory after the first pass.
+
+        Unpacking them again takes a twentieth of an epoch; a large split may not fit.
+
+        Args:
+            films: `serialised`, or some of them.
+
+        Returns:
+            The same films.
+        """
+        size_bytes = sum(tf.io.gfile.stat(file).length for file in self.files)
+        return films.cache() if size_bytes <= CACHED_SPLIT_BYTES else films
+
     def parse(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
         """Parses a batch of serialised films."""
         return tf.io.parse_example(batch, dict(self.feature_spec))
@@ -69,11 +84,11 @@ def training_batches(films: TransformedFilms, settings: Hyperparameters) -> tf.d
         standardised, and labels `[batch, 1]` float32.
     """
     train = settings.train
-    shuffled = films.serialised()
     if train.imbalance in RESAMPLING:
         shuffled = resample(_by_class(films, train.seed), films.counts, train.imbalance, train.seed)
     else:
-        shuffled = shuffled.shuffle(SHUFFLE_BUFFER_FILMS, seed=train.seed)
+        every = films.cached(films.serialised())
+        shuffled = every.shuffle(SHUFFLE_BUFFER_FILMS, seed=train.seed)
     seeds = tf.data.Dataset.random(train.seed, rerandomize_each_iteration=True).batch(2)
 
     def prepare(batch: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -113,7 +128,7 @@ def evaluation_batches(films: TransformedFilms, settings: Hyperparameters) -> tf
         parsed = films.parse(batch)
         return _images(parsed, settings, None, None), _labels(parsed)
 
-    batches = films.serialised().batch(settings.train.batch_size)
+    batches = films.cached(films.serialised()).batch(settings.train.batch_size)
     return batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
@@ -141,7 +156,7 @@ def _label_of(film: tf.Tensor) -> tf.Tensor:
 def _by_class(films: TransformedFilms, seed: int) -> list[tf.data.Dataset]:
     def of_class(index: int) -> tf.data.Dataset:
         chosen = films.serialised().filter(lambda film: tf.equal(_label_of(film), index))
-        return chosen.shuffle(SHUFFLE_BUFFER_FILMS, seed=seed)
+        return films.cached(chosen).shuffle(SHUFFLE_BUFFER_FILMS, seed=seed)
 
     return [of_class(index) for index in range(len(features.LABELS))]
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from models import features
+from models import features, input_pipeline
 from models.hyperparameters import Hyperparameters
 from models.input_pipeline import (
     TransformedFilms,
@@ -61,6 +63,30 @@ def read(batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 def multiset(images: np.ndarray) -> Counter[bytes]:
     return Counter(image.tobytes() for image in images)
+
+
+class TestCached:
+    @pytest.mark.parametrize(("limit_bytes", "survives"), [(10_000_000, True), (1, False)])
+    def test_a_small_split_is_read_from_disk_once(
+        self,
+        films: TransformedFilms,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        limit_bytes: int,
+        survives: bool,
+    ) -> None:
+        monkeypatch.setattr(input_pipeline, "CACHED_SPLIT_BYTES", limit_bytes)
+        copies = tuple(shutil.copy(file, tmp_path) for file in films.files)
+        moved = TransformedFilms(copies, films.feature_spec, films.counts)
+        batches = evaluation_batches(moved, settings())
+        first, _ = read(batches)
+        for copy in copies:
+            Path(copy).unlink()
+        if survives:
+            np.testing.assert_array_equal(read(batches)[0], first)
+        else:
+            with pytest.raises(tf.errors.NotFoundError):
+                read(batches)
 
 
 class TestOpen:
