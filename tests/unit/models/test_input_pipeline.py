@@ -76,7 +76,7 @@ class TestCached:
         survives: bool,
     ) -> None:
         monkeypatch.setattr(input_pipeline, "CACHED_SPLIT_BYTES", limit_bytes)
-        copies = tuple(shutil.copy(file, tmp_path) for file in films.files)
+        copies = tuple(str(shutil.copy(file, tmp_path)) for file in films.files)
         moved = TransformedFilms(copies, films.feature_spec, films.counts)
         batches = evaluation_batches(moved, settings())
         first, _ = read(batches)
