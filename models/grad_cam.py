@@ -15,16 +15,17 @@ _COLOUR_AT = (0.0, 0.5, 1.0)
 _RED, _GREEN, _BLUE, _OPACITY = (1.0, 1.0, 0.85), (0.9, 0.55, 0.0), (0.2, 0.0, 0.0), (0, 0.35, 0.6)
 
 
-def grad_cam(activations_and_logit: keras.Model, images: tf.Tensor) -> tf.Tensor:
-    """Computes the heatmap of the pneumonia logit.
+def grad_cam(activations_and_logit: keras.Model, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Computes the pneumonia logit and its heatmap.
 
     Args:
         activations_and_logit: Model of `models.network.activations_and_logit`.
         images: `[batch, height, width, 1]` float32, standardised.
 
     Returns:
-        `[batch, height, width]` float32 in [0, 1]; the largest value of a film is 1,
-        or all are 0 where nothing speaks for pneumonia.
+        The heatmap, `[batch, height, width]` float32 in [0, 1]; the largest value of a
+        film is 1, or all are 0 where nothing speaks for pneumonia. The logit,
+        `[batch, 1]` float32.
     """
     with tf.GradientTape() as tape:
         tape.watch(images)
@@ -34,7 +35,7 @@ def grad_cam(activations_and_logit: keras.Model, images: tf.Tensor) -> tf.Tensor
     evidence = tf.nn.relu(tf.reduce_sum(importance * activations, axis=-1, keepdims=True))
     resized = tf.image.resize(evidence, images.shape[1:3])[..., 0]
     largest = tf.reduce_max(resized, axis=[1, 2], keepdims=True)
-    return tf.math.divide_no_nan(resized, largest)
+    return tf.math.divide_no_nan(resized, largest), logit
 
 
 def overlay(pixels: tf.Tensor, heatmap: tf.Tensor) -> tf.Tensor:

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+SEARCH_NOTES = "tuner/"  # begins the names under which Hyperband keeps its own notes
+
 
 class Settings(BaseModel):
     """A frozen group of settings that refuses unknown names."""
@@ -104,6 +106,8 @@ def with_tuned(
     """
     values = settings.model_dump()
     for name, value in tuned.items():
+        if name.startswith(SEARCH_NOTES):
+            continue
         part, _, setting = name.partition(".")
         if setting not in values.get(part, {}):
             raise ValueError(f"the tuned hyperparameter '{name}' is not a setting of this version")

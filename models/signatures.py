@@ -75,8 +75,7 @@ class ServedModel(tf.Module):
         transformed = self._transform(_raw_features(image_bytes))
         pixels = unpack_images(transformed, self._image_size_px)
         images = standardise(pixels, transformed)
-        heatmap = grad_cam(self._network, images)
-        _, logits = self._network(images, training=False)
+        heatmap, logits = grad_cam(self._network, images)
         return {
             features.PROBABILITY: self._probability(logits),
             features.HEATMAP: heatmap,

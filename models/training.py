@@ -29,6 +29,7 @@ from models.input_pipeline import (
 )
 from models.network import activations_and_logit, build_network
 from models.signatures import ServedModel, save_served_model
+from models.source import SOURCE_FINGERPRINT
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,7 +38,6 @@ HYPERPARAMETERS = "hyperparameters"  # JSON of models.hyperparameters.Hyperparam
 KEEP = "keep"  # names of settings that imported hyperparameters leave alone
 IMPORTED = "imported"  # digest of imported hyperparameters
 CHECKPOINT_ROOT = "checkpoint_root"  # folder that survives an interrupted run
-SOURCE_FINGERPRINT = "source_fingerprint"  # changes with the code, so that no stale cache serves
 
 MONITORED = "val_auc"
 TRAINING_RECORD = "training.json"  # in the model_run artifact

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 import keras
@@ -11,7 +12,7 @@ import tensorflow_transform as tft
 from keras_tuner.engine.trial import TrialStatus
 from tfx import v1 as tfx
 
-from models.hyperparameters import Hyperparameters, with_tuned
+from models.hyperparameters import SEARCH_NOTES, Hyperparameters, with_tuned
 from models.imbalance import class_weights
 from models.input_pipeline import (
     TransformedFilms,
@@ -87,7 +88,11 @@ class Trial(kt.HyperModel):
             verbose=0,
             **arguments,
         )
-        tried = ", ".join(f"{name} {value:.3g}" for name, value in hp.values.items())
+        tried = ", ".join(
+            f"{name} {value:.3g}"
+            for name, value in hp.values.items()
+            if not name.startswith(SEARCH_NOTES)
+        )
         _LOG.info("tried %s: val_loss %.4f", tried, min(history.history["val_loss"]))
         return history
 
@@ -137,8 +142,11 @@ def _make_tuner(trial: Trial, search: dict[str, Any], seed: int, folder: str) ->
     objective = kt.Objective("val_loss", "min")
     where = {"directory": folder, "project_name": "search"}
     if search["algorithm"] == "hyperband":
-        return kt.Hyperband(
+        tuner = kt.Hyperband(
             trial, objective=objective, max_epochs=search["epochs"], seed=seed, **where
         )
+        # Hyperband counts no trials, but TFX asks how many there may be to write the best first.
+        tuner.oracle.max_trials = sys.maxsize
+        return tuner
     oracle = FromConfigured(objective=objective, max_trials=search["trials"], seed=seed)
     return kt.Tuner(oracle, trial, **where)

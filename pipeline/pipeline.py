@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from components.evaluation import decisions
 from components.model_validator.component import ModelValidator
 from components.radiograph_example_gen.component import RadiographExampleGen
 from models import features, preprocessing, training, tuning
+from models.source import SOURCE_FINGERPRINT, digest, source_fingerprint
 from pipeline.baseline import CANDIDATE, MODEL, MODEL_BLESSING, LatestOtherBlessedModel
 from pipeline.beam import beam_arguments
 from pipeline.config import SHIPPED_HYPERPARAMETERS, PipelineConfig
@@ -67,7 +66,7 @@ def create_components(
         training.HYPERPARAMETERS: config.hyperparameters.model_dump_json(),
         training.KEEP: [] if config.tuner.enabled else list(config.tuner.keep),
         training.CHECKPOINT_ROOT: locations.checkpoint_root,
-        training.SOURCE_FINGERPRINT: source,
+        SOURCE_FINGERPRINT: source,
     }
 
     example_gen = RadiographExampleGen(locations.data_root, config.data, source)
@@ -105,23 +104,6 @@ def create_components(
     return [node for node in nodes if node is not None]
 
 
-def source_fingerprint() -> str:
-    """Returns a digest of the code that runs inside components.
-
-    TFX's cache knows a function by its name only, so this goes along as a parameter.
-    """
-    root = Path(models.__file__).parent.parent
-    packages = ("components", "models", "radiographs")
-    return _digest(file for package in packages for file in (root / package).rglob("*.py"))
-
-
-def _digest(files: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(files):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
-
-
 def _transform(
     config: PipelineConfig, examples: BaseChannel, data_schema: BaseChannel, source: str
 ) -> BaseNode:
@@ -134,7 +116,7 @@ def _transform(
         ),
         custom_config={
             preprocessing.PREPROCESSING_KEY: config.preprocessing.model_dump_json(),
-            training.SOURCE_FINGERPRINT: source,
+            SOURCE_FINGERPRINT: source,
         },
         disable_statistics=True,
     )
@@ -199,7 +181,7 @@ def _hyperparameters(
     shipped = tuner.hyperparameters == SHIPPED_HYPERPARAMETERS
     folder = SHIPPED_FOLDER if shipped else Path(tuner.hyperparameters)
     # An import is known by its address only; what it holds has to reach the Trainer's cache key.
-    training_config[training.IMPORTED] = _digest(folder.glob("*"))
+    training_config[training.IMPORTED] = digest(folder.glob("*"))
     return tfx.dsl.Importer(
         source_uri=str(SHIPPED_FOLDER if shipped else tuner.hyperparameters),
         artifact_type=tfx.types.standard_artifacts.HyperParameters,

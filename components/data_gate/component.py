@@ -11,16 +11,16 @@ from components.data_gate.executor import (
     EXAMPLES,
     REPORT,
     SCHEMA,
-    SOURCE,
     STATISTICS,
     DataGateExecutor,
 )
+from models.source import SOURCE_FINGERPRINT
 
 
 class DataGateSpec(component_spec.ComponentSpec):
     """Statistics and examples in, a report out."""
 
-    PARAMETERS = {SOURCE: component_spec.ExecutionParameter(type=str)}
+    PARAMETERS = {SOURCE_FINGERPRINT: component_spec.ExecutionParameter(type=str)}
     INPUTS = {
         EXAMPLES: component_spec.ChannelParameter(type=standard_artifacts.Examples),
         STATISTICS: component_spec.ChannelParameter(type=standard_artifacts.ExampleStatistics),
@@ -56,6 +56,6 @@ class DataGate(base_component.BaseComponent):
                 statistics=statistics,
                 schema=schema,
                 report=types.Channel(type=DataGateReport),
-                **{SOURCE: source_fingerprint},
+                **{SOURCE_FINGERPRINT: source_fingerprint},
             )
         )

@@ -25,7 +25,6 @@ EXAMPLES = "examples"
 STATISTICS = "statistics"
 SCHEMA = "schema"
 REPORT = "report"
-SOURCE = "source_fingerprint"
 
 ANOMALIES_FILE = "anomalies.json"
 TRAINING_ENVIRONMENT = "TRAINING"
@@ -136,8 +135,12 @@ def missing_classes(
     for split, of_split in statistics.items():
         if of_split.datasets[0].num_examples == 0:
             continue
-        of_label = tfdv.get_feature_stats(of_split.datasets[0], tfdv.FeaturePath([features.LABEL]))
-        present = {value.value for value in of_label.string_stats.top_values}
+        present = {
+            value.value
+            for feature in of_split.datasets[0].features
+            if list(feature.path.step) == [features.LABEL]
+            for value in feature.string_stats.top_values
+        }
         for label in features.LABELS:
             if label not in present:
                 why = f"there is no {label} film; look into the quarantine list and data.split"

@@ -11,16 +11,16 @@ from components.model_validator.executor import (
     EXAMPLES,
     MODEL,
     MODEL_RUN,
-    SOURCE,
     TRANSFORM_GRAPH,
     ModelValidatorExecutor,
 )
+from models.source import SOURCE_FINGERPRINT
 
 
 class ModelValidatorSpec(component_spec.ComponentSpec):
     """A model, its training record and films in, an infrastructure blessing out."""
 
-    PARAMETERS = {SOURCE: component_spec.ExecutionParameter(type=str)}
+    PARAMETERS = {SOURCE_FINGERPRINT: component_spec.ExecutionParameter(type=str)}
     INPUTS = {
         MODEL: component_spec.ChannelParameter(type=standard_artifacts.Model),
         MODEL_RUN: component_spec.ChannelParameter(type=standard_artifacts.ModelRun),
@@ -60,6 +60,6 @@ class ModelValidator(base_component.BaseComponent):
                 examples=examples,
                 transform_graph=transform_graph,
                 blessing=types.Channel(type=standard_artifacts.InfraBlessing),
-                **{SOURCE: source_fingerprint},
+                **{SOURCE_FINGERPRINT: source_fingerprint},
             )
         )

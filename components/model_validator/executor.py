@@ -29,7 +29,6 @@ MODEL_RUN = "model_run"
 EXAMPLES = "examples"
 TRANSFORM_GRAPH = "transform_graph"
 BLESSING = "blessing"
-SOURCE = "source_fingerprint"
 
 FILMS = 16
 TOLERANCE = 1e-4  # of a probability: two graphs may sum in another order

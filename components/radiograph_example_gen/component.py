@@ -10,8 +10,9 @@ from tfx.types import component_spec, standard_artifacts, standard_component_spe
 
 from components.artifacts import IngestReport
 from components.radiograph_example_gen.driver import RadiographDriver
-from components.radiograph_example_gen.executor import OPTIONS, REPORT, SOURCE, RadiographExecutor
+from components.radiograph_example_gen.executor import OPTIONS, REPORT, RadiographExecutor
 from models.features import SPLITS
+from models.source import SOURCE_FINGERPRINT
 from radiographs.options import IngestOptions
 
 
@@ -21,7 +22,7 @@ class RadiographExampleGenSpec(component_spec.ComponentSpec):
     PARAMETERS = {
         **standard_component_specs.FileBasedExampleGenSpec.PARAMETERS,
         OPTIONS: component_spec.ExecutionParameter(type=str),
-        SOURCE: component_spec.ExecutionParameter(type=str),
+        SOURCE_FINGERPRINT: component_spec.ExecutionParameter(type=str),
     }
     INPUTS: dict[str, component_spec.ChannelParameter] = {}
     OUTPUTS = {
@@ -60,7 +61,7 @@ class RadiographExampleGen(FileBasedExampleGen):
             ),
             output_data_format=example_gen_pb2.FORMAT_TF_EXAMPLE,
             output_file_format=example_gen_pb2.FORMAT_TFRECORDS_GZIP,
-            **{OPTIONS: options.model_dump_json(), SOURCE: source_fingerprint},
+            **{OPTIONS: options.model_dump_json(), SOURCE_FINGERPRINT: source_fingerprint},
             examples=types.Channel(type=standard_artifacts.Examples),
             report=types.Channel(type=IngestReport),
         )

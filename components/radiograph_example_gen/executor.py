@@ -36,7 +36,6 @@ _LOG = logging.getLogger(__name__)
 
 # Execution properties and the second output.
 OPTIONS = "options"  # JSON of IngestOptions
-SOURCE = "source_fingerprint"
 REPORT = "report"
 
 INGEST_FILE = "ingest.json"

@@ -30,11 +30,12 @@ from tfx.types import Artifact
 
 import kubeflow_runner
 from models import features
+from models.source import source_fingerprint
 from models.training import HYPERPARAMETERS
 from pipeline import kubeflow
 from pipeline.config import load_config
 from pipeline.kubeflow import IMAGE_SCHEMA_FILE
-from pipeline.pipeline import SHIPPED_FOLDER, source_fingerprint
+from pipeline.pipeline import SHIPPED_FOLDER
 from radiographs.phantoms import write_phantoms
 
 ROOT = Path(__file__).parents[2]

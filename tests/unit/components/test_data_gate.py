@@ -19,6 +19,7 @@ from components.data_gate.executor import (
     DataGateError,
     DataGateExecutor,
     leaks,
+    missing_classes,
     schema_anomalies,
 )
 from models import features
@@ -47,6 +48,21 @@ def found(*films: dict[str, Any], environment: str = "TRAINING") -> dict[str, st
     anomalies = list(schema_anomalies({"train": statistics(*films)}, schema, environment))
     assert {one.where for one in anomalies} <= {"train"}
     return {one.what: one.why for one in anomalies}
+
+
+class TestMissingClasses:
+    def test_names_the_split_and_the_class(self) -> None:
+        both = statistics({}, {"label": "PNEUMONIA"})
+        (anomaly,) = missing_classes({"train": both, "test": statistics({}, {})})
+        assert (anomaly.where, anomaly.what) == ("test", "label")
+        assert anomaly.why.startswith("there is no PNEUMONIA film; ")
+
+    def test_films_without_any_label_lack_both(self) -> None:
+        anomalies = list(missing_classes({"train": statistics(UNANSWERED)}))
+        assert [one.why.split(";")[0] for one in anomalies] == [
+            "there is no NORMAL film",
+            "there is no PNEUMONIA film",
+        ]
 
 
 class TestSchemaAnomalies:

@@ -10,10 +10,15 @@ import pytest
 
 from components.radiograph_example_gen.driver import RadiographInputProcessor
 from components.radiograph_example_gen.executor import plan_ingest, to_example
-from components.radiograph_example_gen.listing import list_files, read_text
+from components.radiograph_example_gen.listing import (
+    list_files,
+    read_bytes,
+    read_text,
+    size_and_time,
+)
 from models import features
 from radiographs.decoding import ImageFacts
-from radiographs.errors import DataError
+from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
 from radiographs.options import IngestOptions
 from tests.support import draw_film, encode, write_films
@@ -26,6 +31,27 @@ def make_root(tmp_path: Path) -> Path:
     write_films(root, "NORMAL", 5)
     write_films(root, "PNEUMONIA", 5, first_seed=10)
     return root
+
+
+class TestUnreadable:
+    """A link that leads nowhere: no permission is needed to run into it."""
+
+    def test_a_film_is_unusable_and_the_rest_is_planned(self, root: Path) -> None:
+        (root / "NORMAL" / "gone.png").symlink_to(root / "nowhere.png")
+        with pytest.raises(UnusableImage, match=r"cannot be read \(.+\); check its permissions"):
+            read_bytes(str(root), "NORMAL/gone.png")
+        layout, plan = plan_ingest(str(root), IngestOptions())
+        assert plan.split_of.keys() == {film.path for film in layout.films}
+        assert "NORMAL/gone.png" in plan.split_of
+
+    def test_a_fingerprint_can_still_be_taken(self, root: Path) -> None:
+        (root / "NORMAL" / "gone.png").symlink_to(root / "nowhere.png")
+        assert size_and_time(str(root), "NORMAL/gone.png") == (-1, -1)
+        assert len(TestFingerprint().of(root)) == 64
+
+    def test_a_manifest_is_named(self, root: Path) -> None:
+        with pytest.raises(DataError, match=r"^manifest\.csv cannot be read"):
+            read_text(str(root), "manifest.csv")
 
 
 class TestFingerprint:

@@ -30,13 +30,16 @@ def test_heatmap_is_the_weighted_sum_of_activations(linear_model: keras.Model) -
     # factor leaves when the largest value becomes 1.
     evidence = np.maximum(images * 2.0 + -images * -0.5, 0)[..., 0]
     expected = evidence / evidence.max(axis=(1, 2), keepdims=True)
-    np.testing.assert_allclose(grad_cam(linear_model, tf.constant(images)), expected, atol=1e-5)
+    heatmap, logit = grad_cam(linear_model, tf.constant(images))
+    np.testing.assert_allclose(heatmap, expected, atol=1e-5)
+    mean = images.mean(axis=(1, 2))
+    np.testing.assert_allclose(logit, 2.0 * mean + -0.5 * -mean + 0.3, atol=1e-5)
 
 
 def test_a_film_without_evidence_has_an_empty_map(linear_model: keras.Model) -> None:
     dark = -np.ones((1, SIDE, SIDE, 1), np.float32)
-    heatmap = grad_cam(linear_model, tf.constant(dark)).numpy()
-    assert np.all(heatmap == 0)
+    heatmap, _ = grad_cam(linear_model, tf.constant(dark))
+    assert np.all(heatmap.numpy() == 0)
 
 
 def test_overlay_leaves_cold_pixels_and_reddens_hot_ones() -> None:

@@ -243,7 +243,7 @@ class TestExplanation:
         heatmap = answer[features.HEATMAP]
         assert heatmap.min() >= 0
         assert heatmap.max() == pytest.approx(1)
-        np.testing.assert_allclose(heatmap, grad_cam(network, prepared).numpy(), atol=1e-4)
+        np.testing.assert_allclose(heatmap, grad_cam(network, prepared)[0].numpy(), atol=1e-4)
 
     def test_probability_is_that_of_the_prediction(self, served: Any, images: list[bytes]) -> None:
         explained = ask(served, features.EXPLAIN_IMAGES, images)[features.PROBABILITY]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras_tuner as kt
 import pytest
+from tfx.components.tuner.executor import write_best_hyperparameters
+from tfx.types import standard_artifacts
 
 from models import training, tuning
 from models.hyperparameters import Hyperparameters, with_tuned
@@ -110,6 +113,24 @@ class TestSearch:
         assert isinstance(tuner, kt.Hyperband)
         assert tuner.oracle.max_epochs == 2
         assert tuner.oracle.objective == kt.Objective("val_loss", "min")
+
+    def test_hyperband_ends_in_settings_that_can_be_trained(
+        self, pushed: LocalRun, tmp_path: Path
+    ) -> None:
+        tuner = self.make(pushed, tmp_path, algorithm="hyperband")
+        tuner.search()
+        found, results = standard_artifacts.HyperParameters(), standard_artifacts.TunerResults()
+        found.uri, results.uri = str(tmp_path / "found"), str(tmp_path / "results")
+        write_best_hyperparameters(
+            tuner, {"best_hyperparameters": [found], "tuner_results": [results]}
+        )
+        text = (tmp_path / "found" / "best_hyperparameters.txt").read_text(encoding="utf-8")
+        values = json.loads(text)["values"]
+        assert any(name.startswith("tuner/") for name in values)
+        tuned = with_tuned(Hyperparameters(), values)
+        assert {name: value_of(tuned, name) for name in SEARCHED} == {
+            name: values[name] for name in SEARCHED
+        }
 
     def test_a_trial_trains_as_long_as_it_may(self, pushed: LocalRun, tmp_path: object) -> None:
         tuner = self.make(pushed, tmp_path, algorithm="bayesian")

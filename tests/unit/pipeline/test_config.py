@@ -32,6 +32,13 @@ def test_what_the_user_names_is_kept_from_an_import(tmp_path: Path) -> None:
     assert settings.train.learning_rate == 0.01
 
 
+def test_a_stored_configuration_is_the_same_run_again(tmp_path: Path) -> None:
+    config = load_config("standard", None, ["network.width=24"])
+    file = tmp_path / "config.json"
+    file.write_text(config.model_dump_json(), encoding="utf-8")
+    assert load_config("standard", file) == config
+
+
 def test_numbers_and_text_of_an_override() -> None:
     config = load_config("standard", None, ["train.learning_rate=1e-4", "tuner.hyperparameters="])
     assert config.train.learning_rate == 0.0001
@@ -54,6 +61,10 @@ def test_json_survives_a_round_trip() -> None:
         ("train.epochs=many", ["train.epochs", "integer", "many"]),
         ("train.learning_rate=.nan", ["train.learning_rate"]),
         ("train.epochs", ["part.setting=value"]),
+        ("train=3", ["train is a group of settings", "epochs, batch_size"]),
+        ("beam.extra_args=--a", ["beam.extra_args is a list", "--set 'beam.extra_args=[--a]'"]),
+        ("data.patient_pattern=(", ["data.patient_pattern", "no regular expression"]),
+        ("network.depth=7", ["network.depth 7 needs", "at least 256, not 224"]),
     ],
 )
 def test_what_is_not_allowed_is_named(override: str, words: list[str]) -> None:

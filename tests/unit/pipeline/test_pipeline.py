@@ -9,12 +9,13 @@ import pytest
 from tfx import types
 from tfx.types import standard_artifacts
 
+from models.source import source_fingerprint
 from pipeline import pipeline
 from pipeline.baseline import LatestOtherBlessedModel
 from pipeline.beam import LOCAL_RUNNER, beam_arguments
 from pipeline.config import Beam, load_config
 from pipeline.locations import WorkDirectory
-from pipeline.pipeline import create_components, source_fingerprint
+from pipeline.pipeline import create_components
 
 LOCATIONS = WorkDirectory(Path("work")).locations(Path("films"))
 
