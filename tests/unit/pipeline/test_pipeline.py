@@ -9,8 +9,8 @@ import pytest
 from tfx import types
 from tfx.types import standard_artifacts
 
+from models import source
 from models.source import source_fingerprint
-from pipeline import pipeline
 from pipeline.baseline import LatestOtherBlessedModel
 from pipeline.beam import LOCAL_RUNNER, beam_arguments
 from pipeline.config import Beam, load_config
@@ -97,7 +97,7 @@ class TestFingerprint:
         for package in ("components", "models", "pipeline", "radiographs"):
             (tmp_path / package).mkdir()
             (tmp_path / package / "__init__.py").write_text("")
-        monkeypatch.setattr(pipeline.models, "__file__", str(tmp_path / "models" / "__init__.py"))
+        monkeypatch.setattr(source, "__file__", str(tmp_path / "models" / "source.py"))
         return tmp_path
 
     def test_stays_while_the_code_does(self, code: Path) -> None:
