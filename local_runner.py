@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = load_config(_preset(flags), flags.config, flags.set)
         _check_data_root(flags.data_root, work)
+        _check_other_paths(config)
         with only_run(work):
             run = open_run(work, config)
             return _run(config, work, run, flags.data_root, flags.verbose)
@@ -79,6 +80,20 @@ def _check_data_root(data_root: Path | None, work: WorkDirectory) -> None:
         raise ConfigError(
             f"the work directory {work.path} lies inside the data root, which a run would then "
             "change; choose another with --workdir"
+        )
+
+
+def _check_other_paths(config: PipelineConfig) -> None:
+    """Finds a wrong path before an hour of training has gone by."""
+    root, weights = config.evaluation.external_data_root, config.network.weights
+    if root and not Path(root).is_dir():
+        raise ConfigError(
+            f"the external data root {root} is not a folder; check evaluation.external_data_root"
+        )
+    if weights not in ("none", "imagenet") and not Path(weights).is_file():
+        raise ConfigError(
+            f"the weights file {weights} does not exist; check network.weights, which may also be "
+            "none or imagenet"
         )
 
 

@@ -71,6 +71,7 @@ setup(
         "rich>=13",
         "scikit-learn>=1.5,<2",
         "scipy>=1.12,<2",
+        "threadpoolctl>=3,<4",
         "tensorboard>=2.16",
         "tensorflow-metadata>=1.16,<2",
     ],

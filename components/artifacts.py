@@ -19,3 +19,9 @@ class DataGateReport(artifact.Artifact):
     """What the data gate found: `anomalies.json`."""
 
     TYPE_NAME = "components.DataGateReport"
+
+
+class ModelAudit(artifact.Artifact):
+    """How far a model holds: `audit.json`, `predictions.csv`."""
+
+    TYPE_NAME = "components.ModelAudit"

@@ -31,9 +31,18 @@ LABELS = (NORMAL, PNEUMONIA)  # the index in this tuple is the class index
 
 UNKNOWN = "unknown"  # explicit value of a string feature nobody knows
 SUBTYPE_NONE = "none"
+BACTERIA = "bacteria"
+VIRUS = "virus"
+SUBTYPES = (SUBTYPE_NONE, BACTERIA, VIRUS)  # class index of the task `subtype`
 AGE_UNKNOWN = -1
 VIEWS = ("PA", "AP", UNKNOWN)
 SEXES = ("M", "F", "O", UNKNOWN)
+
+
+def classes_of(task: str) -> tuple[str, ...]:
+    """Returns the classes that a task tells apart, in the order of their indices."""
+    return LABELS if task == "binary" else SUBTYPES
+
 
 TRAIN = "train"
 EVAL = "eval"
@@ -49,6 +58,7 @@ def transformed_name(feature: str) -> str:
 # Features that exist only after Transform.
 IMAGE_XF = transformed_name(IMAGE)  # bytes: height * width uint8 pixels, row-major
 LABEL_XF = transformed_name(LABEL)  # int64: index into LABELS
+SUBTYPE_XF = transformed_name(SUBTYPE)  # int64: index into SUBTYPES, -1 for any other
 PIXEL_MEAN_XF = "pixel_mean_xf"  # float32, in units of pixel / 255
 PIXEL_STDDEV_XF = "pixel_stddev_xf"  # float32, in units of pixel / 255
 AGE_BAND = "age_band"  # bytes: one of AGE_BANDS

@@ -10,32 +10,35 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from models.network import pneumonia_logit
+
 # Transparent where the map is 0, then yellow to red: black, orange, red and alpha.
 _COLOUR_AT = (0.0, 0.5, 1.0)
 _RED, _GREEN, _BLUE, _OPACITY = (1.0, 1.0, 0.85), (0.9, 0.55, 0.0), (0.2, 0.0, 0.0), (0, 0.35, 0.6)
 
 
-def grad_cam(activations_and_logit: keras.Model, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Computes the pneumonia logit and its heatmap.
+def grad_cam(activations_and_logits: keras.Model, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Computes the logits and the heatmap of pneumonia of any kind.
 
     Args:
-        activations_and_logit: Model of `models.network.activations_and_logit`.
+        activations_and_logits: Model of `models.network.activations_and_logits`.
         images: `[batch, height, width, 1]` float32, standardised.
 
     Returns:
         The heatmap, `[batch, height, width]` float32 in [0, 1]; the largest value of a
-        film is 1, or all are 0 where nothing speaks for pneumonia. The logit,
-        `[batch, 1]` float32.
+        film is 1, or all are 0 where nothing speaks for pneumonia. The logits,
+        `[batch, 1]` or `[batch, 3]` float32.
     """
     with tf.GradientTape() as tape:
         tape.watch(images)
-        activations, logit = activations_and_logit(images, training=False)
-    gradients = tape.gradient(logit, activations)
+        activations, logits = activations_and_logits(images, training=False)
+        explained = pneumonia_logit(logits)
+    gradients = tape.gradient(explained, activations)
     importance = tf.reduce_mean(gradients, axis=[1, 2], keepdims=True)
     evidence = tf.nn.relu(tf.reduce_sum(importance * activations, axis=-1, keepdims=True))
     resized = tf.image.resize(evidence, images.shape[1:3])[..., 0]
     largest = tf.reduce_max(resized, axis=[1, 2], keepdims=True)
-    return tf.math.divide_no_nan(resized, largest), logit
+    return tf.math.divide_no_nan(resized, largest), logits
 
 
 def overlay(pixels: tf.Tensor, heatmap: tf.Tensor) -> tf.Tensor:

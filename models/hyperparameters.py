@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Task = Literal["binary", "subtype"]
+
 SEARCH_NOTES = "tuner/"  # begins the names under which Hyperband keeps its own notes
 
 
@@ -24,21 +26,41 @@ class Preprocessing(Settings):
     """The Transform graph: size, contrast, normalisation."""
 
     image_size_px: int = Field(224, ge=32, le=1024, description="height and width after resizing")
+    border_crop: float = Field(
+        0.0, ge=0, le=0.2, description="share cut off each side, where collimators and markers are"
+    )
     contrast: Literal["none", "equalize", "clahe"] = Field(
         "clahe", description="histogram equalisation of the whole film, or of tiles (CLAHE)"
     )
     clahe_clip_limit: float = Field(2.0, gt=0, le=40, description="CLAHE contrast limit")
     clahe_tiles: int = Field(8, ge=1, le=32, description="CLAHE tiles along each side")
-    normalisation: Literal["unit", "zscore"] = Field(
-        "unit", description="pixels in [0, 1], or standardised by a full pass over train"
+    normalisation: Literal["unit", "zscore", "per_image"] = Field(
+        "unit",
+        description="pixels in [0, 1], standardised by a full pass over train, or each film by its "
+        "own mean and deviation",
     )
 
 
 class Network(Settings):
     """The convolutional network."""
 
+    backbone: Literal["cnn", "mobilenet_v3", "efficientnet_v2", "densenet121", "resnet50"] = Field(
+        "cnn", description="the network of this project, or one of keras.applications"
+    )
+    weights: str = Field(
+        "none",
+        description="to start from: none, imagenet (backbones only), or a weights or Keras file "
+        "of an earlier run",
+    )
+    frozen_epochs: int = Field(
+        0, ge=0, description="first epochs in which only the layers after the backbone learn"
+    )
     width: int = Field(16, ge=4, le=128, description="filters of the first block; doubles a block")
     depth: int = Field(5, ge=2, le=7, description="convolution blocks, each halving the image")
+    block: Literal["plain", "residual"] = Field(
+        "plain", description="one convolution a block, or two with a shortcut around them"
+    )
+    squeeze_excite: bool = Field(False, description="weigh the channels of a block by the film")
     dense_units: int = Field(64, ge=4, le=1024, description="units of the dense layer")
     dropout: float = Field(0.3, ge=0, le=0.9, description="dropout before the last layer")
 
@@ -50,8 +72,20 @@ class Augmentation(Settings):
     rotation_degrees: float = Field(10.0, ge=0, le=15, description="rotation to either side")
     horizontal_flip: bool = Field(True, description="mirror half of the images")
     scale: float = Field(0.1, ge=0, le=0.1, description="zoom between 1 - scale and 1 + scale")
+    aspect: float = Field(
+        0.0, ge=0, le=0.2, description="logarithm of the stretch of one side against the other"
+    )
+    shift: float = Field(0.0, ge=0, le=0.1, description="shift along each side, of its length")
     brightness: float = Field(0.1, ge=0, le=0.3, description="shift of all pixels, of 1")
+    contrast: float = Field(0.0, ge=0, le=0.5, description="logarithm of the contrast factor")
+    gamma: float = Field(0.0, ge=0, le=0.7, description="logarithm of the exponent")
+    sharpness: float = Field(
+        0.0, ge=0, le=1, description="blur to sharpening, as a share of the local difference"
+    )
     noise_stddev: float = Field(0.02, ge=0, le=0.1, description="Gaussian noise, of 1")
+    erase: float = Field(
+        0.0, ge=0, le=0.3, description="longest side of two rectangles greyed out, of the image"
+    )
 
 
 class Train(Settings):
@@ -67,11 +101,31 @@ class Train(Settings):
     early_stopping_patience: int = Field(
         5, ge=1, description="epochs without a better evaluation AUC before training stops"
     )
-    imbalance: Literal["none", "class_weights", "oversample", "undersample"] = Field(
+    weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW's decoupled weight decay")
+    label_smoothing: float = Field(
+        0.0, ge=0, le=0.3, description="share of each label spread evenly over the classes"
+    )
+    mixup: float = Field(
+        0.0, ge=0, le=1, description="alpha of the Beta law that films are mixed by; 0 is off"
+    )
+    weight_average: float = Field(
+        0.0, ge=0, lt=1, description="momentum of the average of weights; 0 is off"
+    )
+    imbalance: Literal["none", "class_weights", "oversample", "undersample", "focal"] = Field(
         "class_weights", description="what makes up for the rarer class"
+    )
+    focal_gamma: float = Field(2.0, ge=0, le=5, description="focusing parameter of the focal loss")
+    calibration: Literal["platt", "temperature", "beta"] = Field(
+        "platt", description="map from logit to probability, fitted on eval"
     )
     target_sensitivity: float = Field(
         0.95, gt=0, lt=1, description="sensitivity that the operating point reaches on eval"
+    )
+    cost_ratio: float = Field(
+        0.0,
+        ge=0,
+        description="cost of a missed pneumonia over that of a false alarm; above 0 it chooses the "
+        "operating point instead of the sensitivity",
     )
     keras_format: Literal["keras", "h5"] = Field(
         "keras", description="file kept beside the SavedModel"
@@ -82,6 +136,7 @@ class Train(Settings):
 class Hyperparameters(Settings):
     """Everything `run_fn` and `tuner_fn` are told."""
 
+    task: Task = "binary"
     preprocessing: Preprocessing = Preprocessing()
     network: Network = Network()
     augmentation: Augmentation = Augmentation()
@@ -109,7 +164,7 @@ def with_tuned(
         if name.startswith(SEARCH_NOTES):
             continue
         part, _, setting = name.partition(".")
-        if setting not in values.get(part, {}):
+        if not setting or setting not in values.get(part, {}):
             raise ValueError(f"the tuned hyperparameter '{name}' is not a setting of this version")
         if name not in keep:
             values[part][setting] = value

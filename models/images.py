@@ -8,6 +8,7 @@ are shrunk while they are decoded, as decoding is what a full-size film costs mo
 from __future__ import annotations
 
 import functools
+import math
 
 import tensorflow as tf
 
@@ -21,12 +22,13 @@ _JPEG_RATIOS = (8, 4, 2, 1)  # what a JPEG decoder can shrink by on the way
 OVERSAMPLING = 2
 
 
-def decode_and_resize(encoded: tf.Tensor, size_px: int) -> tf.Tensor:
-    """Decodes one film and brings it to the size of the network's input.
+def decode_and_resize(encoded: tf.Tensor, size_px: int, border_crop: float = 0.0) -> tf.Tensor:
+    """Decodes one film, cuts its border off and brings it to the size of the network's input.
 
     Args:
         encoded: scalar string, a JPEG or PNG file.
         size_px: height and width of the result; the aspect ratio is not kept.
+        border_crop: share of height and width cut off at each side, below 0.5.
 
     Returns:
         [size_px, size_px] uint8.
@@ -34,7 +36,9 @@ def decode_and_resize(encoded: tf.Tensor, size_px: int) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: the bytes are no JPEG or PNG file, or a broken one.
     """
-    return resize_image(decode_image(encoded, OVERSAMPLING * size_px), size_px)
+    share_kept = 1 - 2 * border_crop
+    image = decode_image(encoded, math.ceil(OVERSAMPLING * size_px / share_kept))
+    return resize_image(tf.image.central_crop(image, share_kept), size_px)
 
 
 def decode_image(encoded: tf.Tensor, min_side_px: int | None = None) -> tf.Tensor:

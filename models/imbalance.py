@@ -1,4 +1,7 @@
-"""What makes up for the rarer class: weights, oversampling or undersampling."""
+"""What makes up for the rarer class: weights, over- or undersampling.
+
+The focal loss, a fourth choice, is a matter of the loss: see `models.training`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+CLASS_WEIGHTS = "class_weights"
+FOCAL = "focal"
 RESAMPLING = ("oversample", "undersample")  # the other choices leave the films as they are
 
 
@@ -29,6 +34,23 @@ def class_weights(counts: Sequence[int]) -> dict[int, float]:
         raise ValueError(f"each class needs a training film; the counts are {list(counts)}")
     balanced = sum(counts) / (len(counts) * np.asarray(counts, dtype=float))
     return {index: float(weight) for index, weight in enumerate(balanced)}
+
+
+def film_weights(classes: tf.Tensor, counts: Sequence[int], imbalance: str) -> tf.Tensor:
+    """Returns what each film of a batch counts in the loss.
+
+    Args:
+        classes: `[batch]` int64, class index.
+        counts: Training films by class index.
+        imbalance: Only `class_weights` gives other weights than 1.
+
+    Returns:
+        `[batch]` float32, mean 1 over the training films.
+    """
+    if imbalance != CLASS_WEIGHTS:
+        return tf.ones(tf.shape(classes), tf.float32)
+    by_class = class_weights(counts)
+    return tf.gather(tf.constant([by_class[index] for index in range(len(counts))]), classes)
 
 
 def resample(

@@ -1,67 +1,59 @@
-"""The convolutional network, and the names by which others find its parts."""
+"""The network: convolutions or a backbone, a head, and the names of its parts.
+
+It also owns what its logits mean, for one output unit as for three, so that calibration,
+explanation and serving read them in one way.
+"""
 
 from __future__ import annotations
 
 import keras
+import tensorflow as tf
 
-from models.hyperparameters import Network
+from models import features
+from models.backbones import SMALLEST_IMAGE_PX, apply_backbone
+from models.hyperparameters import Network, Task
+from models.initial_weights import take_weights
 
 LAST_CONVOLUTION = "last_convolution"  # activations that Grad-CAM weighs
-LOGIT = "logit"
-PROBABILITY = "probability"
+LOGITS = "logits"
+
+_REDUCTION = 8  # channels per unit of a squeeze-and-excitation
+_LEAST_UNITS = 4
 
 
-def build_network(image_size_px: int, settings: Network) -> keras.Model:
+def build_network(image_size_px: int, settings: Network, task: Task = "binary") -> keras.Model:
     """Builds an uncompiled network for one-channel radiographs.
 
-    Each block is convolution, batch normalisation, ReLU and max pooling; the width
-    doubles from block to block. The first convolution strides, so that the full
-    resolution is seen but not carried. Global average pooling, a dense layer, dropout
-    and a sigmoid follow.
+    Convolutions of this project or a backbone of keras.applications give a feature map;
+    global average pooling, a dense layer, dropout and a sigmoid or softmax follow.
 
     Args:
         image_size_px: Height and width of the input.
-        settings: Width, depth, dense units and dropout.
+        settings: Architecture, and the weights to start from.
+        task: `binary` for one unit, `subtype` for one a class of `features.SUBTYPES`.
 
     Returns:
-        Model from `[batch, height, width, 1]` float32 to `[batch, 1]` P(pneumonia)
-        before calibration.
+        Model from `[batch, height, width, 1]` float32 to float32 probabilities before
+        calibration: `[batch, 1]` P(pneumonia) or `[batch, 3]`, which sum to 1.
 
     Raises:
-        ValueError: If the image is too small to be halved `depth` times.
+        ValueError: If the image is too small, or the weights cannot be had.
     """
-    if image_size_px < 2 ** (settings.depth + 1):
-        raise ValueError(
-            f"network.depth {settings.depth} needs preprocessing.image_size_px of at least "
-            f"{2 ** (settings.depth + 1)}, not {image_size_px}"
-        )
+    _check(image_size_px, settings)
     image = keras.Input((image_size_px, image_size_px, 1), name="image")
-    x = image
-    for block in range(settings.depth):
-        last = block == settings.depth - 1
-        x = keras.layers.Conv2D(
-            settings.width * 2**block,
-            kernel_size=5 if block == 0 else 3,
-            strides=2 if block == 0 else 1,
-            padding="same",
-            use_bias=False,
-            kernel_initializer="he_normal",
-            name=f"convolution_{block}",
-        )(x)
-        x = keras.layers.BatchNormalization(momentum=0.9, name=f"normalisation_{block}")(x)
-        x = keras.layers.ReLU(name=LAST_CONVOLUTION if last else f"activation_{block}")(x)
-        if not last:
-            x = keras.layers.MaxPooling2D(name=f"pooling_{block}")(x)
-    x = keras.layers.GlobalAveragePooling2D(name="average")(x)
-    x = keras.layers.Dense(settings.dense_units, activation="relu", name="dense")(x)
-    x = keras.layers.Dropout(settings.dropout, name="dropout")(x)
-    logit = keras.layers.Dense(1, name=LOGIT)(x)
-    # float32 whatever the policy: probabilities near 0 and 1 must not be rounded away.
-    probability = keras.layers.Activation("sigmoid", dtype="float32", name=PROBABILITY)(logit)
-    return keras.Model(image, probability, name="chest_xray_cnn")
+    if settings.backbone == "cnn":
+        feature_map = _convolutions(image, settings)
+    else:
+        x = apply_backbone(settings.backbone, image, imagenet=settings.weights == "imagenet")
+        feature_map = keras.layers.Identity(name=LAST_CONVOLUTION)(x)
+    probability = _head(feature_map, settings, task)
+    network = keras.Model(image, probability, name=f"chest_xray_{settings.backbone}")
+    if settings.weights not in ("none", "imagenet"):
+        take_weights(network, settings.weights)
+    return network
 
 
-def activations_and_logit(network: keras.Model) -> keras.Model:
+def activations_and_logits(network: keras.Model) -> keras.Model:
     """Returns the network cut open for explanations and calibration.
 
     Args:
@@ -69,7 +61,158 @@ def activations_and_logit(network: keras.Model) -> keras.Model:
 
     Returns:
         Model with the same input whose outputs are the last convolution's activations
-        `[batch, rows, columns, channels]` and the logit `[batch, 1]`.
+        `[batch, rows, columns, channels]` and the logits, `[batch, 1]` or `[batch, 3]`.
     """
-    outputs = [network.get_layer(LAST_CONVOLUTION).output, network.get_layer(LOGIT).output]
-    return keras.Model(network.input, outputs, name="activations_and_logit")
+    outputs = [network.get_layer(LAST_CONVOLUTION).output, network.get_layer(LOGITS).output]
+    return keras.Model(network.input, outputs, name="activations_and_logits")
+
+
+def set_backbone_trainable(network: keras.Model, trainable: bool) -> None:
+    """Freezes or frees every layer up to the last convolution.
+
+    A frozen batch normalisation also stops following the films. Keras heeds the change
+    when the network is compiled again.
+
+    Args:
+        network: A model of `build_network`.
+        trainable: Whether these layers learn.
+    """
+    for layer in network.layers:
+        layer.trainable = trainable
+        if layer.name == LAST_CONVOLUTION:
+            return
+
+
+def pneumonia_logit(logits: tf.Tensor) -> tf.Tensor:
+    """Returns the logit of pneumonia of any kind.
+
+    Args:
+        logits: `[batch, 1]`, or `[batch, 3]` in the order of `features.SUBTYPES`.
+
+    Returns:
+        `[batch, 1]`; its sigmoid is P(pneumonia), which for subtypes is
+        P(bacterial) + P(viral) of their softmax.
+    """
+    if logits.shape[-1] == 1:
+        return logits
+    return tf.reduce_logsumexp(logits[:, 1:], axis=-1, keepdims=True) - logits[:, :1]
+
+
+def class_probabilities(probability: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Spreads a calibrated P(pneumonia) over the classes.
+
+    Calibration moves P(pneumonia) alone; the subtypes share it as the network has them.
+
+    Args:
+        probability: `[batch]` float32 P(pneumonia).
+        logits: `[batch, 1]`, or `[batch, 3]` in the order of `features.SUBTYPES`.
+
+    Returns:
+        `[batch, classes]` float32 that sum to 1, in the order of `features.LABELS` or
+        `features.SUBTYPES`.
+    """
+    pneumonia = probability[:, tf.newaxis]
+    if logits.shape[-1] > 1:
+        return tf.concat([1 - pneumonia, pneumonia * tf.nn.softmax(logits[:, 1:])], axis=-1)
+    return tf.concat([1 - pneumonia, pneumonia], axis=-1)
+
+
+def _check(image_size_px: int, settings: Network) -> None:
+    plain = settings.backbone == "cnn"
+    if plain and settings.weights == "imagenet":
+        raise ValueError(
+            "network.weights imagenet needs one of the backbones of network.backbone; the cnn "
+            "starts from none or from a file of an earlier run"
+        )
+    needed = 2 ** (settings.depth + 1) if plain else SMALLEST_IMAGE_PX
+    if image_size_px < needed:
+        reason = f"depth {settings.depth}" if plain else f"backbone {settings.backbone}"
+        raise ValueError(
+            f"network.{reason} needs preprocessing.image_size_px of at least {needed}, "
+            f"not {image_size_px}"
+        )
+
+
+def _head(feature_map: keras.KerasTensor, settings: Network, task: Task) -> keras.KerasTensor:
+    x = keras.layers.GlobalAveragePooling2D(name="average")(feature_map)
+    x = keras.layers.Dense(settings.dense_units, activation="relu", name="dense")(x)
+    x = keras.layers.Dropout(settings.dropout, name="dropout")(x)
+    units, activation = (1, "sigmoid") if task == "binary" else (len(features.SUBTYPES), "softmax")
+    logits = keras.layers.Dense(units, name=LOGITS)(x)
+    # float32 whatever the policy: probabilities near 0 and 1 must not be rounded away.
+    return keras.layers.Activation(activation, dtype="float32", name="probability")(logits)
+
+
+def _convolutions(image: keras.KerasTensor, settings: Network) -> keras.KerasTensor:
+    """Stacks the blocks; the width doubles and the side halves from one to the next.
+
+    The first convolution strides, so that the full resolution is seen but not carried.
+    """
+    build_block = _plain_block if settings.block == "plain" else _residual_block
+    x = _convolution(image, settings.width, "0", kernel_size=5, strides=2)
+    x = keras.layers.ReLU(name="activation_0")(x)
+    for block in range(1, settings.depth):
+        last = block == settings.depth - 1
+        x = keras.layers.MaxPooling2D(name=f"pooling_{block - 1}")(x)
+        output = LAST_CONVOLUTION if last else f"activation_{block}"
+        x = build_block(x, block, settings, output)
+    return x
+
+
+def _plain_block(
+    x: keras.KerasTensor, block: int, settings: Network, output: str
+) -> keras.KerasTensor:
+    x = _convolution(x, settings.width * 2**block, f"{block}")
+    if not settings.squeeze_excite:
+        return keras.layers.ReLU(name=output)(x)
+    x = keras.layers.ReLU(name=f"rectified_{block}")(x)
+    return _squeeze_excite(x, block, output)
+
+
+def _residual_block(
+    x: keras.KerasTensor, block: int, settings: Network, output: str
+) -> keras.KerasTensor:
+    """Adds two convolutions to a projection of their input.
+
+    He et al., Deep Residual Learning for Image Recognition, CVPR 2016, figure 2 with
+    the projection of equation 2: every block here changes the width.
+    """
+    channels = settings.width * 2**block
+    shortcut = _convolution(x, channels, f"{block}_shortcut", kernel_size=1)
+    x = _convolution(x, channels, f"{block}_first")
+    x = keras.layers.ReLU(name=f"rectified_{block}")(x)
+    x = _convolution(x, channels, f"{block}_second")
+    if settings.squeeze_excite:
+        x = _squeeze_excite(x, block, f"excited_{block}")
+    x = keras.layers.Add(name=f"sum_{block}")([shortcut, x])
+    return keras.layers.ReLU(name=output)(x)
+
+
+def _squeeze_excite(x: keras.KerasTensor, block: int, output: str) -> keras.KerasTensor:
+    """Weighs the channels by what the whole feature map holds.
+
+    Hu et al., Squeeze-and-Excitation Networks, CVPR 2018, section 3: after the
+    activation of a plain block, before the sum of a residual one.
+    """
+    channels = x.shape[-1]
+    units = max(channels // _REDUCTION, _LEAST_UNITS)
+    weight = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"squeeze_{block}")(x)
+    weight = keras.layers.Dense(units, activation="relu", name=f"reduce_{block}")(weight)
+    weight = keras.layers.Dense(channels, activation="sigmoid", name=f"excite_{block}")(weight)
+    return keras.layers.Multiply(name=output)([x, weight])
+
+
+def _convolution(
+    x: keras.KerasTensor, channels: int, name: str, kernel_size: int = 3, strides: int = 1
+) -> keras.KerasTensor:
+    """Convolves and normalises; a bias would be lost in the normalisation."""
+    x = keras.layers.Conv2D(
+        channels,
+        kernel_size,
+        strides,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=f"convolution_{name}",
+    )(x)
+    return keras.layers.BatchNormalization(momentum=0.9, name=f"normalisation_{name}")(x)

@@ -5,13 +5,13 @@ travels inside the served model; `unpack_images` and `standardise` are its count
 called by the training input and by every signature.
 
 Pixels leave Transform as bytes, one for each: a fourth of what they take in float32, and
-cheap to read back. They are standardised after that, by two numbers that each transformed
-example carries.
+cheap to read back. They are standardised after that: by two numbers that each transformed
+example carries, or by the film's own, which are those of the pixels as augmented.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -26,7 +26,7 @@ PREPROCESSING_KEY = "preprocessing"  # of custom_config: Preprocessing as JSON
 # a film of 100 megapixels takes 400 MB before it is resized.
 _PARALLEL_FILMS = 4
 
-_MIN_STDDEV = 1 / 255  # one grey level, should all films be blank
+_MIN_STDDEV = 1 / 255  # one grey level, should a film, or all of them, be blank
 
 
 def preprocessing_fn(
@@ -34,7 +34,8 @@ def preprocessing_fn(
 ) -> dict[str, tf.Tensor]:
     """Transforms a batch of raw examples; called by TFX Transform.
 
-    A label outside `features.LABELS` is no error but -1: films to be served have none.
+    A label or subtype outside its vocabulary is no error but -1: films to be served have
+    none, and of some pneumonias nobody knows the subtype.
 
     Args:
         inputs: raw features, each [batch, 1].
@@ -42,7 +43,8 @@ def preprocessing_fn(
 
     Returns:
         Features, each [batch, 1]: IMAGE_XF string, size * size bytes, row by row; LABEL_XF
-        int64; PIXEL_MEAN_XF and PIXEL_STDDEV_XF float32, of pixels in [0, 1]; AGE_BAND string.
+        and SUBTYPE_XF int64; PIXEL_MEAN_XF and PIXEL_STDDEV_XF float32, of pixels in [0, 1];
+        AGE_BAND string.
 
     Raises:
         ValueError: custom_config does not hold the settings.
@@ -53,7 +55,8 @@ def preprocessing_fn(
     column = tf.shape(pixels[:, :1, 0])
     return {
         features.IMAGE_XF: _pack(pixels)[:, None],
-        features.LABEL_XF: _label_index(inputs[features.LABEL]),
+        features.LABEL_XF: _index_in(features.LABELS, inputs[features.LABEL]),
+        features.SUBTYPE_XF: _index_in(features.SUBTYPES, inputs[features.SUBTYPE]),
         features.PIXEL_MEAN_XF: tf.fill(column, mean),
         features.PIXEL_STDDEV_XF: tf.fill(column, stddev),
         features.AGE_BAND: _age_band(inputs[features.AGE_YEARS]),
@@ -61,14 +64,14 @@ def preprocessing_fn(
 
 
 def prepare_pixels(encoded: tf.Tensor, settings: Preprocessing) -> tf.Tensor:
-    """Decodes films, brings them to one size and enhances their contrast.
+    """Decodes films, cuts off borders, brings them to one size and enhances their contrast.
 
     Film by film, so that memory does not grow with Transform's batches of up to 1,000 and
     the pixels stay in the processor's cache from one step to the next.
 
     Args:
         encoded: [batch] string, JPEG or PNG files.
-        settings: size and contrast.
+        settings: border, size and contrast.
 
     Returns:
         [batch, size, size] uint8.
@@ -79,7 +82,7 @@ def prepare_pixels(encoded: tf.Tensor, settings: Preprocessing) -> tf.Tensor:
     size_px = settings.image_size_px
 
     def prepare(film: tf.Tensor) -> tf.Tensor:
-        image = images.decode_and_resize(film, size_px)
+        image = images.decode_and_resize(film, size_px, settings.border_crop)
         return _enhance(image[None], settings)[0]
 
     return tf.map_fn(
@@ -108,20 +111,29 @@ def unpack_images(transformed: Mapping[str, tf.Tensor], size_px: int) -> tf.Tens
     return tf.cast(tf.reshape(pixels, [-1, size_px, size_px, 1]), tf.float32) / 255.0
 
 
-def standardise(pixels: tf.Tensor, transformed: Mapping[str, tf.Tensor]) -> tf.Tensor:
+def standardise(
+    pixels: tf.Tensor, transformed: Mapping[str, tf.Tensor], normalisation: str
+) -> tf.Tensor:
     """Shifts and scales pixels to what the network expects.
 
     Args:
         pixels: [batch, height, width, 1] float32 in [0, 1], augmented or not.
         transformed: holds PIXEL_MEAN_XF and PIXEL_STDDEV_XF, each [batch, 1] or [batch].
+        normalisation: as in `Preprocessing`, and the one that Transform ran with.
 
     Returns:
-        Same shape, float32: unchanged under "unit", standardised under "zscore".
+        Same shape, float32: unchanged under "unit"; standardised by moments of the train
+        split under "zscore"; of mean 0 and standard deviation 1 each under "per_image",
+        where a blank film becomes 0.
     """
-    mean, stddev = (
-        tf.reshape(transformed[name], [-1, 1, 1, 1])
-        for name in (features.PIXEL_MEAN_XF, features.PIXEL_STDDEV_XF)
-    )
+    if normalisation == "per_image":
+        mean, variance = tf.nn.moments(pixels, axes=[1, 2, 3], keepdims=True)
+        stddev = tf.maximum(tf.sqrt(variance), _MIN_STDDEV)
+    else:
+        mean, stddev = (
+            tf.reshape(transformed[name], [-1, 1, 1, 1])
+            for name in (features.PIXEL_MEAN_XF, features.PIXEL_STDDEV_XF)
+        )
     return (pixels - mean) / stddev
 
 
@@ -163,7 +175,7 @@ def _pixel_moments(pixels: tf.Tensor, settings: Preprocessing) -> tuple[tf.Tenso
     averaging one mean and one mean square a film gives the same, at a fraction of the cost;
     film by film, as a whole batch in float32 would take four times the memory.
     """
-    if settings.normalisation == "unit":
+    if settings.normalisation != "zscore":
         return tf.constant(0.0), tf.constant(1.0)
 
     def film_moments(film: tf.Tensor) -> tf.Tensor:
@@ -176,11 +188,11 @@ def _pixel_moments(pixels: tf.Tensor, settings: Preprocessing) -> tuple[tf.Tenso
     return mean, tf.maximum(stddev, _MIN_STDDEV)
 
 
-def _label_index(labels: tf.Tensor) -> tf.Tensor:
-    """Returns the index into `features.LABELS`, int64, or -1 for any other label."""
-    # One past the index where a label matches and 0 elsewhere; the sum picks the match.
-    ranks = tf.range(1, len(features.LABELS) + 1, dtype=tf.int64)
-    matches = tf.cast(labels[..., None] == tf.constant(features.LABELS), tf.int64)
+def _index_in(vocabulary: Sequence[str], words: tf.Tensor) -> tf.Tensor:
+    """Returns the index into the vocabulary, int64, or -1 for any other word."""
+    # One past the index where a word matches and 0 elsewhere; the sum picks the match.
+    ranks = tf.range(1, len(vocabulary) + 1, dtype=tf.int64)
+    matches = tf.cast(words[..., None] == tf.constant(vocabulary), tf.int64)
     return tf.reduce_sum(matches * ranks, axis=-1) - 1
 
 

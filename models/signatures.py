@@ -17,7 +17,8 @@ import tensorflow_transform as tft
 from models import features
 from models.calibration import Calibration, OperatingPoint
 from models.grad_cam import grad_cam, overlay
-from models.network import activations_and_logit
+from models.hyperparameters import Preprocessing
+from models.network import activations_and_logits, class_probabilities, pneumonia_logit
 from models.preprocessing import standardise, unpack_images
 from models.warmup import write_warmup_requests
 
@@ -37,7 +38,7 @@ class ServedModel(tf.Module):
         self,
         network: keras.Model,
         transform: tft.TFTransformOutput,
-        image_size_px: int,
+        preprocessing: Preprocessing,
         calibration: Calibration,
         operating_point: OperatingPoint,
     ):
@@ -46,16 +47,18 @@ class ServedModel(tf.Module):
         Args:
             network: Trained model of `models.network.build_network`.
             transform: Output of the Transform component.
-            image_size_px: Height and width that Transform resizes to.
+            preprocessing: Size and normalisation.
             calibration: From logit to probability.
             operating_point: From probability to label.
         """
         super().__init__()
-        self._network = activations_and_logit(network)
+        self._network = activations_and_logits(network)
         # TensorFlow saves only the variables that a module names.
         self.network_variables = [variable.value for variable in self._network.variables]
         self.transform_layer = transform.transform_features_layer()
-        self._image_size_px = image_size_px
+        self._preprocessing = preprocessing
+        columns = network.output_shape[-1]
+        self.classes = features.LABELS if columns == 1 else features.SUBTYPES
         self._calibration = calibration
         self._operating_point = operating_point
 
@@ -73,8 +76,7 @@ class ServedModel(tf.Module):
     def explain_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers encoded files with the probability and a Grad-CAM heatmap."""
         transformed = self._transform(_raw_features(image_bytes))
-        pixels = unpack_images(transformed, self._image_size_px)
-        images = standardise(pixels, transformed)
+        pixels, images = self._images(transformed)
         heatmap, logits = grad_cam(self._network, images)
         return {
             features.PROBABILITY: self._probability(logits),
@@ -90,14 +92,22 @@ class ServedModel(tf.Module):
     def _transform(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return self.transform_layer(raw)
 
+    def _images(self, transformed: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        pixels = unpack_images(transformed, self._preprocessing.image_size_px)
+        return pixels, standardise(pixels, transformed, self._preprocessing.normalisation)
+
     def _logits(self, transformed: dict[str, tf.Tensor]) -> tf.Tensor:
-        pixels = unpack_images(transformed, self._image_size_px)
-        _, logits = self._network(standardise(pixels, transformed), training=False)
+        _, images = self._images(transformed)
+        _, logits = self._network(images, training=False)
         return logits
 
     def _probability(self, logits: tf.Tensor) -> tf.Tensor:
-        scaled = self._calibration.slope * logits[:, 0] + self._calibration.intercept
-        return tf.sigmoid(scaled)
+        calibration, logit = self._calibration, pneumonia_logit(logits)[:, 0]
+        return tf.sigmoid(
+            calibration.slope_above * tf.nn.softplus(logit)
+            - calibration.slope_below * tf.nn.softplus(-logit)
+            + calibration.intercept
+        )
 
     def _is_pneumonia(self, probability: tf.Tensor) -> tf.Tensor:
         return probability >= self._operating_point.threshold
@@ -108,7 +118,7 @@ class ServedModel(tf.Module):
         return {
             features.PROBABILITY: probability,
             features.PREDICTED_LABEL: label,
-            features.CLASS_PROBABILITIES: tf.stack([1 - probability, probability], axis=-1),
+            features.CLASS_PROBABILITIES: class_probabilities(probability, logits),
         }
 
 
@@ -124,8 +134,8 @@ def save_served_model(model: ServedModel, directory: str) -> None:
     facts = {
         "calibration": asdict(model._calibration),
         "operating_point": asdict(model._operating_point),
-        "labels": list(features.LABELS),
-        "image_size_px": model._image_size_px,
+        "labels": list(model.classes),
+        "image_size_px": model._preprocessing.image_size_px,
     }
     extra = posixpath.join(directory, "assets.extra")
     tf.io.gfile.makedirs(extra)

@@ -15,19 +15,26 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 import tensorflow_transform as tft
+from sklearn.metrics import log_loss
 from tfx import v1 as tfx
 
 from models import features
 from models.calibration import Calibration, OperatingPoint, choose_operating_point, fit_calibration
-from models.hyperparameters import Hyperparameters, Train, with_tuned
-from models.imbalance import class_weights
+from models.hyperparameters import Hyperparameters, Task, Train, with_tuned
+from models.imbalance import FOCAL
 from models.input_pipeline import (
     TransformedFilms,
     evaluation_batches,
     training_batches,
     training_steps,
 )
-from models.network import activations_and_logit, build_network
+from models.metrics import is_pneumonia, pneumonia_metrics
+from models.network import (
+    activations_and_logits,
+    build_network,
+    pneumonia_logit,
+    set_backbone_trainable,
+)
 from models.signatures import ServedModel, save_served_model
 from models.source import SOURCE_FINGERPRINT
 
@@ -39,8 +46,10 @@ KEEP = "keep"  # names of settings that imported hyperparameters leave alone
 IMPORTED = "imported"  # digest of imported hyperparameters
 CHECKPOINT_ROOT = "checkpoint_root"  # folder that survives an interrupted run
 
-MONITORED = "val_auc"
+MONITORED = "val_log_loss"  # an AUC of nearly 1 does not tell two epochs apart
 TRAINING_RECORD = "training.json"  # in the model_run artifact
+
+_BEST_WEIGHTS = "best.weights.h5"
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
@@ -52,20 +61,21 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """
     settings = training_settings(fn_args)
     transform = tft.TFTransformOutput(fn_args.transform_output)
-    train = TransformedFilms.open(fn_args.train_files, transform)
-    evaluation = TransformedFilms.open(fn_args.eval_files, transform)
+    train = TransformedFilms.open(fn_args.train_files, transform, settings.task)
+    evaluation = TransformedFilms.open(fn_args.eval_files, transform, settings.task)
     keras.utils.set_random_seed(settings.train.seed)
 
-    with _distribution().scope():
-        network = build_network(settings.preprocessing.image_size_px, settings.network)
-        compile_network(network, settings.train, training_steps(train, settings))
+    strategy = _distribution()
+    with strategy.scope():
+        network = build_network(
+            settings.preprocessing.image_size_px, settings.network, settings.task
+        )
     checkpoints = _checkpoint_folder(fn_args, settings)
-    fit(network, train, evaluation, settings, checkpoints, fn_args.model_run_dir)
+    with strategy.scope():
+        fit(network, train, evaluation, settings, checkpoints, fn_args.model_run_dir)
 
     calibration, operating_point = calibrate(network, evaluation, settings)
-    served = ServedModel(
-        network, transform, settings.preprocessing.image_size_px, calibration, operating_point
-    )
+    served = ServedModel(network, transform, settings.preprocessing, calibration, operating_point)
     save_served_model(served, fn_args.serving_model_dir)
     _keep_record(network, settings, calibration, operating_point, fn_args.model_run_dir)
     tf.io.gfile.rmtree(checkpoints)
@@ -78,28 +88,46 @@ def training_settings(fn_args: tfx.components.FnArgs) -> Hyperparameters:
     return with_tuned(settings, tuned, fn_args.custom_config[KEEP])
 
 
-def compile_network(network: keras.Model, train: Train, steps_per_epoch: int) -> None:
+def compile_network(
+    network: keras.Model, task: Task, train: Train, epochs: int, steps_per_epoch: int
+) -> None:
     """Gives a network its optimiser, loss and metrics.
 
     Args:
-        network: Of `build_network`.
-        train: Learning rate and its schedule, epochs.
-        steps_per_epoch: Steps of an epoch, for the schedule.
+        network: Of `build_network`, for the same task.
+        task: Two classes, or three.
+        train: Learning rate and its schedule, weight decay, averaging, loss.
+        epochs: Length of the schedule.
+        steps_per_epoch: Steps of an epoch.
     """
     rate: float | keras.optimizers.schedules.LearningRateSchedule = train.learning_rate
     if train.learning_rate_schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(
-            train.learning_rate, train.epochs * steps_per_epoch, alpha=0.01
+            train.learning_rate, epochs * steps_per_epoch, alpha=0.01
         )
-    network.compile(
-        optimizer=keras.optimizers.Adam(rate),
-        loss=keras.losses.BinaryCrossentropy(),
-        metrics=[
-            keras.metrics.AUC(name="auc"),
-            keras.metrics.Precision(name="precision"),
-            keras.metrics.Recall(name="recall"),
-        ],
+    optimiser = keras.optimizers.AdamW(
+        rate,
+        weight_decay=train.weight_decay,
+        use_ema=train.weight_average > 0,
+        ema_momentum=train.weight_average,
     )
+    # Decay is meant for kernels; a normalisation's scale and a bias do not overfit.
+    optimiser.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    network.compile(optimizer=optimiser, loss=_loss(task, train), metrics=pneumonia_metrics())
+
+
+def _loss(task: Task, train: Train) -> keras.losses.Loss:
+    smoothing = train.label_smoothing
+    if train.imbalance == FOCAL:  # Lin et al., Focal Loss for Dense Object Detection, 2017
+        focal = (
+            keras.losses.BinaryFocalCrossentropy
+            if task == "binary"
+            else keras.losses.CategoricalFocalCrossentropy
+        )
+        return focal(gamma=train.focal_gamma, label_smoothing=smoothing)
+    if task == "binary":
+        return keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
+    return keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
 
 
 def fit(
@@ -112,67 +140,140 @@ def fit(
 ) -> None:
     """Trains to the best weights, going on from where an interrupted call stopped.
 
+    With `network.frozen_epochs` the layers after the backbone learn alone at first, then
+    all of them; the learning rate begins anew.
+
     Args:
-        network: Compiled; holds the best weights afterwards.
+        network: Of `build_network`; holds the best weights afterwards.
         train: Films to learn from.
         evaluation: Films that say when to stop.
-        settings: Epochs, patience, imbalance.
+        settings: Epochs, patience, loss, imbalance.
         checkpoint_folder: Where the state after each epoch is kept.
         log_folder: Where TensorBoard's events go.
     """
     tf.io.gfile.makedirs(checkpoint_folder)
-    best_weights = os.path.join(checkpoint_folder, "best.weights.h5")
+    frozen = min(settings.network.frozen_epochs, settings.train.epochs)
+    for first, last in ((0, frozen), (frozen, settings.train.epochs)):
+        if first == last:
+            continue
+        set_backbone_trainable(network, first >= frozen)
+        steps = training_steps(train, settings)
+        compile_network(network, settings.task, settings.train, last - first, steps)
+        network.fit(
+            training_batches(train, settings),
+            validation_data=evaluation_batches(evaluation, settings),
+            initial_epoch=first,
+            epochs=last,
+            callbacks=_callbacks(settings.train, last, checkpoint_folder, log_folder),
+            verbose=0,
+        )
+    network.load_weights(os.path.join(checkpoint_folder, _BEST_WEIGHTS))
+
+
+def _callbacks(
+    train: Train, last_epoch: int, checkpoint_folder: str, log_folder: str
+) -> list[keras.callbacks.Callback]:
     history = os.path.join(checkpoint_folder, "history.csv")
     best_so_far = _best_of(history)
-    weighted = settings.train.imbalance == "class_weights"
-    network.fit(
-        training_batches(train, settings),
-        validation_data=evaluation_batches(evaluation, settings),
-        epochs=settings.train.epochs,
-        class_weight=class_weights(train.counts) if weighted else None,
-        callbacks=[
-            keras.callbacks.ModelCheckpoint(
-                best_weights,
-                monitor=MONITORED,
-                mode="max",
-                save_best_only=True,
-                save_weights_only=True,
-                initial_value_threshold=best_so_far,
-            ),
-            keras.callbacks.EarlyStopping(
-                MONITORED,
-                mode="max",
-                patience=settings.train.early_stopping_patience,
-                baseline=best_so_far,
-            ),
-            keras.callbacks.CSVLogger(history, append=True),
-            keras.callbacks.TensorBoard(os.path.join(log_folder, "tensorboard")),
-            keras.callbacks.BackupAndRestore(
-                os.path.join(checkpoint_folder, "last"),
-                double_checkpoint=True,
-                delete_checkpoint=False,
-            ),
-            EpochLines(settings.train.epochs),
-        ],
-        verbose=0,
-    )
-    network.load_weights(best_weights)
+    return [
+        BestWeights(
+            os.path.join(checkpoint_folder, _BEST_WEIGHTS),
+            monitor=MONITORED,
+            mode="min",
+            save_best_only=True,
+            save_weights_only=True,
+            initial_value_threshold=best_so_far,
+        ),
+        keras.callbacks.EarlyStopping(
+            MONITORED,
+            mode="min",
+            patience=train.early_stopping_patience,
+            baseline=best_so_far,
+        ),
+        keras.callbacks.CSVLogger(history, append=True),
+        keras.callbacks.TensorBoard(os.path.join(log_folder, "tensorboard")),
+        keras.callbacks.BackupAndRestore(
+            os.path.join(checkpoint_folder, f"until_{last_epoch}"),
+            double_checkpoint=True,
+            delete_checkpoint=False,
+        ),
+        EpochLines(train.epochs),
+    ]
+
+
+class BestWeights(keras.callbacks.ModelCheckpoint):
+    """Evaluates and keeps the averaged weights where the optimiser averages them.
+
+    Training itself goes on from the weights it had, and so does a backup: Keras' own
+    callback leaves the two exchanged at the end of an epoch, when the state of an
+    interrupted training is kept.
+    """
+
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Puts the average in place."""
+        super().on_test_begin(logs)
+        self._exchange()
+
+    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
+        """Puts the trained weights back."""
+        super().on_test_end(logs)
+        self._exchange()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Keeps the average if it is the best so far."""
+        self._exchange()
+        super().on_epoch_end(epoch, logs)
+        self._exchange()
+
+    def _exchange(self) -> None:
+        optimiser = self.model.optimizer
+        if not optimiser.use_ema:
+            return
+        averages = optimiser._model_variables_moving_average  # Keras has no public name for it
+        for weight, average in zip(self.model.trainable_variables, averages, strict=True):
+            trained = keras.ops.copy(weight.value)
+            weight.assign(average)
+            average.assign(trained)
 
 
 def calibrate(
     network: keras.Model, films: TransformedFilms, settings: Hyperparameters
 ) -> tuple[Calibration, OperatingPoint]:
     """Fits the calibration and chooses the operating point on films not trained on."""
-    cut_open = activations_and_logit(network)
-    batches = evaluation_batches(films, settings)
-    scored = [(cut_open(images, training=False)[1], labels) for images, labels in batches]
-    logits = np.concatenate([logit.numpy()[:, 0] for logit, _ in scored])
-    labels = np.concatenate([label.numpy()[:, 0] for _, label in scored])
-    calibration = fit_calibration(logits, labels)
+    logits, labels = score(network, films, settings)
+    train = settings.train
+    calibration = fit_calibration(logits, labels, train.calibration)
     operating_point = choose_operating_point(
-        calibration.probabilities(logits), labels, settings.train.target_sensitivity
+        calibration.probabilities(logits), labels, train.target_sensitivity, train.cost_ratio
     )
     return calibration, operating_point
+
+
+def calibrated_log_loss(
+    network: keras.Model, films: TransformedFilms, settings: Hyperparameters
+) -> float:
+    """Returns the log-loss that is left after calibration on the same films.
+
+    Class weights, label smoothing and the focal loss shift probabilities, which the
+    calibration undoes; so networks trained with any of them compare.
+    """
+    logits, labels = score(network, films, settings)
+    calibration = fit_calibration(logits, labels, settings.train.calibration)
+    return float(log_loss(labels, calibration.probabilities(logits)))
+
+
+def score(
+    network: keras.Model, films: TransformedFilms, settings: Hyperparameters
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the pneumonia logit and the label, 0 or 1, of each film: `[films]` float32."""
+    cut_open = activations_and_logits(network)
+    scored = [
+        (pneumonia_logit(cut_open(images, training=False)[1]), is_pneumonia(targets))
+        for images, targets in evaluation_batches(films, settings)
+    ]
+    logits = np.concatenate([logit.numpy()[:, 0] for logit, _ in scored])
+    labels = np.concatenate([label.numpy()[:, 0] for _, label in scored])
+    return logits, labels
 
 
 class EpochLines(keras.callbacks.Callback):
@@ -186,7 +287,7 @@ class EpochLines(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Says how far training is and how well it does."""
         logs = logs or {}
-        shown = ("loss", "val_loss", "val_auc", "val_precision", "val_recall")
+        shown = ("loss", "val_log_loss", "val_auc", "val_precision", "val_recall")
         metrics = "  ".join(f"{name} {logs[name]:.4f}" for name in shown if name in logs)
         _LOG.info("epoch %d/%d  %s", epoch + 1, self._epochs, metrics)
 
@@ -218,7 +319,7 @@ def _best_of(history: str) -> float | None:
         return None
     rows = pd.read_csv(io.StringIO(text), on_bad_lines="skip")
     values = pd.to_numeric(rows.get(MONITORED, pd.Series(dtype=float)), errors="coerce").dropna()
-    return float(values.max()) if len(values) else None
+    return float(values.min()) if len(values) else None
 
 
 def _keep_record(
@@ -229,12 +330,14 @@ def _keep_record(
     folder: str,
 ) -> None:
     """Keeps the Keras file and what the model was trained with, for the summary."""
-    network.save(os.path.join(folder, f"model.{settings.train.keras_format}"))
+    # Without the compiled metrics, which Keras could not load where this project is not installed.
+    bare = keras.Model(network.input, network.output, name=network.name)
+    bare.save(os.path.join(folder, f"model.{settings.train.keras_format}"))
     record: dict[str, Any] = {
         "hyperparameters": settings.model_dump(),
         "calibration": asdict(calibration),
         "operating_point": asdict(operating_point),
-        "labels": list(features.LABELS),
+        "labels": list(features.classes_of(settings.task)),
         "parameters": network.count_params(),
     }
     with tf.io.gfile.GFile(os.path.join(folder, TRAINING_RECORD), "w") as file:

@@ -13,15 +13,15 @@ from keras_tuner.engine.trial import TrialStatus
 from tfx import v1 as tfx
 
 from models.hyperparameters import SEARCH_NOTES, Hyperparameters, with_tuned
-from models.imbalance import class_weights
 from models.input_pipeline import (
     TransformedFilms,
-    evaluation_batches,
     training_batches,
     training_steps,
 )
 from models.network import build_network
-from models.training import HYPERPARAMETERS, compile_network
+from models.training import HYPERPARAMETERS, calibrated_log_loss, compile_network
+
+OBJECTIVE = "calibrated_log_loss"  # of eval; unlike the AUC it still tells good models apart
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ def tuner_fn(fn_args: tfx.components.FnArgs) -> tfx.components.TunerFnResult:
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
     trial = Trial(
         with_tuned(settings, shortened),
-        TransformedFilms.open(fn_args.train_files, transform),
-        TransformedFilms.open(fn_args.eval_files, transform),
+        TransformedFilms.open(fn_args.train_files, transform, settings.task),
+        TransformedFilms.open(fn_args.eval_files, transform, settings.task),
     )
     return tfx.components.TunerFnResult(
         tuner=_make_tuner(trial, search, settings.train.seed, fn_args.working_dir), fit_kwargs={}
@@ -72,36 +72,33 @@ class Trial(kt.HyperModel):
         """Builds and compiles the network of a trial."""
         settings = propose(self._settings, hp)
         keras.utils.set_random_seed(settings.train.seed)
-        network = build_network(settings.preprocessing.image_size_px, settings.network)
-        compile_network(network, settings.train, training_steps(self._train, settings))
+        network = build_network(
+            settings.preprocessing.image_size_px, settings.network, settings.task
+        )
+        steps = training_steps(self._train, settings)
+        compile_network(network, settings.task, settings.train, settings.train.epochs, steps)
         return network
 
-    def fit(self, hp: kt.HyperParameters, model: keras.Model, **kwargs: Any) -> Any:
-        """Trains a trial with its own augmentation strength."""
+    def fit(self, hp: kt.HyperParameters, model: keras.Model, **kwargs: Any) -> dict[str, float]:
+        """Trains a trial and returns its objective."""
         settings = propose(self._settings, hp)
-        weighted = settings.train.imbalance == "class_weights"
         arguments = {"epochs": settings.train.epochs, **kwargs}
-        history = model.fit(
-            training_batches(self._train, settings),
-            validation_data=evaluation_batches(self._evaluation, settings),
-            class_weight=class_weights(self._train.counts) if weighted else None,
-            verbose=0,
-            **arguments,
-        )
+        model.fit(training_batches(self._train, settings), verbose=0, **arguments)
+        reached = calibrated_log_loss(model, self._evaluation, settings)
         tried = ", ".join(
-            f"{name} {value:.3g}"
+            f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
             for name, value in hp.values.items()
             if not name.startswith(SEARCH_NOTES)
         )
-        _LOG.info("tried %s: val_loss %.4f", tried, min(history.history["val_loss"]))
-        return history
+        _LOG.info("tried %s: %s %.4f", tried, OBJECTIVE, reached)
+        return {OBJECTIVE: reached}
 
 
 def propose(settings: Hyperparameters, hp: kt.HyperParameters) -> Hyperparameters:
     """Lays the proposed values over the settings; this is the search space.
 
-    Learning rate, width, depth, dropout and augmentation strength are searched, the
-    network around the configured one so that a small image gets a small network.
+    Optimisation, size and shape of the network, and what keeps it from learning films by
+    heart; around the configured values, so that a small image gets a small network.
 
     Args:
         settings: The configured settings, also the first proposal.
@@ -110,19 +107,25 @@ def propose(settings: Hyperparameters, hp: kt.HyperParameters) -> Hyperparameter
     Returns:
         The settings of a trial.
     """
-    network = settings.network
+    network, train = settings.network, settings.train
     widths = sorted({max(4, network.width // 2), network.width, min(128, network.width * 2)})
-    depths = sorted({max(2, network.depth - 1), network.depth})
-    rate = settings.train.learning_rate
+    rate, decay = train.learning_rate, train.weight_decay
     proposed = {
         "train.learning_rate": hp.Float(
             "train.learning_rate", rate / 4, min(1, rate * 4), sampling="log", default=rate
         ),
+        "train.weight_decay": hp.Float("train.weight_decay", 0.0, max(0.1, decay), default=decay),
+        "train.label_smoothing": hp.Float(
+            "train.label_smoothing", 0.0, 0.2, default=min(0.2, train.label_smoothing)
+        ),
         "network.width": hp.Choice("network.width", widths, default=network.width),
-        "network.depth": hp.Choice("network.depth", depths, default=network.depth),
+        "network.block": hp.Choice("network.block", ["plain", "residual"], default=network.block),
         "network.dropout": hp.Float("network.dropout", 0.0, 0.6, default=min(0.6, network.dropout)),
         "augmentation.strength": hp.Float(
             "augmentation.strength", 0.0, 1.0, default=settings.augmentation.strength
+        ),
+        "augmentation.erase": hp.Float(
+            "augmentation.erase", 0.0, 0.3, default=settings.augmentation.erase
         ),
     }
     return with_tuned(settings, proposed)
@@ -139,7 +142,7 @@ class FromConfigured(kt.oracles.BayesianOptimizationOracle):
 
 
 def _make_tuner(trial: Trial, search: dict[str, Any], seed: int, folder: str) -> kt.Tuner:
-    objective = kt.Objective("val_loss", "min")
+    objective = kt.Objective(OBJECTIVE, "min")
     where = {"directory": folder, "project_name": "search"}
     if search["algorithm"] == "hyperband":
         tuner = kt.Hyperband(

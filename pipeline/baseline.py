@@ -8,16 +8,20 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
 )
 from tfx.types import Artifact
 
+from components.auditor.executor import AUDITED
+
 MODEL = "model"
 MODEL_BLESSING = "model_blessing"
 CANDIDATE = "candidate"
 
 
 class LatestOtherBlessedModel(LatestBlessedModelStrategy):
-    """Resolves the latest blessed model that is not the candidate itself.
+    """Resolves the latest model that the Auditor blessed and that is not the candidate itself.
 
-    When nothing has changed, the cache hands out the model that the run before has
-    blessed. Compared with itself it would be evaluated and pushed once more.
+    A blessing of the Evaluator alone is only half of one: such a model may have failed an
+    audit, and was not pushed. And when nothing has changed, the cache hands out the model
+    that the run before has blessed; compared with itself it would be evaluated and pushed
+    once more.
     """
 
     def resolve_artifacts(
@@ -36,6 +40,10 @@ class LatestOtherBlessedModel(LatestBlessedModelStrategy):
         own_ids = {candidate.id for candidate in candidates}
         known = {
             MODEL: [model for model in input_dict[MODEL] if model.id not in own_ids],
-            MODEL_BLESSING: input_dict[MODEL_BLESSING],
+            MODEL_BLESSING: [
+                blessing
+                for blessing in input_dict[MODEL_BLESSING]
+                if blessing.get_int_custom_property(AUDITED)
+            ],
         }
         return {**super().resolve_artifacts(store, known), CANDIDATE: candidates}

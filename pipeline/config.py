@@ -15,6 +15,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from models import hyperparameters as hp
+from models.audit_settings import AuditSettings
 from models.features import MODEL_NAME
 from radiographs.options import IngestOptions
 
@@ -52,21 +53,14 @@ class Tuner(hp.Settings):
     )
 
 
-class Evaluation(hp.Settings):
+class Evaluation(AuditSettings):
     """The gates a model has to pass before it is pushed."""
 
-    min_auc: float = Field(0.95, ge=0, le=1, description="floor of the overall ROC AUC")
-    min_recall: float = Field(
-        0.85, ge=0, le=1, description="floor of the recall at the operating point, every slice"
-    )
     max_auc_drop: float = Field(
         0.01, ge=0, le=1, description="AUC that may be lost against the last blessed model"
     )
     max_recall_drop: float = Field(
         0.05, ge=0, le=1, description="recall that may be lost against it, every slice"
-    )
-    min_slice_positives: int = Field(
-        20, ge=1, description="a slice with fewer pneumonia films is shown but cannot decide"
     )
 
 
@@ -85,6 +79,9 @@ class PipelineConfig(hp.Settings):
     pipeline_name: str = Field(
         MODEL_NAME, pattern=r"^[a-z][a-z0-9_-]{0,62}$", description="name in the metadata store"
     )
+    task: hp.Task = Field(
+        "binary", description="normal or pneumonia, or subtype: normal, bacterial, viral"
+    )
     data: IngestOptions = IngestOptions()
     phantoms: Phantoms = Phantoms()
     preprocessing: hp.Preprocessing = hp.Preprocessing()
@@ -98,17 +95,32 @@ class PipelineConfig(hp.Settings):
     @model_validator(mode="after")
     def _image_is_large_enough(self) -> PipelineConfig:
         needed = 2 ** (self.network.depth + 1)
-        if self.preprocessing.image_size_px < needed:
+        if self.network.backbone == "cnn" and self.preprocessing.image_size_px < needed:
             raise ValueError(
                 f"network.depth {self.network.depth} needs preprocessing.image_size_px of at "
                 f"least {needed}, not {self.preprocessing.image_size_px}"
             )
         return self
 
+    @model_validator(mode="after")
+    def _imagenet_weights_fit(self) -> PipelineConfig:
+        if self.network.weights == "imagenet":
+            if self.network.backbone == "cnn":
+                raise ValueError(
+                    "network.weights=imagenet needs a network.backbone of keras.applications"
+                )
+            if self.preprocessing.normalisation != "unit":
+                raise ValueError(
+                    "network.weights=imagenet needs preprocessing.normalisation=unit, not "
+                    f"{self.preprocessing.normalisation}"
+                )
+        return self
+
     @property
     def hyperparameters(self) -> hp.Hyperparameters:
         """The part of the settings that the training code is told."""
         return hp.Hyperparameters(
+            task=self.task,
             preprocessing=self.preprocessing,
             augmentation=self.augmentation,
             network=self.network,

@@ -1,9 +1,10 @@
-"""Reads TFMA's validation: which gate passed, which failed and by how much."""
+"""Reads what TFMA and the Auditor decided: which gate passed, which failed, by how much."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow_model_analysis as tfma
 
@@ -21,10 +22,10 @@ class Verdict:
     Attributes:
         slice: `overall`, or `view=AP`.
         metric: `AUC` or `recall`, or `AUC change` or `recall change` against the last blessed
-            model.
+            model; or what the Auditor calls it.
         value: What the model reached, NaN where the slice does not define it.
         bound: What it had to reach.
-        passed: TFMA's decision.
+        passed: The decision.
         why: A sentence.
     """
 
@@ -37,14 +38,18 @@ class Verdict:
 
 
 def read_verdicts(
-    evaluation_uri: str, slices: Sequence[SliceMetrics], gates: Evaluation
+    evaluation_uri: str,
+    slices: Sequence[SliceMetrics],
+    gates: Evaluation,
+    audit: Mapping[str, Any],
 ) -> list[Verdict]:
-    """Lists every gate with TFMA's decision, failures first.
+    """Lists every gate with its decision, failures first.
 
     Args:
         evaluation_uri: Folder of the `evaluation` artifact.
         slices: Of `load_slices`, for the values.
         gates: What was asked for.
+        audit: Content of the Auditor's file.
 
     Returns:
         The verdicts; the model is blessed if all have passed.
@@ -56,7 +61,8 @@ def read_verdicts(
         for verdict in (*_floors(slices, gates), *_changes(slices, gates))
         if (verdict.slice, verdict.metric) not in failed
     ]
-    return [*failures, *passed]
+    audited = [Verdict(**gate) for gate in audit.get("gates", [])]
+    return sorted([*failures, *passed, *audited], key=lambda verdict: verdict.passed)
 
 
 def _failures(result: tfma.proto.validation_result_pb2.ValidationResult) -> Iterator[Verdict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.types import BaseChannel
 
 import models
+from components.auditor import external
+from components.auditor.component import Auditor
 from components.data_gate.component import DataGate
 from components.evaluation import decisions
 from components.model_validator.component import ModelValidator
@@ -66,6 +69,8 @@ def create_components(
         training.HYPERPARAMETERS: config.hyperparameters.model_dump_json(),
         training.KEEP: [] if config.tuner.enabled else list(config.tuner.keep),
         training.CHECKPOINT_ROOT: locations.checkpoint_root,
+        # Imports are known by their address only; what they hold has to reach the cache's key.
+        training.IMPORTED: digest(_imported_files(config)),
         SOURCE_FINGERPRINT: source,
     }
 
@@ -89,9 +94,21 @@ def create_components(
     model_validator = ModelValidator(
         model, trainer.outputs["model_run"], examples, transform.outputs["transform_graph"], source
     )
+    auditor = Auditor(
+        examples=examples,
+        model=model,
+        model_run=trainer.outputs["model_run"],
+        transformed_examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        evaluator_blessing=evaluator.outputs["blessing"],
+        settings=config.evaluation,
+        options=config.data,
+        external_fingerprint=_external_fingerprint(config.evaluation.external_data_root),
+        source_fingerprint=source,
+    )
     pusher = tfx.components.Pusher(
         model=model,
-        model_blessing=evaluator.outputs["blessing"],
+        model_blessing=auditor.outputs["blessing"],
         infra_blessing=model_validator.outputs["blessing"],
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=locations.serving_root)
@@ -99,7 +116,7 @@ def create_components(
     )
     nodes = [
         example_gen, schema_importer, statistics_gen, example_validator, data_gate, transform,
-        hyperparameters, trainer, baseline, evaluator, model_validator, pusher,
+        hyperparameters, trainer, baseline, evaluator, auditor, model_validator, pusher,
     ]  # fmt: skip
     return [node for node in nodes if node is not None]
 
@@ -178,15 +195,29 @@ def _hyperparameters(
         )
     if not tuner.hyperparameters:
         return None
-    shipped = tuner.hyperparameters == SHIPPED_HYPERPARAMETERS
-    folder = SHIPPED_FOLDER if shipped else Path(tuner.hyperparameters)
-    # An import is known by its address only; what it holds has to reach the Trainer's cache key.
-    training_config[training.IMPORTED] = digest(folder.glob("*"))
     return tfx.dsl.Importer(
-        source_uri=str(SHIPPED_FOLDER if shipped else tuner.hyperparameters),
+        source_uri=_hyperparameters_folder(config),
         artifact_type=tfx.types.standard_artifacts.HyperParameters,
         output_key="best_hyperparameters",
     ).with_id("ImportHyperparameters")
+
+
+def _hyperparameters_folder(config: PipelineConfig) -> str:
+    shipped = config.tuner.hyperparameters == SHIPPED_HYPERPARAMETERS
+    return str(SHIPPED_FOLDER) if shipped else config.tuner.hyperparameters
+
+
+def _imported_files(config: PipelineConfig) -> Iterator[Path]:
+    if config.tuner.hyperparameters and not config.tuner.enabled:
+        yield from Path(_hyperparameters_folder(config)).glob("*")
+    weights = Path(config.network.weights)
+    if weights.is_file():
+        yield weights
+
+
+def _external_fingerprint(root: str) -> str:
+    """Returns a digest of a folder on this machine; a service sees only the address."""
+    return external.fingerprint(root) if root and Path(root).is_dir() else ""
 
 
 def _baseline(strategy: type[ResolverStrategy], candidate: BaseChannel) -> BaseNode:

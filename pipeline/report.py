@@ -18,12 +18,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.audit_report import audit_html, audit_lines
 from pipeline.lineage import run_outputs
 from pipeline.locations import WorkDirectory
 from pipeline.progress import PLAIN_WIDTH
 from pipeline.runs import write_text
 from pipeline.slices import SliceMetrics, load_slices
-from pipeline.summary import Summary
+from pipeline.summary import Summary, read_audit
 
 # Column title and TFMA's metric, in the order of the report.
 COLUMNS = {
@@ -110,6 +111,8 @@ def show(summary: Summary, console: Console, serving_root: Path, page: Path) -> 
     print_plain = partial(console.print, markup=False)
     print_plain(f"films: {counts}; quarantined {summary.data['rejected']:,}")
     console.print(slice_table(summary.slices))
+    for line in audit_lines(summary.audit):
+        print_plain(line)
     for verdict in summary.verdicts:
         if not verdict.passed:
             print_plain(f"gate failed: {verdict.why}", style="red")
@@ -166,11 +169,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _print_slices(work: WorkDirectory, run: str) -> int:
     run_id = work.run(run).resolve().name  # `latest` is a link
-    evaluation = run_outputs(work.metadata, run_id).get(("Evaluator", "evaluation"))
+    outputs = run_outputs(work.metadata, run_id)
+    evaluation = outputs.get(("Evaluator", "evaluation"))
     if evaluation is None:
         print(f"{work.path} has no evaluated run '{run}'; look into {work.runs}", file=sys.stderr)
         return 1
-    slices = load_slices(evaluation.uri)
+    slices = load_slices(evaluation.uri, read_audit(outputs).get("intervals", {}))
     csv_file, html_file = write_slices(slices, work.run(run_id) / "report")
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     console.print(slice_table(slices))
@@ -221,6 +225,7 @@ def _run_html(summary: Summary) -> str:
         f" {html.escape(summary.pushed_version)}</p>",
         f"<h2>Data</h2>{_counts_html(summary)}<ul>{notes}</ul>",
         f"<h2>Slices</h2>{_slices_html(summary.slices)}" if summary.slices else "",
+        audit_html(summary.audit),
         f"<h2>Gates</h2><ul>{gates}</ul>" if gates else "",
         f"<h2>Operating point</h2>{_operating_point_html(summary)}" if summary.training else "",
         f"<h2>Durations</h2><table>{durations}</table>" if durations else "",

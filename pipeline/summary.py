@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
+from components.auditor.audit import AUDIT_FILE
 from components.radiograph_example_gen.executor import INGEST_FILE
 from models.training import TRAINING_RECORD
 from pipeline.config import Evaluation
@@ -32,6 +34,7 @@ class Summary:
         report_uri: Folder of the ingest report.
         slices: Metrics by slice, the overall one first.
         verdicts: Every gate.
+        audit: What the Auditor found: intervals, acquisition changes, other site, controls.
         training: Hyperparameters, calibration and operating point.
         cached: Components that the cache answered for.
         durations_seconds: Of each component.
@@ -46,6 +49,7 @@ class Summary:
     report_uri: str = ""
     slices: list[SliceMetrics] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+    audit: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     cached: list[str] = field(default_factory=list)
     durations_seconds: dict[str, float] = field(default_factory=dict)
@@ -74,6 +78,9 @@ class Summary:
             "gates": [
                 {**asdict(verdict), "value": _or_null(verdict.value)} for verdict in self.verdicts
             ],
+            "audit": {
+                name: self.audit.get(name) for name in ("model", "shifts", "external", "controls")
+            },
             "operating_point": self.training.get("operating_point", {}),
             "calibration": self.training.get("calibration", {}),
             "hyperparameters": self.training.get("hyperparameters", {}),
@@ -106,9 +113,10 @@ def summarise(
     outputs = run_outputs(metadata_file, run_id)
     evaluation_uri = outputs[("Evaluator", "evaluation")].uri
     ingest_report = outputs[("RadiographExampleGen", "report")]
-    slices = load_slices(evaluation_uri)
+    audit = read_audit(outputs)
+    slices = load_slices(evaluation_uri, audit.get("intervals", {}))
     version = _pushed_version(outputs.get(("Pusher", "pushed_model")))
-    blessed = _is_blessed(outputs.get(("Evaluator", "blessing")))
+    blessed = _is_blessed(outputs.get(("Auditor", "blessing")))
     return Summary(
         run_id=run_id,
         status="pushed" if version else "not blessed" if not blessed else "not servable",
@@ -118,11 +126,21 @@ def summarise(
         data={"root": str(data_root), **_read_json(ingest_report, INGEST_FILE)},
         report_uri=ingest_report.uri,
         slices=slices,
-        verdicts=read_verdicts(evaluation_uri, slices, gates),
+        verdicts=read_verdicts(evaluation_uri, slices, gates, audit),
+        audit=audit,
         training=_read_json(outputs.get(("Trainer", "model_run")), TRAINING_RECORD),
         cached=sorted(cached_components(metadata_file, run_id)),
         durations_seconds=durations_seconds,
     )
+
+
+def read_audit(outputs: Mapping[tuple[str, str], Artifact]) -> dict[str, Any]:
+    """Returns what the Auditor of a run wrote, or nothing if it did not run.
+
+    Args:
+        outputs: Of `pipeline.lineage.run_outputs`.
+    """
+    return _read_json(outputs.get(("Auditor", "audit")), AUDIT_FILE)
 
 
 def _metrics_json(one: SliceMetrics) -> dict[str, Any]:

@@ -103,6 +103,23 @@ def inspect_image(data: bytes, options: IngestOptions) -> ImageFacts:
     Raises:
         UnusableImage: Saying why the file is no usable film.
     """
+    return decode_film(data, options)[1]
+
+
+def decode_film(data: bytes, options: IngestOptions) -> tuple[np.ndarray, ImageFacts]:
+    """Decodes a usable film, as `inspect_image` does, and keeps its grey levels.
+
+    Args:
+        data: The encoded file.
+        options: Bounds of the sides.
+
+    Returns:
+        [height, width] uint8 or uint16, of a large JPEG a copy of at least 256 pixels a side;
+        and the facts, which are those of the file.
+
+    Raises:
+        UnusableImage: Saying why the file is no usable film.
+    """
     image = _open(data)
     width_px, height_px = image.size
     _check_mode(image.mode)
@@ -110,12 +127,13 @@ def inspect_image(data: bytes, options: IngestOptions) -> ImageFacts:
     grey = _decode_grey(image)
     if grey.min() == grey.max():
         raise UnusableImage("all pixels are equal; it has no content")
-    return ImageFacts(
+    facts = ImageFacts(
         width_px=width_px,
         height_px=height_px,
         mean_intensity=float(grey.mean() / np.iinfo(grey.dtype).max),
         source_format="PNG" if isinstance(image, PngImageFile) else "JPEG",
     )
+    return grey, facts
 
 
 def sha256_of(data: bytes) -> str:

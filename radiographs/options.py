@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+NO_STRESS = "none"
+
 
 class IngestOptions(BaseModel):
     """How a folder of films becomes examples in train, eval and test."""
@@ -21,6 +23,11 @@ class IngestOptions(BaseModel):
         "auto",
         description="auto keeps given splits that can do their job, given keeps all of them, "
         "by_patient ignores them",
+    )
+    stress_split: Literal["none", "eval", "test"] = Field(
+        "none",
+        description="carved split that gets the patients whose films differ most in acquisition; "
+        "none for a random one",
     )
     eval_fraction: float = Field(0.15, gt=0, lt=0.5, description="films of eval, where carved")
     test_fraction: float = Field(0.15, gt=0, lt=0.5, description="films of test, where carved")

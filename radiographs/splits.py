@@ -3,13 +3,15 @@
 A split is carved by putting the patients of a kind in an order that only the seed and
 their names decide, and cutting that order at the fractions. A patient's place does not
 depend on the order of the files, and films added elsewhere move only who is at a cut.
+A stress test split is cut from an order by acquisition instead, again within each kind, so
+that either test split holds the classes in the same proportion.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -18,13 +20,17 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from radiographs.acquisition import largest_differences, strangeness
 from radiographs.errors import DataError
 from radiographs.films import EVAL, LABELS, SPLITS, TEST, TRAIN, Film
-from radiographs.options import IngestOptions
+from radiographs.options import NO_STRESS, IngestOptions
 
 # Fewer groups of a subtype than this are not cut on their own but with the rest of their
 # class: the fractions of so few are mostly rounding.
 _MIN_GROUPS_PER_STRATUM = 20
+
+# Returns the acquisition statistics by path; a file that is no usable film is left out.
+StatisticsOf = Callable[[Sequence[str]], Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,10 @@ class _Group:
         return {film.patient_id for film in self.films}
 
     @cached_property
+    def name(self) -> str:
+        return min(self.patients)
+
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         return tuple(sorted({film.label for film in self.films}))
 
@@ -61,13 +71,14 @@ class _Group:
         return tuple(sorted({film.subtype for film in self.films}))
 
     def rank(self, seed: int) -> bytes:
-        return hashlib.sha256(f"{seed}/{min(self.patients)}".encode()).digest()
+        return hashlib.sha256(f"{seed}/{self.name}".encode()).digest()
 
 
 def assign_splits(
     films: Sequence[Film],
     options: IngestOptions,
     identical: Iterable[Sequence[str]] = (),
+    statistics_of: StatisticsOf | None = None,
 ) -> SplitPlan:
     """Assigns every film to train, eval or test.
 
@@ -75,33 +86,38 @@ def assign_splits(
     enough films of either class and joins train otherwise, and what is missing is carved
     from train by patient. `given` keeps the splits as they are, `by_patient` ignores them.
 
+    With `data.stress_split` one carved split takes the patients of each kind whose films differ
+    most in acquisition. Those without usable films are left to the other splits.
+
     Args:
         films: The films; paths are unique.
         options: Mode, fractions, seed.
         identical: Groups of paths whose files have the same bytes; the patients of such a
             group stay together where splits are carved.
+        statistics_of: Measures films for the stress split; called only if that is carved.
 
     Returns:
         The split of each film, and the decisions in words.
 
     Raises:
         DataError: If a split would lack a class, or has too few patients to be carved.
+        ValueError: If the stress split is asked for without `statistics_of`.
     """
     split_of, notes = _given_splits(films, options)
     carved: tuple[str, ...] = ()
     if options.split != "given":
         carved = tuple(name for name in (EVAL, TEST) if name not in split_of.values())
-    notes += [
-        f"The given {name} split stays: {_amount(_films_in(name, films, split_of))}."
-        for name in (EVAL, TEST)
-        if name in split_of.values()
-    ]
+    notes += _staying_notes(films, split_of, carved, options)
     if carved:
         train = _films_in(TRAIN, films, split_of)
         elsewhere = {film.patient_id for film in films if split_of[film.path] != TRAIN}
         groups = _group(train, identical)
-        split_of |= _carve(groups, elsewhere, carved, options)
+        free = [group for group in groups if group.patients.isdisjoint(elsewhere)]
+        _check_patients(free, carved, bool(elsewhere))
+        statistics = _statistics(free, carved, options, statistics_of)
+        split_of |= _carve(free, carved, options, _strangeness_of(free, statistics))
         notes += _carving_notes(train, groups, elsewhere, split_of, carved)
+        notes += _stress_notes(train, split_of, options.stress_split, statistics)
     _check_classes(films, split_of, options)
     return SplitPlan(split_of, notes, carved)
 
@@ -134,7 +150,7 @@ def _given_splits(
     return given, notes
 
 
-def _films_in(name: str, films: Sequence[Film], split_of: dict[str, str]) -> list[Film]:
+def _films_in(name: str, films: Sequence[Film], split_of: Mapping[str, str]) -> list[Film]:
     return [film for film in films if split_of[film.path] == name]
 
 
@@ -143,22 +159,70 @@ def _amount(films: Sequence[Film]) -> str:
     return f"{len(films):,} films of {patients:,} patients"
 
 
-def _carve(
-    groups: Sequence[_Group],
-    elsewhere: set[str],
+def _staying_notes(
+    films: Sequence[Film],
+    split_of: Mapping[str, str],
     carved: Sequence[str],
     options: IngestOptions,
-) -> dict[str, str]:
-    """Returns the split by path of the films of the groups, which were in train so far.
+) -> list[str]:
+    staying = [name for name in (EVAL, TEST) if name in split_of.values()]
+    notes = [
+        f"The given {name} split stays: {_amount(_films_in(name, films, split_of))}."
+        for name in staying
+    ]
+    stress = options.stress_split
+    if stress != NO_STRESS and stress not in carved:
+        notes.append(f"data.stress_split={stress} has no effect: that split is not carved.")
+    return notes
 
-    Patients who also have films elsewhere, in a given split, stay in train.
-    """
-    free = [group for group in groups if group.patients.isdisjoint(elsewhere)]
-    _check_patients(free, carved, bool(elsewhere))
-    split_of = {film.path: TRAIN for group in groups for film in group.films}
-    for name, chosen in _cut(free, carved, options).items():
-        split_of |= {film.path: name for group in chosen for film in group.films}
-    return split_of
+
+def _statistics(
+    groups: Sequence[_Group],
+    carved: Sequence[str],
+    options: IngestOptions,
+    statistics_of: StatisticsOf | None,
+) -> Mapping[str, np.ndarray]:
+    """Returns the statistics by path of the films of the groups; none for a random split."""
+    if options.stress_split not in carved:
+        return {}
+    if statistics_of is None:
+        raise ValueError("data.stress_split needs statistics_of to measure the films")
+    return statistics_of(sorted(film.path for group in groups for film in group.films))
+
+
+def _strangeness_of(
+    groups: Sequence[_Group], statistics: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    """Returns how far each group with statistics is from the others, by name."""
+    paths = {
+        group.name: sorted(film.path for film in group.films if film.path in statistics)
+        for group in groups
+    }
+    measured = sorted((group for group in groups if paths[group.name]), key=lambda g: g.name)
+    if not measured:
+        return {}
+    means = [np.mean([statistics[path] for path in paths[g.name]], axis=0) for g in measured]
+    films = [[sum(film.label == label for film in g.films) for label in LABELS] for g in measured]
+    # Rounded, so that groups as strange as each other are in the order of their ranks.
+    values = strangeness(np.array(means), np.array(films)).round(9)
+    return dict(zip((group.name for group in measured), values, strict=True))
+
+
+def _carve(
+    groups: Sequence[_Group],
+    carved: Sequence[str],
+    options: IngestOptions,
+    strangeness_of: Mapping[str, float],
+) -> dict[str, str]:
+    """Returns the split by path of the films of the groups, which were in train so far."""
+    chosen: dict[str, list[_Group]] = {name: [] for name in (*carved, TRAIN)}
+    for stratum in _strata(sorted(groups, key=lambda group: group.rank(options.seed))):
+        for name, part in _cut(stratum, carved, options, strangeness_of).items():
+            chosen[name] += part
+    _give_each_its_classes(chosen)
+    return {
+        film.path: name for name, parts in chosen.items() for group in parts for film in group.films
+    }
 
 
 def _carving_notes(
@@ -184,6 +248,26 @@ def _carving_notes(
         amount = _amount(_films_in(name, train, split_of))
         notes.append(f"{name} is carved from {_amount(train)} by patient: {amount}.")
     return notes
+
+
+def _stress_notes(
+    train: Sequence[Film],
+    split_of: Mapping[str, str],
+    stress: str,
+    statistics: Mapping[str, np.ndarray],
+) -> list[str]:
+    chosen = [film for film in train if split_of[film.path] == stress]
+    inside = [statistics[film.path] for film in chosen if film.path in statistics]
+    outside = [values for path, values in statistics.items() if split_of[path] != stress]
+    if not inside or not outside:
+        return []
+    differences = largest_differences(np.array(inside), np.array(outside))
+    patients = len({film.patient_id for film in chosen})
+    return [
+        f"{stress} holds the {patients:,} patients whose films differ most in acquisition "
+        f"(data.stress_split={stress}): "
+        + (f"{differences} elsewhere." if differences else "all films are alike.")
+    ]
 
 
 def _group(films: Sequence[Film], identical: Iterable[Sequence[str]]) -> list[_Group]:
@@ -218,20 +302,37 @@ def _check_patients(groups: Sequence[_Group], carved: Sequence[str], some_given:
 
 
 def _cut(
-    groups: Sequence[_Group], carved: Sequence[str], options: IngestOptions
+    stratum: Sequence[_Group],
+    carved: Sequence[str],
+    options: IngestOptions,
+    strangeness_of: Mapping[str, float],
 ) -> dict[str, list[_Group]]:
-    """Cuts each stratum at the fractions; a group goes where its middle film falls."""
-    names = (*carved, TRAIN)
+    """Cuts a stratum, which is in the order of ranks, into the carved splits and train."""
     fractions = {EVAL: options.eval_fraction, TEST: options.test_fraction}
-    cuts = np.cumsum([fractions[name] for name in carved])
-    chosen: dict[str, list[_Group]] = {name: [] for name in names}
-    for stratum in _strata(sorted(groups, key=lambda group: group.rank(options.seed))):
-        sizes = np.array([len(group.films) for group in stratum])
-        middles = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
-        for group, index in zip(stratum, np.searchsorted(cuts, middles), strict=True):
-            chosen[names[index]].append(group)
-    _give_each_its_classes(chosen)
-    return chosen
+    if not strangeness_of:
+        return _cut_at({name: fractions[name] for name in carved}, stratum)
+    # Sorting keeps the ranks among equals; a group that could not be measured comes last.
+    by_strangeness = sorted(
+        stratum, key=lambda group: strangeness_of.get(group.name, -np.inf), reverse=True
+    )
+    stress = options.stress_split
+    parts = _cut_at({stress: fractions[stress]}, by_strangeness)
+    rest = sorted(parts[TRAIN], key=lambda group: group.rank(options.seed))
+    share = 1 - fractions[stress]
+    of_rest = {name: fractions[name] / share for name in carved if name != stress}
+    return parts | _cut_at(of_rest, rest)
+
+
+def _cut_at(fractions: Mapping[str, float], groups: Sequence[_Group]) -> dict[str, list[_Group]]:
+    """Cuts groups in their order; a group goes where its middle film falls, the last to train."""
+    names = (*fractions, TRAIN)
+    sizes = np.array([len(group.films) for group in groups])
+    middles = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
+    places = np.searchsorted(np.cumsum(list(fractions.values())), middles)
+    parts: dict[str, list[_Group]] = {name: [] for name in names}
+    for group, place in zip(groups, places, strict=True):
+        parts[names[place]].append(group)
+    return parts
 
 
 def _strata(groups: Sequence[_Group]) -> Iterator[list[_Group]]:

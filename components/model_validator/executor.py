@@ -18,7 +18,8 @@ from tfx.utils import io_utils, path_utils
 
 from models import features
 from models.calibration import Calibration
-from models.network import activations_and_logit
+from models.hyperparameters import Hyperparameters
+from models.network import activations_and_logits, pneumonia_logit
 from models.preprocessing import standardise, unpack_images
 from models.training import TRAINING_RECORD
 
@@ -85,17 +86,17 @@ def training_path_probabilities(
     """
     with tf.io.gfile.GFile(os.path.join(model_run_uri, TRAINING_RECORD)) as file:
         record = json.loads(file.read())
-    hyperparameters = record["hyperparameters"]
-    keras_file = f"model.{hyperparameters['train']['keras_format']}"
+    settings = Hyperparameters.model_validate(record["hyperparameters"])
+    keras_file = f"model.{settings.train.keras_format}"
     network = keras.saving.load_model(os.path.join(model_run_uri, keras_file), compile=False)
 
     transform = tft.TFTransformOutput(transform_uri)
     raw = tf.io.parse_example(examples, transform.raw_feature_spec())
     transformed = transform.transform_features_layer()(raw)
-    pixels = unpack_images(transformed, hyperparameters["preprocessing"]["image_size_px"])
-    images = standardise(pixels, transformed)
-    logits = activations_and_logit(network).predict_on_batch(images)[1][:, 0]
-    return Calibration(**record["calibration"]).probabilities(logits)
+    pixels = unpack_images(transformed, settings.preprocessing.image_size_px)
+    images = standardise(pixels, transformed, settings.preprocessing.normalisation)
+    logits = activations_and_logits(network).predict_on_batch(images)[1]
+    return Calibration(**record["calibration"]).probabilities(pneumonia_logit(logits)[:, 0].numpy())
 
 
 def find_faults(served: Any, examples: list[bytes], expected: np.ndarray) -> Iterator[str]:

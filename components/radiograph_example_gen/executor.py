@@ -9,10 +9,12 @@ import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 import tensorflow as tf
 from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
 from tfx.dsl.io import fileio
@@ -25,6 +27,7 @@ from components.radiograph_example_gen.listing import (
     size_and_time,
 )
 from models import features
+from radiographs.acquisition import acquisition_statistics
 from radiographs.decoding import ImageFacts, inspect_image, sha256_of
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
@@ -43,6 +46,8 @@ QUARANTINE_FILE = "quarantine.csv"
 IGNORED_FILE = "ignored.csv"
 
 _UNUSABLE = "unusable"
+
+_FILMS_PER_MESSAGE = 1000
 
 
 class RadiographExecutor(BaseExampleGenExecutor):
@@ -188,7 +193,12 @@ def plan_ingest(root: str, options: IngestOptions) -> tuple[Layout, SplitPlan]:
     """
     layout = read_films(list_files(root), lambda path: read_text(root, path), options)
     paths = [film.path for film in layout.films]
-    plan = assign_splits(layout.films, options, identical=list(_identical_files(root, paths)))
+    plan = assign_splits(
+        layout.films,
+        options,
+        identical=list(_identical_files(root, paths)),
+        statistics_of=lambda measured: _measure(root, measured, options),
+    )
     for note in plan.notes:
         _LOG.info("%s", note)
     return layout, plan
@@ -210,6 +220,28 @@ def _same_bytes(root: str, paths: Iterable[str]) -> Iterator[list[str]]:
         with suppress(UnusableImage):  # the ingest puts it on the quarantine list
             by_digest[sha256_of(read_bytes(root, path))].append(path)
     yield from (group for group in by_digest.values() if len(group) > 1)
+
+
+def _measure(root: str, paths: Sequence[str], options: IngestOptions) -> dict[str, np.ndarray]:
+    """Returns the acquisition statistics of the usable films, by path."""
+
+    def measure(path: str) -> np.ndarray | None:
+        try:
+            return acquisition_statistics(read_bytes(root, path), options)
+        except UnusableImage:  # the ingest puts it on the quarantine list
+            return None
+
+    _LOG.info("Measuring how %s films were taken, for the stress split", f"{len(paths):,}")
+    statistics = {}
+    with ThreadPoolExecutor() as threads:
+        for count, (path, values) in enumerate(
+            zip(paths, threads.map(measure, paths), strict=True), start=1
+        ):
+            if values is not None:
+                statistics[path] = values
+            if count % _FILMS_PER_MESSAGE == 0:
+                _LOG.info("%s of %s films measured", f"{count:,}", f"{len(paths):,}")
+    return statistics
 
 
 def write_report(uri: str, layout: Layout, plan: SplitPlan, options: IngestOptions) -> None:

@@ -15,7 +15,8 @@ from tests.support import LocalRun, digests, execution_states, open_store, run_l
 
 COMPONENTS = {
     "RadiographExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "DataGate",
-    "Transform", "Tuner", "Trainer", "LatestBlessedModel", "Evaluator", "ModelValidator", "Pusher",
+    "Transform", "Tuner", "Trainer", "LatestBlessedModel", "Evaluator",
+    "Auditor", "ModelValidator", "Pusher",
 }  # fmt: skip
 RESOLVER = "LatestBlessedModel"  # asks anew in every run
 FILMS = 160
@@ -38,6 +39,7 @@ class TestPushed:
             "artifacts/Trainer/model_run/*/model.keras",
             "artifacts/Trainer/model_run/*/tensorboard/train/*",
             "artifacts/Evaluator/blessing/*/BLESSED",
+            "artifacts/Auditor/blessing/*/BLESSED",
             "artifacts/ModelValidator/blessing/*/INFRA_BLESSED",
             "serving_model/cxr_pneumonia/*/saved_model.pb",
             "serving_model/cxr_pneumonia/*/assets.extra/operating_point.json",
@@ -88,6 +90,18 @@ class TestPushed:
         assert 0 <= low <= summary["metrics"]["overall"]["auc"] <= high <= 1
         assert all(gate["passed"] for gate in summary["gates"])
 
+    def test_summary_and_report_hold_the_audit(self, pushed: LocalRun) -> None:
+        audit = pushed.summary["audit"]
+        audited = json.loads((pushed.uri("Auditor", "audit") / "audit.json").read_text())
+        assert audit["shifts"] == audited["shifts"]
+        page = (pushed.folder / "report" / "index.html").read_text(encoding="utf-8")
+        for row in (*audit["shifts"], *audit["controls"]):
+            assert f"<td>{row['name']}</td>" in page
+        assert {one["name"] for one in audit["controls"]} == {
+            "lungs blacked out", "outer frame", "file statistics",
+        }  # fmt: skip
+        assert "worst AUC under an acquisition change" in pushed.terminal
+
     def test_pushed_model_is_the_trained_one(self, pushed: LocalRun) -> None:
         trained = digests(pushed.uri("Trainer", "model") / "Format-Serving")
         version = pushed.summary["pushed_version"]
@@ -97,7 +111,7 @@ class TestPushed:
     def test_terminal_shows_components_and_epochs_but_no_library(self, pushed: LocalRun) -> None:
         for component in COMPONENTS:
             assert len(re.findall(rf"^  {component} +\d+\.\d s$", pushed.terminal, re.M)) == 1
-        assert re.search(r"epoch 2/2  loss \d\.\d+  val_loss \d\.\d+  val_auc ", pushed.terminal)
+        assert re.search(r"epoch 2/2  loss \d\.\d+  val_log_loss \d\.\d+  val_auc ", pushed.terminal)
         assert not re.search("Traceback|WARNING|INFO|absl|cuda", pushed.terminal)
         assert "Component Trainer is running." in pushed.log
 

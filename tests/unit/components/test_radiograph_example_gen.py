@@ -6,8 +6,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
+from components.radiograph_example_gen import executor
+from components.radiograph_example_gen.component import RadiographExampleGen
 from components.radiograph_example_gen.driver import RadiographInputProcessor
 from components.radiograph_example_gen.executor import plan_ingest, to_example
 from components.radiograph_example_gen.listing import (
@@ -116,6 +120,46 @@ class TestPlan:
         _, plan = plan_ingest(str(root), IngestOptions())
         assert len({plan.split_of[f"NORMAL/normal{number}.png"] for number in range(3)}) == 1
         assert set(plan.split_of.values()) == set(features.SPLITS)
+
+    def test_the_darker_patients_are_the_stress_split(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        root = tmp_path / "films"
+        rng = np.random.default_rng(0)
+        for label in features.LABELS:
+            (root / label).mkdir(parents=True)
+            for number in range(20):
+                film = draw_film(0, 96) // (4 if number >= 17 else 1)
+                film = cv2.add(film, rng.integers(0, 20, film.shape, dtype=np.uint8))
+                (root / label / f"{label}{number}.png").write_bytes(encode(film))
+        (root / "NORMAL" / "gone.png").symlink_to(root / "nowhere.png")
+        (root / "NORMAL" / "cut.png").write_bytes(encode(draw_film(50))[:200])
+        monkeypatch.setattr(executor, "_FILMS_PER_MESSAGE", 21)
+        with caplog.at_level("INFO", logger=executor.__name__):
+            _, plan = plan_ingest(str(root), IngestOptions(stress_split="test"))
+        assert {path for path, split in plan.split_of.items() if split == "test"} == {
+            f"{label}/{label}{number}.png" for label in features.LABELS for number in (17, 18, 19)
+        }
+        assert plan.notes[-1].startswith("test holds the 6 patients whose films differ most")
+        assert [message for message in caplog.messages if "easur" in message] == [
+            "Measuring how 42 films were taken, for the stress split",
+            "21 of 42 films measured",
+            "42 of 42 films measured",
+        ]
+
+    def test_a_random_split_measures_nothing(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(executor, "acquisition_statistics", None)
+        _, plan = plan_ingest(str(root), IngestOptions())
+        assert set(plan.split_of.values()) == set(features.SPLITS)
+
+    def test_the_choice_of_the_stress_split_is_part_of_the_cache_key(self, root: Path) -> None:
+        random, stress = (
+            RadiographExampleGen(str(root), IngestOptions(stress_split=choice))
+            for choice in ("none", "test")
+        )
+        assert random.exec_properties[executor.OPTIONS] != stress.exec_properties[executor.OPTIONS]
 
 
 def test_example_holds_what_is_known_of_the_film() -> None:

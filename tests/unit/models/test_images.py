@@ -119,6 +119,37 @@ def test_shrinking_while_decoding_stays_close_on_radiographs() -> None:
         assert np.abs(result.astype(float) - expected).mean() < 1.0, path.name
 
 
+@pytest.mark.parametrize("border_crop", [0.05, 0.1, 0.2])
+@pytest.mark.parametrize(("height", "width"), [(500, 800), (224, 224), (90, 120)])
+def test_the_border_is_cut_off_before_resizing(border_crop: float, height: int, width: int) -> None:
+    pixels = film(height, width)
+    pixels[0] = pixels[-1] = pixels[:, 0] = pixels[:, -1] = 255  # a bright edge, as of a collimator
+    encoded = tf.constant(encode(pixels, "PNG"))
+    across, down = int(border_crop * width), int(border_crop * height)
+    inner = Image.fromarray(pixels).crop((across, down, width - across, height - down))
+    expected = resize(np.asarray(inner), 112)
+    result = images.decode_and_resize(encoded, 112, border_crop)
+    # Rounding may move an edge by one pixel of the original.
+    assert np.abs(result.numpy().astype(float) - expected).mean() < 2
+    if border_crop * width == across and border_crop * height == down:
+        np.testing.assert_array_equal(result, expected)
+
+
+def test_without_a_border_nothing_is_cut_off() -> None:
+    pixels = film(112, 112)
+    encoded = tf.constant(encode(pixels, "PNG"))
+    np.testing.assert_array_equal(images.decode_and_resize(encoded, 112, 0.0), pixels)
+
+
+def test_a_jpeg_is_shrunk_no_further_than_its_inner_part_allows() -> None:
+    # Fine enough for halving as a whole, but not once a fifth is cut off each side.
+    encoded = encode(film(900, 900), "JPEG")
+    whole = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE)
+    expected = cv2.resize(whole[180:720, 180:720], (224, 224), interpolation=cv2.INTER_AREA)
+    result = images.decode_and_resize(tf.constant(encoded), 224, 0.2)
+    np.testing.assert_allclose(result.numpy().astype(int), expected, atol=1)
+
+
 def resize(pixels: np.ndarray, size_px: int) -> np.ndarray:
     return images.resize_image(tf.constant(pixels[..., None], tf.float32), size_px).numpy()
 

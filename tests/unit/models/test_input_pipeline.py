@@ -57,7 +57,7 @@ def settings(strength: float = 1.0, **train: object) -> Hyperparameters:
 
 def read(batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Goes through a dataset once: images and labels of all batches."""
-    images, labels = zip(*batches.as_numpy_iterator(), strict=True)
+    images, labels, *_ = zip(*batches.as_numpy_iterator(), strict=True)
     return np.concatenate(images), np.concatenate(labels)
 
 
@@ -127,10 +127,11 @@ class TestSteps:
 
 class TestTrainingBatches:
     def test_shapes_and_range(self, films: TransformedFilms) -> None:
-        images, labels = next(iter(training_batches(films, settings())))
+        images, labels, weights = next(iter(training_batches(films, settings())))
         assert images.shape == (BATCH_SIZE, SIZE_PX, SIZE_PX, 1)
         assert labels.shape == (BATCH_SIZE, 1)
-        assert (images.dtype, labels.dtype) == (tf.float32, tf.float32)
+        assert weights.shape == (BATCH_SIZE,)
+        assert {images.dtype, labels.dtype, weights.dtype} == {tf.float32}
         assert 0 <= tf.reduce_min(images) < 0.2
         assert 0.8 < tf.reduce_max(images) <= 1
 
@@ -171,6 +172,90 @@ class TestTrainingBatches:
         tolerance = 4 * 0.5 / math.sqrt(drawn.size)  # four standard deviations of the share
         assert films.counts[1] / sum(films.counts) - 0.5 > tolerance
         assert abs(drawn.mean() - 0.5) < tolerance
+
+
+class TestWeights:
+    @pytest.mark.parametrize("imbalance", ["none", "class_weights", "focal"])
+    def test_each_class_weighs_the_same_where_it_should(
+        self, films: TransformedFilms, imbalance: str
+    ) -> None:
+        batches = training_batches(films, settings(strength=0.0, imbalance=imbalance))
+        _, labels, weights = (
+            np.concatenate(part) for part in zip(*batches.as_numpy_iterator(), strict=True)
+        )
+        sums = [weights[labels[:, 0] == label].sum() for label in (0, 1)]
+        if imbalance == "class_weights":
+            assert sums[0] == pytest.approx(sums[1], rel=1e-5)
+            assert weights.mean() == pytest.approx(1, rel=1e-5)
+        else:
+            assert sums == list(films.counts)
+
+
+class TestMixup:
+    def mixed(self, alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        images = tf.reshape(tf.range(4.0), [4, 1, 1, 1])
+        targets = tf.constant([[0.0], [1.0], [1.0], [0.0]])
+        weights = tf.constant([2.0, 0.5, 0.5, 2.0])
+        seed = tf.constant([3, 4], tf.int64)
+        return tuple(
+            part.numpy() for part in input_pipeline.mix(images, targets, weights, alpha, seed)
+        )
+
+    def test_the_loss_of_a_mixed_film_is_the_mixture_of_losses(self) -> None:
+        images, targets, weights = self.mixed(alpha=1.0)
+        own = 1 - (images[:, 0, 0, 0] - np.arange(4)) / (np.arange(4)[::-1] - np.arange(4))
+        assert np.all((own >= 0.5) & (own <= 1)) and np.ptp(own) > 0.01
+        answer = np.array([0.3, 0.6, 0.2, 0.9])
+
+        def loss(target: np.ndarray) -> np.ndarray:
+            return -(target * np.log(answer) + (1 - target) * np.log(1 - answer))
+
+        target, weight = np.array([0.0, 1.0, 1.0, 0.0]), np.array([2.0, 0.5, 0.5, 2.0])
+        expected = own * weight * loss(target) + (1 - own) * weight[::-1] * loss(target[::-1])
+        np.testing.assert_allclose(weights * loss(targets[:, 0]), expected, rtol=1e-5)
+
+    def test_films_are_mixed_only_where_asked(self, films: TransformedFilms) -> None:
+        plain = multiset(read(evaluation_batches(films, settings()))[0])
+        for mixup, kept in ((0.0, True), (1.0, False)):
+            batches = training_batches(films, settings(strength=0.0, mixup=mixup))
+            assert bool(multiset(read(batches)[0]) & plain) is kept
+
+
+class TestSubtypes:
+    @pytest.fixture(scope="class", name="subtypes")
+    def open_split(self, pushed: LocalRun) -> TransformedFilms:
+        """The train split with three classes."""
+        transform = tft.TFTransformOutput(str(pushed.uri("Transform", "transform_graph")))
+        uri = pushed.uri("Transform", "transformed_examples")
+        return TransformedFilms.open([f"{uri}/Split-train/*"], transform, "subtype")
+
+    def test_counts_and_targets_are_those_of_the_raw_films(
+        self, subtypes: TransformedFilms, pushed: LocalRun
+    ) -> None:
+        uri = pushed.uri("RadiographExampleGen", "examples")
+        examples = map(tf.train.Example.FromString, read_examples(uri, features.TRAIN))
+        raw = Counter(
+            example.features.feature[features.SUBTYPE].bytes_list.value[0].decode()
+            for example in examples
+        )
+        counts = tuple(raw[name] for name in features.SUBTYPES)
+        assert subtypes.counts == counts
+        assert min(counts) > 0
+        _, targets = read(evaluation_batches(subtypes, settings()))
+        np.testing.assert_array_equal(targets.sum(axis=0), counts)
+
+    def test_an_unknown_subtype_is_refused(
+        self, subtypes: TransformedFilms, tmp_path: Path, pushed: LocalRun
+    ) -> None:
+        film = tf.train.Example.FromString(next(subtypes.serialised().as_numpy_iterator()))
+        film.features.feature[features.LABEL_XF].int64_list.value[:] = [1]
+        film.features.feature[features.SUBTYPE_XF].int64_list.value[:] = [-1]
+        file = str(tmp_path / "films.gz")
+        with tf.io.TFRecordWriter(file, "GZIP") as writer:
+            writer.write(film.SerializeToString())
+        transform = tft.TFTransformOutput(str(pushed.uri("Transform", "transform_graph")))
+        with pytest.raises(ValueError, match="1 of 1 films have another"):
+            TransformedFilms.open([file], transform, "subtype")
 
 
 class TestEvaluationBatches:

@@ -21,9 +21,11 @@ SIZE_PX = 48
 RAW_SPEC = {
     features.IMAGE: tf.io.FixedLenFeature([1], tf.string),
     features.LABEL: tf.io.FixedLenFeature([1], tf.string),
+    features.SUBTYPE: tf.io.FixedLenFeature([1], tf.string),
     features.AGE_YEARS: tf.io.FixedLenFeature([1], tf.int64),
 }
 LABELS = ["NORMAL", "PNEUMONIA", "", "PNEUMONIA", "unknown"]
+SUBTYPES = ["none", "bacteria", "", "virus", "unknown"]
 AGES_YEARS = [-1, 0, 17, 18, 90]
 
 
@@ -60,8 +62,13 @@ def enhanced_films(chosen: Preprocessing) -> np.ndarray:
 
 def raw_examples(encoded: Sequence[bytes]) -> list[dict[str, list[Any]]]:
     return [
-        {features.IMAGE: [image], features.LABEL: [label.encode()], features.AGE_YEARS: [age]}
-        for image, label, age in zip(encoded, LABELS, AGES_YEARS, strict=True)
+        {
+            features.IMAGE: [image],
+            features.LABEL: [label.encode()],
+            features.SUBTYPE: [subtype.encode()],
+            features.AGE_YEARS: [age],
+        }
+        for image, label, subtype, age in zip(encoded, LABELS, SUBTYPES, AGES_YEARS, strict=True)
     ]
 
 
@@ -69,6 +76,7 @@ def raw_batch() -> dict[str, tf.Tensor]:
     return {
         features.IMAGE: tf.constant(encoded_films())[:, None],
         features.LABEL: tf.constant(LABELS)[:, None],
+        features.SUBTYPE: tf.constant(SUBTYPES)[:, None],
         features.AGE_YEARS: tf.constant(AGES_YEARS, tf.int64)[:, None],
     }
 
@@ -89,7 +97,7 @@ def run_transform(
     return columns, tft.TFTransformOutput(str(directory / "transform"))
 
 
-@pytest.fixture(scope="module", params=["unit", "zscore"])
+@pytest.fixture(scope="module", params=["unit", "zscore", "per_image"])
 def transformed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Preprocessing, dict[str, np.ndarray], tft.TFTransformOutput]:
@@ -104,9 +112,10 @@ def test_transform_writes_the_bytes_of_the_pixels(transformed: Any) -> None:
     assert columns[features.IMAGE_XF].tolist() == expected
 
 
-def test_transform_writes_labels_and_age_bands(transformed: Any) -> None:
+def test_transform_writes_labels_subtypes_and_age_bands(transformed: Any) -> None:
     _, columns, _ = transformed
     assert columns[features.LABEL_XF].tolist() == [[0], [1], [-1], [1], [-1]]
+    assert columns[features.SUBTYPE_XF].tolist() == [[0], [1], [-1], [2], [-1]]
     bands = [[b"unknown"], [b"0-4"], [b"5-17"], [b"18-39"], [b"65+"]]
     assert columns[features.AGE_BAND].tolist() == bands
 
@@ -143,6 +152,7 @@ def test_every_transformed_feature_has_one_value(transformed: Any) -> None:
     assert shapes == {
         features.IMAGE_XF: [1],
         features.LABEL_XF: [1],
+        features.SUBTYPE_XF: [1],
         features.PIXEL_MEAN_XF: [1],
         features.PIXEL_STDDEV_XF: [1],
         features.AGE_BAND: [1],
@@ -156,15 +166,32 @@ def test_unpacked_and_standardised_pixels_are_numpys(transformed: Any) -> None:
     np.testing.assert_allclose(pixels, expected, atol=1e-6)
     if chosen.normalisation == "zscore":
         expected = (expected - expected.mean()) / expected.std()
-    np.testing.assert_allclose(preprocessing.standardise(pixels, columns), expected, atol=1e-4)
+    if chosen.normalisation == "per_image":
+        expected = np.stack([(film - film.mean()) / film.std() for film in expected])
+    result = preprocessing.standardise(pixels, columns, chosen.normalisation)
+    np.testing.assert_allclose(result, expected, atol=1e-4)
 
 
-def test_blank_films_are_standardised_without_dividing_by_zero(tmp_path: pathlib.Path) -> None:
+def test_per_image_undoes_whatever_augmentation_did_to_the_exposure() -> None:
+    film = tf.constant(np.stack(films())[..., None] / 255, tf.float32)
+    moments = {features.PIXEL_MEAN_XF: tf.zeros([5, 1]), features.PIXEL_STDDEV_XF: tf.ones([5, 1])}
+    plain, exposed = (
+        preprocessing.standardise(pixels, moments, "per_image")
+        for pixels in (film, 0.1 + 0.5 * film)
+    )
+    np.testing.assert_allclose(exposed, plain, atol=1e-4)
+
+
+@pytest.mark.parametrize("normalisation", ["zscore", "per_image"])
+def test_blank_films_are_standardised_without_dividing_by_zero(
+    normalisation: str, tmp_path: pathlib.Path
+) -> None:
     blank = cv2.imencode(".png", np.full((SIZE_PX, SIZE_PX), 51, np.uint8))[1].tobytes()
-    chosen = settings(normalisation="zscore", contrast="none")
+    chosen = settings(normalisation=normalisation, contrast="none")
     columns, _ = run_transform(chosen, [blank] * len(LABELS), tmp_path)
     pixels = preprocessing.unpack_images(columns, SIZE_PX)
-    np.testing.assert_allclose(preprocessing.standardise(pixels, columns), 0, atol=1e-3)
+    result = preprocessing.standardise(pixels, columns, normalisation)
+    np.testing.assert_allclose(result, 0, atol=1e-3)
 
 
 @pytest.mark.parametrize("contrast", ["none", "equalize", "clahe"])
@@ -172,6 +199,15 @@ def test_prepared_pixels_have_the_contrast_asked_for(contrast: str) -> None:
     chosen = settings(contrast=contrast)
     pixels = preprocessing.prepare_pixels(tf.constant(encoded_films()), chosen)
     np.testing.assert_array_equal(pixels, enhanced_films(chosen))
+
+
+def test_the_border_is_cut_off_before_contrast_is_enhanced() -> None:
+    # Enhancing the whole film first would let the bright frame into the histogram.
+    framed = cv2.copyMakeBorder(films()[1], 8, 8, 8, 8, cv2.BORDER_CONSTANT, value=255)
+    encoded = cv2.imencode(".png", framed)[1].tobytes()
+    chosen = settings(contrast="equalize", border_crop=8 / framed.shape[0])
+    pixels = preprocessing.prepare_pixels(tf.constant([encoded]), chosen)
+    np.testing.assert_array_equal(pixels[0], cv2.equalizeHist(films()[1]))
 
 
 def test_films_of_any_size_and_kind_share_a_batch() -> None:

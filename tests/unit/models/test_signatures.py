@@ -17,7 +17,8 @@ from tensorflow_serving.apis import prediction_log_pb2
 from models import features
 from models.calibration import Calibration, OperatingPoint
 from models.grad_cam import grad_cam
-from models.network import activations_and_logit
+from models.hyperparameters import Network, Preprocessing
+from models.network import activations_and_logits, build_network
 from models.preprocessing import standardise, unpack_images
 from models.signatures import OPERATING_POINT_FILE, ServedModel
 from models.training import TRAINING_RECORD
@@ -54,14 +55,14 @@ def prepare_on_the_training_path(pushed: LocalRun, examples: list[bytes]) -> tf.
     transform = tft.TFTransformOutput(str(pushed.uri("Transform", "transform_graph")))
     raw = tf.io.parse_example(examples, transform.raw_feature_spec())
     transformed = transform.transform_features_layer()(raw)
-    return standardise(unpack_images(transformed, SIZE_PX), transformed)
+    return standardise(unpack_images(transformed, SIZE_PX), transformed, "unit")
 
 
 @pytest.fixture(scope="module", name="network")
 def load_keras_file(pushed: LocalRun) -> keras.Model:
     """The Keras file, cut open."""
     file = pushed.uri("Trainer", "model_run") / "model.keras"
-    return activations_and_logit(keras.saving.load_model(file, compile=False))
+    return activations_and_logits(keras.saving.load_model(file, compile=False))
 
 
 def ask(served: Any, signature: str, batch: list[bytes]) -> Answer:
@@ -87,6 +88,7 @@ OUTPUTS = {
     "transform_features": {
         "image_xf": (tf.string, [None, 1]),
         "label_xf": (tf.int64, [None, 1]),
+        "subtype_xf": (tf.int64, [None, 1]),
         "pixel_mean_xf": (tf.float32, [None, 1]),
         "pixel_stddev_xf": (tf.float32, [None, 1]),
         "age_band": (tf.string, [None, 1]),
@@ -157,13 +159,47 @@ class TestPrediction:
         model = ServedModel(
             keras.saving.load_model(pushed.uri("Trainer", "model_run") / "model.keras"),
             tft.TFTransformOutput(str(pushed.uri("Transform", "transform_graph"))),
-            SIZE_PX,
+            Preprocessing(image_size_px=SIZE_PX),
             Calibration(**record["calibration"]),
             OperatingPoint(middle, 0.9, 0.9, 0.9),
         )
         labels = model.predict_images(tf.constant(images))[features.PREDICTED_LABEL].numpy()
         assert (labels == b"PNEUMONIA").tolist() == (probability > middle).tolist()
         assert (labels == b"NORMAL").sum() == len(images) // 2
+
+    @pytest.mark.parametrize("normalisation", ["unit", "per_image"])
+    def test_subtypes_share_the_calibrated_probability(
+        self, pushed: LocalRun, images: list[bytes], prepared: tf.Tensor, normalisation: str
+    ) -> None:
+        keras.utils.set_random_seed(0)
+        network = build_network(SIZE_PX, Network(width=4, depth=3), "subtype")
+        settings = Preprocessing.model_validate(
+            {"image_size_px": SIZE_PX, "normalisation": normalisation}
+        )
+        model = ServedModel(
+            network,
+            tft.TFTransformOutput(str(pushed.uri("Transform", "transform_graph"))),
+            settings,
+            Calibration(slope_below=0.5, slope_above=2.0, intercept=0.25),
+            OperatingPoint(0.5, 0.9, 0.9, 0.9),
+        )
+        if normalisation == "per_image":
+            pixels = prepared.numpy()
+            mean, deviation = (part(pixels, (1, 2), keepdims=True) for part in (np.mean, np.std))
+            prepared = (pixels - mean) / deviation
+        classes = network.predict(prepared, verbose=0)
+        score = 1 - classes[:, 0]
+        logit = 0.5 * np.log(score) - 2.0 * np.log(1 - score) + 0.25
+        probability = 1 / (1 + np.exp(-logit))
+        answer = model.predict_images(tf.constant(images))
+        np.testing.assert_allclose(answer[features.PROBABILITY], probability, atol=1e-4)
+        expected = np.column_stack(
+            [1 - probability, *(probability * classes[:, index] / score for index in (1, 2))]
+        )
+        np.testing.assert_allclose(answer[features.CLASS_PROBABILITIES], expected, atol=1e-4)
+        explained = model.explain_images(tf.constant(images[:2]))
+        np.testing.assert_allclose(explained[features.PROBABILITY], probability[:2], atol=1e-4)
+        assert model.classes == features.SUBTYPES
 
     def test_class_probabilities_are_in_the_order_of_the_labels(
         self, served: Any, images: list[bytes]

@@ -17,9 +17,9 @@ import tensorflow_transform as tft
 from sklearn import metrics
 
 from models import features, training
-from models.hyperparameters import Hyperparameters, Train
+from models.hyperparameters import Hyperparameters, Task, Train
 from models.input_pipeline import TransformedFilms, evaluation_batches
-from models.network import build_network
+from models.network import LOGITS, build_network
 from tests.support import LocalRun, read_examples
 
 SIZE_PX = 64
@@ -82,8 +82,8 @@ class TestSettings:
 class TestOptimiser:
     def compiled_rate(self, **train: object) -> Any:
         network = build_network(SIZE_PX, make_settings().network)
-        training.compile_network(network, Train.model_validate(train), steps_per_epoch=5)
-        assert network.loss.name == "binary_crossentropy"
+        settings = Train.model_validate(train)
+        training.compile_network(network, "binary", settings, settings.epochs, steps_per_epoch=5)
         return network.optimizer
 
     def test_constant_rate(self) -> None:
@@ -100,6 +100,86 @@ class TestOptimiser:
         assert float(optimiser.learning_rate) == pytest.approx(expected, rel=1e-4)
 
 
+class TestLoss:
+    targets = np.array([[0.0], [1.0], [1.0], [0.0]])
+    answers = np.array([[0.2], [0.7], [0.4], [0.9]])
+
+    def loss(self, task: Task = "binary", **train: object) -> keras.losses.Loss:
+        network = build_network(SIZE_PX, make_settings().network, task)
+        settings = Train.model_validate(train)
+        training.compile_network(network, task, settings, epochs=1, steps_per_epoch=1)
+        return network.loss
+
+    def test_is_the_mean_negative_log_likelihood(self) -> None:
+        measured = float(self.loss()(self.targets, self.answers))
+        assert measured == pytest.approx(metrics.log_loss(self.targets, self.answers), rel=1e-5)
+
+    def test_smoothing_moves_the_targets(self) -> None:
+        smoothed = 0.9 * self.targets + 0.05
+        likelihood = smoothed * np.log(self.answers) + (1 - smoothed) * np.log(1 - self.answers)
+        measured = float(self.loss(label_smoothing=0.1)(self.targets, self.answers))
+        assert measured == pytest.approx(-likelihood.mean(), rel=1e-5)
+
+    def test_focal_loss_looks_at_what_is_wrong(self) -> None:
+        of_truth = np.where(self.targets == 1, self.answers, 1 - self.answers)
+        expected = -np.mean((1 - of_truth) ** 3 * np.log(of_truth))
+        measured = self.loss(imbalance="focal", focal_gamma=3)(self.targets, self.answers)
+        assert float(measured) == pytest.approx(expected, rel=1e-5)
+
+    def test_of_three_classes(self) -> None:
+        answers = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]])
+        measured = float(self.loss("subtype")(np.eye(3)[[0, 1]], answers))
+        assert measured == pytest.approx(metrics.log_loss([0, 1], answers, labels=[0, 1, 2]))
+
+
+class TestWeightAverage:
+    @pytest.fixture(scope="class", name="backed_up")
+    def fit(
+        self,
+        films: tuple[TransformedFilms, TransformedFilms],
+        tmp_path_factory: pytest.TempPathFactory,
+    ) -> tuple[keras.Model, np.ndarray, np.ndarray]:
+        """One epoch of one step: the network, its weights before and after the step."""
+        folder = tmp_path_factory.mktemp("average")
+        settings = make_settings(epochs=1, max_steps_per_epoch=1, weight_average=0.75)
+        keras.utils.set_random_seed(0)
+        network = build_network(SIZE_PX, settings.network)
+        before = network.get_layer(LOGITS).get_weights()[0]
+        after: list[np.ndarray] = []
+
+        class Look(keras.callbacks.BackupAndRestore):
+            def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+                after.append(self.model.get_layer(LOGITS).get_weights()[0])
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(keras.callbacks, "BackupAndRestore", Look)
+            training.fit(network, *films, settings, str(folder / "checkpoints"), str(folder))
+        return network, before, after[0]
+
+    def test_the_kept_weights_are_the_average(
+        self, backed_up: tuple[keras.Model, np.ndarray, np.ndarray]
+    ) -> None:
+        network, before, after = backed_up
+        assert np.abs(after - before).max() > 1e-4
+        kept = network.get_layer(LOGITS).get_weights()[0]
+        np.testing.assert_allclose(kept, 0.75 * before + 0.25 * after, atol=1e-6)
+
+
+class TestFrozenEpochs:
+    def test_the_backbone_waits(
+        self, films: tuple[TransformedFilms, TransformedFilms], tmp_path: Path
+    ) -> None:
+        settings = make_settings(epochs=1, max_steps_per_epoch=2)
+        network_settings = settings.network.model_copy(update={"frozen_epochs": 1})
+        settings = settings.model_copy(update={"network": network_settings})
+        network = build_network(SIZE_PX, settings.network)
+        first = network.get_layer("convolution_0").get_weights()[0]
+        last = network.get_layer(LOGITS).get_weights()[0]
+        training.fit(network, *films, settings, str(tmp_path / "checkpoints"), str(tmp_path))
+        np.testing.assert_array_equal(network.get_layer("convolution_0").get_weights()[0], first)
+        assert np.abs(network.get_layer(LOGITS).get_weights()[0] - last).max() > 1e-5
+
+
 class TestFit:
     @pytest.fixture(scope="class", name="fitted")
     def fit(
@@ -112,7 +192,6 @@ class TestFit:
         settings = make_settings(epochs=4, early_stopping_patience=4, learning_rate=0.01)
         keras.utils.set_random_seed(0)
         network = build_network(SIZE_PX, settings.network)
-        training.compile_network(network, settings.train, steps_per_epoch=4)
         checkpoints = folder / "checkpoints"
         training.fit(network, *films, settings, str(checkpoints), str(folder))
         with (checkpoints / "history.csv").open(encoding="utf-8") as file:
@@ -127,10 +206,10 @@ class TestFit:
         measured = network.evaluate(
             evaluation_batches(films[1], make_settings()), verbose=0, return_dict=True
         )
-        aucs = [float(row["val_auc"]) for row in history]
-        assert len(aucs) == 4
-        assert min(aucs) < max(aucs)
-        assert measured["auc"] == pytest.approx(max(aucs), abs=1e-6)
+        losses = [float(row["val_log_loss"]) for row in history]
+        assert len(losses) == 4
+        assert min(losses) < max(losses)
+        assert measured["log_loss"] == pytest.approx(min(losses), abs=1e-6)
 
     def test_writes_events_for_tensorboard(
         self, fitted: tuple[keras.Model, list[dict[str, str]], Path]
@@ -168,13 +247,15 @@ class TestOperatingPoint:
         keras.utils.set_random_seed(1)
         network = build_network(SIZE_PX, settings.network)
         before, _ = training.calibrate(network, films[1], settings)
-        output = network.get_layer("logit")
+        output = network.get_layer(LOGITS)
         kernel, bias = output.get_weights()
         output.set_weights([2 * kernel, 2 * (bias + 3)])
         after, _ = training.calibrate(network, films[1], settings)
+        slope = before.slope_above
+        assert after.slope_above == after.slope_below
         # sigmoid(a x + b) = sigmoid(a / 2 * 2 (x + 3) + b - 3 a)
-        assert after.slope == pytest.approx(before.slope / 2, rel=0.02, abs=0.02)
-        assert after.intercept == pytest.approx(before.intercept - 3 * before.slope, abs=0.1)
+        assert after.slope_above == pytest.approx(slope / 2, rel=0.02, abs=0.02)
+        assert after.intercept == pytest.approx(before.intercept - 3 * slope, abs=0.1)
 
 
 class TestCheckpoints:
@@ -200,8 +281,8 @@ class TestCheckpoints:
         [
             (None, None),
             ("", None),
-            ("epoch,auc,val_auc,loss\n", None),
-            ("epoch,auc,val_auc,loss\n0,0.9,0.5,1\n1,0.95,0.75,1\n2,0.99,0.625,1\n", 0.75),
+            ("epoch,val_auc,val_log_loss\n", None),
+            ("epoch,val_auc,val_log_loss\n0,0.9,0.5\n1,0.95,0.25\n2,0.99,0.375\n", 0.25),
         ],
     )
     def test_best_value_is_read_from_the_history(
@@ -214,6 +295,6 @@ class TestCheckpoints:
 
 
 def test_an_epoch_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    logs = {"loss": 0.5, "val_loss": 0.25, "val_auc": 0.875, "learning_rate": 0.1}
+    logs = {"loss": 0.5, "val_log_loss": 0.25, "val_auc": 0.875, "learning_rate": 0.1}
     training.EpochLines(epochs=9).on_epoch_end(1, logs)
-    assert caplog.messages == ["epoch 2/9  loss 0.5000  val_loss 0.2500  val_auc 0.8750"]
+    assert caplog.messages == ["epoch 2/9  loss 0.5000  val_log_loss 0.2500  val_auc 0.8750"]

@@ -60,6 +60,17 @@ class TestBaseline:
                 10 + model.id,
                 current_model_id=model.id,
                 blessed=int(model.id in blessed),
+                audited=1,
+            )
+            for model in models
+        ]
+        # The Evaluator was content with all of them, which is not enough.
+        blessings += [
+            self.artifact(
+                standard_artifacts.ModelBlessing,
+                20 + model.id,
+                current_model_id=model.id,
+                blessed=1,
             )
             for model in models
         ]

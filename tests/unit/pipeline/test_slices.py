@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 import apache_beam as beam
@@ -11,7 +12,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import tensorflow_model_analysis as tfma
-from scipy import stats
 from sklearn import metrics
 from tfx_bsl.arrow import table_util
 
@@ -21,7 +21,7 @@ from pipeline.beam import LOCAL_RUNNER
 from pipeline.config import Evaluation
 from pipeline.evaluation import SLICES, make_eval_config
 from pipeline.gates import read_verdicts
-from pipeline.slices import OVERALL, auc_interval, load_slices, proportion_interval
+from pipeline.slices import OVERALL, load_slices
 
 THRESHOLD = 0.4
 # TFMA bins the scores and interpolates between the points of the curves.
@@ -78,7 +78,7 @@ def evaluate(films: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> s
 def test_metrics_of_every_slice_agree_with_scikit_learn(
     films: pd.DataFrame, evaluation_uri: str
 ) -> None:
-    slices = load_slices(evaluation_uri)
+    slices = load_slices(evaluation_uri, {})
     assert slices[0].name == OVERALL
     assert {one.feature for one in slices} == {OVERALL, *SLICES}
     for one in slices:
@@ -114,16 +114,16 @@ def test_calibration_error_agrees_with_its_definition(
         abs(label[bins == one].mean() - score[bins == one].mean()) * (bins == one).mean()
         for one in bins.unique()
     )
-    overall = load_slices(evaluation_uri)[0]
+    overall = load_slices(evaluation_uri, {})[0]
     assert overall.metrics["expected_calibration_error"] == pytest.approx(error, abs=1e-6)
 
 
 def test_verdicts_name_the_slice_that_fails_and_spare_the_tiny_one(
     films: pd.DataFrame, evaluation_uri: str
 ) -> None:
-    slices = load_slices(evaluation_uri)
+    slices = load_slices(evaluation_uri, {})
     verdicts = {
-        (one.slice, one.metric): one for one in read_verdicts(evaluation_uri, slices, GATES)
+        (one.slice, one.metric): one for one in read_verdicts(evaluation_uri, slices, GATES, {})
     }
     far = films[(films[features.SITE] == "far") & (films[features.LABEL_XF] == 1)]
     tiny = films[(films[features.SITE] == "tiny") & (films[features.LABEL_XF] == 1)]
@@ -146,42 +146,29 @@ def test_verdicts_name_the_slice_that_fails_and_spare_the_tiny_one(
         assert verdicts[(one.name, "recall")].passed == (not enough or recall >= GATES.min_recall)
 
 
-def test_auc_interval_covers_as_often_as_it_says() -> None:
-    random = np.random.default_rng(1)
-    truth = stats.norm.cdf(1.0 / np.sqrt(2))
-    covered = 0
-    for _ in range(300):
-        positives, negatives = random.normal(1.0, 1, 60), random.normal(0.0, 1, 40)
-        auc = stats.mannwhitneyu(positives, negatives).statistic / (60 * 40)
-        low, high = auc_interval(auc, 60, 40)
-        covered += low <= truth <= high
-    assert 0.9 <= covered / 300 <= 1.0
+def test_intervals_of_the_audit_go_to_their_slices(evaluation_uri: str) -> None:
+    found = {OVERALL: {"auc": [0.75, 0.875]}, "site=far": {"recall": [0.25, 0.5]}}
+    slices = {one.name: one for one in load_slices(evaluation_uri, found)}
+    assert slices[OVERALL].intervals == {"auc": (0.75, 0.875)}
+    assert slices["site=far"].intervals == {"recall": (0.25, 0.5)}
+    assert slices["site=tiny"].intervals == {}
 
 
-def test_proportion_interval_is_wilsons() -> None:
-    z, n, p = 1.959964, 50, 45 / 50
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    assert proportion_interval(45, 50) == pytest.approx((centre - half, centre + half), abs=1e-6)
-
-
-def test_auc_interval_of_a_perfect_score_depends_on_the_films() -> None:
-    few, many = auc_interval(1.0, 4, 2), auc_interval(1.0, 400, 200)
-    assert few[1] == many[1] == 1.0
-    assert few[0] < 0.6 < 0.97 < many[0]
-    mirrored = auc_interval(0.0, 2, 4)
-    assert mirrored[0] == 0.0
-    assert mirrored[1] == pytest.approx(1 - few[0], abs=0.02)
-
-
-def test_auc_interval_nears_hanley_and_mcneil_on_many_films() -> None:
-    auc, positives, negatives = 0.8, 5000, 5000
-    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    variance = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
-    half = 1.959964 * np.sqrt(variance / (positives * negatives))
-    assert auc_interval(auc, positives, negatives) == pytest.approx(
-        (auc - half, auc + half), abs=2e-4
+def test_gates_of_the_audit_are_listed_failures_first(evaluation_uri: str) -> None:
+    gates = [
+        {"slice": "shift=blur", "metric": "AUC", "value": 0.5, "bound": 0.9, "passed": False,
+         "why": "the AUC under blur is low"},
+        {"slice": "external", "metric": "AUC", "value": 0.95, "bound": 0.9, "passed": True,
+         "why": "the AUC there is high"},
+    ]  # fmt: skip
+    slices = load_slices(evaluation_uri, {})
+    verdicts = read_verdicts(evaluation_uri, slices, GATES, {"gates": gates})
+    without = read_verdicts(evaluation_uri, slices, GATES, {})
+    assert len(verdicts) == len(without) + 2
+    assert [verdict.passed for verdict in verdicts] == sorted(
+        verdict.passed for verdict in verdicts
     )
+    assert {asdict(verdict)["why"] for verdict in verdicts} > {gate["why"] for gate in gates}
 
 
 def test_gates_are_refused_outside_of_zero_and_one(tmp_path: Path) -> None:

@@ -8,8 +8,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from radiographs.acquisition import STATISTICS, acquisition_statistics
 from radiographs.decoding import sha256_of
 from radiographs.errors import DataError
 from radiographs.films import EVAL, LABELS, NORMAL, PNEUMONIA, SPLITS, TEST, TRAIN, Film
@@ -235,6 +242,184 @@ class TestGivenSplits:
         with pytest.raises(DataError) as error:
             assign_splits(films, IngestOptions(split=mode))
         assert sentence in str(error.value)
+
+
+STRESS = IngestOptions(stress_split="test")
+INTENSITY = STATISTICS.index("mean intensity")
+
+
+class Exposures:
+    """Statistics of films that differ in mean intensity alone, and the paths asked for."""
+
+    def __init__(self, films: Sequence[Film], dark: set[str], by_class: float = 0.0):
+        self.asked: list[str] = []
+        self.statistics = {}
+        rng = np.random.default_rng(0)
+        for one in sorted(films, key=lambda film: film.path):
+            values = np.full(len(STATISTICS), 0.5)
+            values[INTENSITY] = rng.normal(0.5, 0.01) + by_class * (one.label == PNEUMONIA)
+            values[INTENSITY] -= 0.2 * (one.patient_id in dark)
+            self.statistics[one.path] = values
+
+    def __call__(self, paths: Sequence[str]) -> dict[str, np.ndarray]:
+        self.asked += paths
+        return {path: self.statistics[path] for path in paths if path in self.statistics}
+
+
+def films_of(plan: SplitPlan, split: str) -> set[str]:
+    return {path for path, name in plan.split_of.items() if name == split}
+
+
+class TestStress:
+    films = tuple(film(f"{i}", label, f"{label}{i}") for label in LABELS for i in range(40))
+    dark = frozenset(f"{label}{i}" for label in LABELS for i in range(10, 16))
+
+    def test_the_dark_patients_go_to_test(self) -> None:
+        exposures = Exposures(self.films, set(self.dark))
+        plan = assign_splits(self.films, STRESS, (), exposures)
+        assert_sound(self.films, plan)
+        chosen = {one.patient_id for one in self.films if plan.split_of[one.path] == TEST}
+        assert chosen == self.dark
+        note = plan.notes[-1]
+        assert note.startswith("test holds the 12 patients whose films differ most in acquisition")
+        inside, outside = (
+            np.mean(
+                [
+                    values[INTENSITY]
+                    for path, values in exposures.statistics.items()
+                    if (plan.split_of[path] == TEST) == in_test
+                ]
+            )
+            for in_test in (True, False)
+        )
+        assert note.endswith(f"): mean intensity {inside:.3g} against {outside:.3g} elsewhere.")
+
+    def test_eval_can_be_the_strange_one(self) -> None:
+        exposures = Exposures(self.films, set(self.dark))
+        plan = assign_splits(self.films, IngestOptions(stress_split="eval"), (), exposures)
+        assert {
+            one.patient_id for one in self.films if plan.split_of[one.path] == EVAL
+        } == self.dark
+        assert len(films_of(plan, TEST)) == 12
+        assert plan.notes[-1].startswith("eval holds the 12 patients")
+
+    def test_classes_keep_their_shares_though_they_differ_in_acquisition(self) -> None:
+        films = cohort(200)
+        dark = {f"{PNEUMONIA}{i}" for i in range(60)} | {f"{NORMAL}{i}" for i in range(20)}
+        exposures = Exposures(films, dark, by_class=-0.05)
+        options = STRESS.model_copy(update={"eval_fraction": 0.1, "test_fraction": 0.25})
+        plan = assign_splits(films, options, (), exposures)
+        assert_sound(films, plan)
+        for label in LABELS:
+            share = shares(films, plan, label)
+            assert share[EVAL] == pytest.approx(0.1, abs=0.02)
+            assert share[TEST] == pytest.approx(0.25, abs=0.02)
+
+    def test_patients_with_identical_files_stay_together(self) -> None:
+        first = [f"{NORMAL}/{patient}.png" for patient in range(8, 13)]
+        exposures = Exposures(self.films, set(self.dark))
+        plan = assign_splits(self.films, STRESS, list(pairwise(first)), exposures)
+        assert_sound(self.films, plan)
+        assert len({plan.split_of[path] for path in first}) == 1
+
+    def test_order_of_the_films_does_not_matter(self) -> None:
+        films = cohort(60)
+        exposures = Exposures(films, {f"{NORMAL}{i}" for i in range(9)}, by_class=0.02)
+        identical = [(films[0].path, films[-1].path), (films[3].path, films[40].path)]
+        shuffled = random.Random(1).sample(films, len(films))
+        plan = assign_splits(films, STRESS, identical, exposures)
+        again = assign_splits(shuffled, STRESS, [pair[::-1] for pair in identical], exposures)
+        assert again.split_of == plan.split_of
+        assert again.notes == plan.notes
+
+    def test_the_seed_decides_about_eval_alone(self) -> None:
+        exposures = Exposures(self.films, set(self.dark))
+        plans = [
+            assign_splits(self.films, STRESS.model_copy(update={"seed": seed}), (), exposures)
+            for seed in (0, 1)
+        ]
+        assert films_of(plans[0], TEST) == films_of(plans[1], TEST)
+        assert films_of(plans[0], EVAL) != films_of(plans[1], EVAL)
+
+    def test_films_without_statistics_stay_out_of_test(self) -> None:
+        exposures = Exposures(self.films, set(self.dark))
+        lost = {f"{label}/{i}.png" for label in LABELS for i in (10, 20)}
+        for path in lost:
+            del exposures.statistics[path]
+        plan = assign_splits(self.films, STRESS, (), exposures)
+        assert_sound(self.films, plan)
+        assert not lost & films_of(plan, TEST)
+        assert len(films_of(plan, TEST)) == 12
+
+    def test_a_patient_is_judged_by_the_films_that_have_statistics(self) -> None:
+        lost = film("lost", NORMAL, f"{NORMAL}10")
+        exposures = Exposures(self.films, set(self.dark))
+        plan = assign_splits((*self.films, lost), STRESS, (), exposures)
+        assert plan.split_of[lost.path] == plan.split_of[f"{NORMAL}/10.png"] == TEST
+
+    def test_without_any_statistics_the_split_is_random(self) -> None:
+        plan = assign_splits(self.films, STRESS, (), lambda paths: {})
+        assert plan == assign_splits(self.films, IngestOptions())
+
+    def test_equal_films_are_split_at_random(self) -> None:
+        exposures = Exposures(self.films, set())
+        for values in exposures.statistics.values():
+            values[:] = 0.5
+        plan = assign_splits(self.films, STRESS, (), exposures)
+        assert_sound(self.films, plan)
+        assert plan.notes[-1].endswith("(data.stress_split=test): all films are alike.")
+
+    @pytest.mark.parametrize("seed", range(10))
+    def test_three_patients_of_each_class_are_enough(self, seed: int) -> None:
+        films = cohort(3, seed=seed)
+        assert_sound(films, assign_splits(films, STRESS, (), Exposures(films, {f"{NORMAL}1"})))
+
+    def test_films_are_measured_only_where_test_is_carved(self) -> None:
+        given = cohort(60, TRAIN) + cohort(20, TEST, "t")
+        exposures = Exposures(given, set())
+        plan = assign_splits(given, STRESS, (), exposures)
+        assert "data.stress_split=test has no effect: that split is not carved." in plan.notes
+        assert plan.split_of == assign_splits(given, IngestOptions()).split_of
+        assign_splits(given, IngestOptions(split="by_patient"), (), exposures)
+        assert exposures.asked == []
+
+    def test_given_eval_films_are_not_measured(self) -> None:
+        films = cohort(60, TRAIN) + cohort(60, EVAL, "v")
+        exposures = Exposures(films, {f"{label}{i}" for label in LABELS for i in range(9)})
+        plan = assign_splits(films, STRESS, (), exposures)
+        assert_sound(films, plan)
+        assert plan.carved == (TEST,)
+        assert set(exposures.asked) == {one.path for one in films if one.given_split == TRAIN}
+
+    def test_nobody_to_measure_is_a_mistake(self) -> None:
+        with pytest.raises(ValueError, match="needs statistics_of"):
+            assign_splits(self.films, STRESS)
+
+
+def test_kermany_stress_split_is_told_from_train_by_its_acquisition() -> None:
+    paths = sorted(str(p.relative_to(KERMANY)) for p in KERMANY.rglob("*") if p.is_file())
+    if not paths:
+        pytest.skip("needs the radiographs of ../shared/data/kermany224")
+    films = read_films(paths, lambda path: (KERMANY / path).read_text(), STRESS).films[::3]
+    statistics = {
+        one.path: acquisition_statistics((KERMANY / one.path).read_bytes(), STRESS) for one in films
+    }
+    values = np.array([statistics[one.path] for one in films])
+    patients = [one.patient_id for one in films]
+    auc = {}
+    for options in (IngestOptions(), STRESS):
+        plan = assign_splits(films, options, (), lambda paths: statistics)
+        assert_sound(films, plan)
+        in_test = np.array([plan.split_of[one.path] == TEST for one in films])
+        positive = np.array([one.label == PNEUMONIA for one in films])
+        assert positive[in_test].mean() == pytest.approx(positive.mean(), abs=0.01)
+        scores = cross_val_predict(
+            make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
+            values, in_test, groups=patients, cv=StratifiedGroupKFold(5), method="predict_proba",
+        )  # fmt: skip
+        auc[options.stress_split] = roc_auc_score(in_test, scores[:, 1])
+    assert auc["none"] < 0.6
+    assert auc["test"] > 0.85
 
 
 def test_kermany() -> None:

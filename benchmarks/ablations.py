@@ -1,0 +1,76 @@
+"""The ablations of `model_quality`: what each row changes in the standard settings, as data.
+
+One factor at a time. Both sides of most choices are listed, so that the rows stay complete
+when a default changes; the side that the standard has is left out by `changes_anything`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from models.hyperparameters import Hyperparameters, with_tuned
+
+# The same for every row. The controls of the shortcut audit say nothing of a row, and a search
+# would answer each factor with other values of the rest.
+LEAN_SETTINGS: Mapping[str, Any] = {
+    "evaluation.shortcut_audit": False,
+    "tuner.enabled": False,
+}
+
+_EXPOSURE = ("augmentation.brightness", "augmentation.contrast", "augmentation.gamma")
+_DETAIL = ("augmentation.sharpness", "augmentation.noise_stddev", "augmentation.erase")
+
+
+def ablations(base: Hyperparameters) -> dict[str, dict[str, Any]]:
+    """Returns the rows in the order of the table.
+
+    Args:
+        base: What the standard was trained with; the rows on the width are relative to it.
+
+    Returns:
+        Settings by dotted name, by the name of the row; the names do not depend on `base`.
+    """
+    width = base.network.width
+    return {
+        "contrast none": {"preprocessing.contrast": "none"},
+        "contrast equalize": {"preprocessing.contrast": "equalize"},
+        "contrast clahe": {"preprocessing.contrast": "clahe"},
+        "normalisation unit": {"preprocessing.normalisation": "unit"},
+        "normalisation per_image": {"preprocessing.normalisation": "per_image"},
+        "border kept": {"preprocessing.border_crop": 0.0},
+        "border cropped": {"preprocessing.border_crop": 0.07},
+        "resolution 160": {"preprocessing.image_size_px": 160},
+        "resolution 224": {"preprocessing.image_size_px": 224},
+        "resolution 288": {"preprocessing.image_size_px": 288},
+        "no augmentation": {"augmentation.strength": 0.0},
+        "only geometric augmentation": dict.fromkeys((*_EXPOSURE, *_DETAIL), 0.0),
+        "without gamma and contrast": {"augmentation.gamma": 0.0, "augmentation.contrast": 0.0},
+        "without sharpness": {"augmentation.sharpness": 0.0},
+        "without aspect and shift": {"augmentation.aspect": 0.0, "augmentation.shift": 0.0},
+        "without erasing": {"augmentation.erase": 0.0},
+        "mixup 0": {"train.mixup": 0.0},
+        "mixup 0.2": {"train.mixup": 0.2},
+        "label smoothing 0": {"train.label_smoothing": 0.0},
+        "label smoothing 0.1": {"train.label_smoothing": 0.1},
+        "weight average 0": {"train.weight_average": 0.0},
+        "weight average 0.99": {"train.weight_average": 0.99},
+        "weight decay 0": {"train.weight_decay": 0.0},
+        "weight decay 0.01": {"train.weight_decay": 0.01},
+        "plain blocks": {"network.block": "plain"},
+        "residual blocks": {"network.block": "residual"},
+        "without squeeze-excite": {"network.squeeze_excite": False},
+        "with squeeze-excite": {"network.squeeze_excite": True},
+        "half the width": {"network.width": max(4, width // 2)},
+        "1.5 times the width": {"network.width": min(128, round(1.5 * width))},
+        "imbalance none": {"train.imbalance": "none"},
+        "imbalance class_weights": {"train.imbalance": "class_weights"},
+        "imbalance oversample": {"train.imbalance": "oversample"},
+        "imbalance undersample": {"train.imbalance": "undersample"},
+        "imbalance focal": {"train.imbalance": "focal"},
+    }
+
+
+def changes_anything(base: Hyperparameters, settings: Mapping[str, Any]) -> bool:
+    """Returns whether the settings of a row differ from what the standard has already."""
+    return with_tuned(base, dict(settings)) != base

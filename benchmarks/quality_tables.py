@@ -1,0 +1,326 @@
+"""From records of runs to Markdown: spread over seeds, audits, wall time, ablations.
+
+The interval of a mean is Student's: it tells how much another set of seeds may differ, and
+nothing of other films. That is what the intervals in each run's report are for.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from benchmarks.quality_runs import Record
+
+CONFIDENCE = 0.95
+TEST = "test split"
+UNCHANGED = "unchanged"  # as in components.auditor.shifts, not imported here: it is heavy
+
+_UNDEFINED = "n/a"
+_DATA_SPLITS = ("train", "eval", "test")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A row of the table.
+
+    Attributes:
+        label: For people.
+        key: In `summary.json`.
+        higher_is_better: Which end is the worst.
+    """
+
+    label: str
+    key: str
+    higher_is_better: bool = True
+
+
+METRICS = (
+    Metric("AUC", "auc"),
+    Metric("accuracy", "binary_accuracy"),
+    Metric("sensitivity", "recall"),
+    Metric("specificity", "specificity"),
+    Metric("calibration error", "expected_calibration_error", higher_is_better=False),
+    Metric("Brier score", "brier_score", higher_is_better=False),
+)
+_AUC = METRICS[0]
+_COMPARED = METRICS[:5]  # in the table of ablations
+_SPREAD_COLUMNS = ("mean", "std. dev.", "95 % interval of the mean", "worst seed")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A metric over seeds; what too few seeds or an undefined value leave open is NaN.
+
+    Attributes:
+        mean: Of all seeds.
+        stddev: With n - 1.
+        half_width: Of the 95 % t-interval of the mean.
+    """
+
+    mean: float
+    stddev: float
+    half_width: float
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """A row of the table of ablations.
+
+    Attributes:
+        name: What is changed.
+        settings: The change, by dotted name.
+        records: Of the seeds of the standard, in the same order.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    records: Sequence[Record]
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Sums up the values of all seeds, at least one; NaN among them makes all NaN."""
+    count = len(values)
+    if count < 2:
+        return Spread(values[0], math.nan, math.nan)
+    stddev = float(np.std(values, ddof=1))
+    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1))
+    return Spread(float(np.mean(values)), stddev, quantile * stddev / math.sqrt(count))
+
+
+def metric_of(record: Record, films: str, key: str) -> float:
+    """Returns a metric on the test split or another site; NaN where it is undefined."""
+    on_test = films == TEST
+    metrics = record.summary["metrics"]["overall"] if on_test else record.external[films]["metrics"]
+    return _number(metrics.get(key))
+
+
+def worst_shift_auc(record: Record) -> float:
+    """Returns the lowest AUC under an acquisition change; NaN without a shift audit."""
+    aucs = [
+        _number(shift["auc"]) for shift in _audit(record, "shifts") if shift["name"] != UNCHANGED
+    ]
+    return float(np.min(aucs)) if aucs else math.nan
+
+
+def quality_report(records: Sequence[Record]) -> str:
+    """Returns the tables of one variant: metrics, acquisition changes, controls, wall time.
+
+    Args:
+        records: One a seed, all with the same external films.
+    """
+    sections = [
+        _metric_table(records),
+        _shift_table(records),
+        _control_table(records),
+        _wall_time(records),
+    ]
+    return "\n\n".join(sections)
+
+
+def ablation_report(
+    standard: Sequence[Record], rows: Sequence[Ablation], same: Sequence[str]
+) -> str:
+    """Returns the table of ablations and how to read it.
+
+    Args:
+        standard: Records that the rows are compared with, one a seed.
+        rows: What was changed.
+        same: Rows left out because they change nothing.
+    """
+    external = list(standard[0].external)
+    values: dict[str, Callable[[Record], float]] = {
+        metric.label: _on(TEST, metric.key) for metric in _COMPARED
+    }
+    values["worst acquisition change AUC"] = worst_shift_auc
+    values.update({f"{name} AUC": _on(name, "auc") for name in external})
+
+    epochs = standard[0].summary["hyperparameters"]["train"]["epochs"]
+    first = [_cell(_over(standard, value).mean) for value in values.values()]
+    table = [["standard", "", *first, _training_minutes(standard)]]
+    for row in rows:
+        changes = [_change(standard, row.records, value) for value in values.values()]
+        settings = ", ".join(f"`{name}={value}`" for name, value in row.settings.items())
+        table.append([row.name, settings, *changes, _training_minutes(row.records)])
+    lines = [
+        f"Ablations at {epochs} epochs, seeds {_seeds(standard)}, one factor at a time. The first "
+        "row holds values; the others hold the mean difference to it at the same seed, ± half of "
+        "the 95 % t-interval of that mean.",
+        "",
+        *_table(["changed", "settings", *values, "training, min"], table, text_columns=2),
+    ]
+    if same:
+        lines += ["", f"Left out, as the standard has it: {', '.join(same)}."]
+    return "\n".join(lines)
+
+
+def heading(
+    command: str, records: Sequence[Record], machine: Mapping[str, str], fingerprint: str
+) -> str:
+    """Returns what a reader needs to repeat the numbers.
+
+    Args:
+        command: As typed.
+        records: Of the standard.
+        machine: Name and value of what describes it.
+        fingerprint: Of the code.
+    """
+    lines = [
+        f"- Command: `{command}`",
+        f"- Films: {_film_counts(records[0])}",
+        f"- Seeds: {_seeds(records)}, which set weights, order and augmentation; the splits stay",
+        f"- Machine: {', '.join(f'{name} {value}' for name, value in machine.items())}",
+        f"- Date: {datetime.date.today().isoformat()}; code fingerprint `{fingerprint}`",
+    ]
+    return "\n".join(lines)
+
+
+def _film_counts(record: Record) -> str:
+    data = record.summary["data"]
+    splits = ", ".join(
+        f"{split} {data['images'][split]:,} ({data['patients'][split]:,} patients)"
+        for split in _DATA_SPLITS
+    )
+    sites = (
+        f"; {name} {site['films']:,}, {site['rejected']:,} rejected"
+        for name, site in record.external.items()
+    )
+    return f"{splits}, {data['rejected']:,} rejected{''.join(sites)}"
+
+
+def _metric_table(records: Sequence[Record]) -> str:
+    rows = [
+        [films, metric.label, *_spread_cells(records, _on(films, metric.key), metric)]
+        for films in (TEST, *records[0].external)
+        for metric in METRICS
+    ]
+    if not any(math.isnan(_subtype_auc(record)) for record in records):
+        cells = _spread_cells(records, _subtype_auc, _AUC)
+        rows.append([TEST, "bacterial against viral AUC", *cells])
+    return "\n".join(_table(["films", "metric", *_SPREAD_COLUMNS], rows, text_columns=2))
+
+
+def _shift_table(records: Sequence[Record]) -> str:
+    if not all(_audit(record, "shifts") for record in records):
+        return "Acquisition changes: not audited in these runs."
+    rows = [["worst of each seed", *_spread_cells(records, worst_shift_auc, _AUC), ""]]
+    for shift in _audit(records[0], "shifts"):
+        auc, recall = (_audited("shifts", shift["name"], key) for key in ("auc", "recall"))
+        sensitivity = _cell(_over(records, recall).mean)
+        rows.append([shift["name"], *_spread_cells(records, auc, _AUC), sensitivity])
+    columns = ["AUC under an acquisition change", *_SPREAD_COLUMNS, "mean sensitivity"]
+    return "\n".join(_table(columns, rows))
+
+
+def _control_table(records: Sequence[Record]) -> str:
+    if not all(_audit(record, "controls") for record in records):
+        return "Controls that see no lungs: not audited in these runs."
+    rows = []
+    for control in _audit(records[0], "controls"):
+        auc, margin = (_audited("controls", control["name"], key) for key in ("auc", "margin"))
+        own = _over(records, auc)
+        margins = _spread_cells(records, margin, _AUC)
+        rows.append([control["name"], _cell(own.mean), _cell(own.stddev), *margins])
+    columns = ["control", "AUC of it", "std. dev.", "margin of the model", *_SPREAD_COLUMNS[1:]]
+    return "\n".join(_table(columns, rows))
+
+
+def _spread_cells(
+    records: Sequence[Record], value: Callable[[Record], float], metric: Metric
+) -> list[str]:
+    """Returns the cells of `_SPREAD_COLUMNS`."""
+    one = _over(records, value)
+    low, high = one.mean - one.half_width, one.mean + one.half_width
+    interval = _UNDEFINED if math.isnan(low) else f"{low:.4f} to {high:.4f}"
+    worst = _UNDEFINED
+    if not math.isnan(one.mean):
+        at = (min if metric.higher_is_better else max)(records, key=value)
+        worst = f"{value(at):.4f} (seed {at.seed})"
+    return [_cell(one.mean), _cell(one.stddev), interval, worst]
+
+
+def _wall_time(records: Sequence[Record]) -> str:
+    whole = [one.seconds for one in records if one.seconds and not one.summary["cached"]]
+    rest = [one.seconds for one in records if one.seconds and one.summary["cached"]]
+    parts = []
+    if whole:
+        parts.append(f"{_minutes(whole)} for a run from the beginning ({len(whole)})")
+    if rest:
+        parts.append(f"{_minutes(rest)} for one that found its films prepared ({len(rest)})")
+    gone_on = len(records) - len(whole) - len(rest)
+    if gone_on:
+        parts.append(f"not measured for what went on from an interrupted run ({gone_on})")
+    return f"Wall time, mean: {'; '.join(parts)}."
+
+
+def _training_minutes(records: Sequence[Record]) -> str:
+    """Returns the mean time of the Trainer, which alone is the same work at every seed."""
+    seconds = [
+        one.summary["durations_seconds"]["Trainer"] for one in records if one.seconds is not None
+    ]
+    return f"{np.mean(seconds) / 60:.1f}" if seconds else _UNDEFINED
+
+
+def _change(
+    standard: Sequence[Record], changed: Sequence[Record], value: Callable[[Record], float]
+) -> str:
+    pairs = zip(standard, changed, strict=True)
+    one = spread([value(after) - value(before) for before, after in pairs])
+    if math.isnan(one.mean):
+        return _UNDEFINED
+    spread_text = "" if math.isnan(one.half_width) else f" ± {one.half_width:.4f}"
+    return f"{one.mean:+.4f}{spread_text}"
+
+
+def _on(films: str, key: str) -> Callable[[Record], float]:
+    return lambda record: metric_of(record, films, key)
+
+
+def _over(records: Sequence[Record], value: Callable[[Record], float]) -> Spread:
+    return spread([value(record) for record in records])
+
+
+def _audited(part: str, name: str, key: str) -> Callable[[Record], float]:
+    def value(record: Record) -> float:
+        return _number(next(one[key] for one in _audit(record, part) if one["name"] == name))
+
+    return value
+
+
+def _subtype_auc(record: Record) -> float:
+    model = (record.summary.get("audit") or {}).get("model") or {}
+    return _number(model.get("subtype_auc"))
+
+
+def _audit(record: Record, part: str) -> list[dict[str, Any]]:
+    """Returns a list of the audit; empty where that audit is off."""
+    return (record.summary.get("audit") or {}).get(part) or []
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _cell(value: float) -> str:
+    return _UNDEFINED if math.isnan(value) else f"{value:.4f}"
+
+
+def _minutes(seconds: Iterable[float]) -> str:
+    return f"{np.mean(list(seconds)) / 60:.1f} min"
+
+
+def _seeds(records: Sequence[Record]) -> str:
+    return ", ".join(str(record.seed) for record in records)
+
+
+def _table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1
+) -> list[str]:
+    numbers = len(columns) - text_columns
+    lines = [columns, ["---"] * text_columns + ["---:"] * numbers, *rows]
+    return [f"| {' | '.join(line)} |" for line in lines]

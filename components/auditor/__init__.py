@@ -1,0 +1,1 @@
+"""Auditor: asks whether a model holds outside the films it was trained on, and how surely."""

@@ -1,0 +1,135 @@
+"""What the audits demand of a model, each with a sentence that says how it went."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from components.auditor.external import ExternalSite
+from components.auditor.intervals import AUC, RECALL, Estimate
+from components.auditor.scoring import OVERALL
+from components.auditor.shifts import UNCHANGED, Shift
+from components.auditor.shortcuts import Control
+from models.audit_settings import AuditSettings
+
+_SHOWN_NAME = {AUC: "AUC", RECALL: "recall"}
+LOWER_BOUND = " lower bound"  # ends the name of a metric that a gate judges by its bound
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One demand on the model.
+
+    Attributes:
+        slice: `overall`, `view=AP`, `shift=blur`, `external` or `control=outer frame`.
+        metric: Such as `AUC`, `recall lower bound` or `AUC margin`.
+        value: What the model reached; NaN where it is not defined.
+        bound: What it had to reach.
+        passed: Whether it did.
+        why: A sentence.
+    """
+
+    slice: str
+    metric: str
+    value: float
+    bound: float
+    passed: bool
+    why: str
+
+
+def judge(
+    settings: AuditSettings,
+    slices: Mapping[str, Estimate],
+    shifts: Sequence[Shift],
+    external: ExternalSite | None,
+    controls: Sequence[Control],
+) -> list[Gate]:
+    """Judges everything that a floor was set for.
+
+    Args:
+        settings: The floors, and whether they hold for estimates or lower bounds.
+        slices: Estimate by slice, `overall` among them.
+        shifts: Of the shift audit, or empty.
+        external: Of the other site, or None.
+        controls: Of the shortcut audit, or empty.
+
+    Returns:
+        The gates, failures first.
+    """
+    gates = [
+        *_slice_gates(settings, slices),
+        *_shift_gates(settings, shifts),
+        *_external_gates(settings, external),
+        *_control_gates(settings, controls),
+    ]
+    return sorted(gates, key=lambda gate: gate.passed)
+
+
+def _slice_gates(settings: AuditSettings, slices: Mapping[str, Estimate]) -> Iterator[Gate]:
+    """Yields gates on lower bounds; the Evaluator has judged the estimates already."""
+    if settings.gate_on == "estimate":
+        return
+    yield from _floor(settings, OVERALL, AUC, slices[OVERALL], settings.min_auc)
+    for name, one in slices.items():
+        if name == OVERALL or one.positives >= settings.min_slice_positives:
+            yield from _floor(settings, name, RECALL, one, settings.min_recall)
+
+
+def _shift_gates(settings: AuditSettings, shifts: Sequence[Shift]) -> Iterator[Gate]:
+    """Yields a gate on the worst change of each metric."""
+    changed = [shift for shift in shifts if shift.name != UNCHANGED]
+    if not changed:
+        return
+    for metric, bound in ((AUC, settings.min_shift_auc), (RECALL, settings.min_shift_recall)):
+        worst = min(changed, key=lambda shift: _judged(settings, metric, shift.estimate))
+        yield from _floor(settings, f"shift={worst.name}", metric, worst.estimate, bound)
+
+
+def _external_gates(settings: AuditSettings, external: ExternalSite | None) -> Iterator[Gate]:
+    if external is not None:
+        yield from _floor(settings, "external", AUC, external.estimate, settings.min_external_auc)
+        recall = settings.min_external_recall
+        yield from _floor(settings, "external", RECALL, external.estimate, recall)
+
+
+def _control_gates(settings: AuditSettings, controls: Sequence[Control]) -> Iterator[Gate]:
+    """Yields a gate on the margin above the best control."""
+    if not controls:
+        return
+    best = max(controls, key=lambda control: control.auc)
+    by_bound = settings.gate_on == "lower_bound"
+    margin = best.margin_interval[0] if by_bound else best.margin
+    name = f"control={best.name}"
+    yield from _gate(name, _named("AUC margin", settings), margin, settings.min_shortcut_margin)
+
+
+def _floor(
+    settings: AuditSettings, name: str, metric: str, reached: Estimate, bound: float
+) -> Iterator[Gate]:
+    value = _judged(settings, metric, reached)
+    yield from _gate(name, _named(_SHOWN_NAME[metric], settings), value, bound)
+
+
+def _judged(settings: AuditSettings, metric: str, reached: Estimate) -> float:
+    by_bound = settings.gate_on == "lower_bound"
+    return reached.lower_bound(metric) if by_bound else reached.metrics[metric]
+
+
+def _named(metric: str, settings: AuditSettings) -> str:
+    return metric + (LOWER_BOUND if settings.gate_on == "lower_bound" else "")
+
+
+def _gate(name: str, metric: str, value: float, bound: float) -> Iterator[Gate]:
+    """Yields the gate; none for a floor of 0, which asks for nothing."""
+    if not bound:
+        return
+    if math.isnan(value):
+        why = f"{metric} on {name} is not defined, since a class has no film; add some"
+    elif value >= bound:
+        why = f"{metric} on {name} is {value:.4f}, the floor is {bound:.4f}"
+    else:
+        why = (
+            f"{metric} on {name} is {value:.4f}, {bound - value:.4f} below the floor of {bound:.4f}"
+        )
+    yield Gate(name, metric, value, bound, value >= bound, why)

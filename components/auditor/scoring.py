@@ -1,0 +1,150 @@
+"""Scores films as a client would: encoded images through `predict_images`."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from components.auditor.intervals import Scores
+from models import features
+
+# Dimensions that intervals are sliced by, as TFMA's Evaluator does.
+SLICES = (features.SUBTYPE, features.VIEW, features.SEX, features.AGE_BAND, features.SITE)
+OVERALL = "overall"
+
+DECISION = "predicted_label"  # column of scored films: one of features.LABELS
+BATCH_FILMS = 32
+
+_CLASSES = {2: features.LABELS, 3: (features.NORMAL, features.BACTERIA, features.VIRUS)}
+_FACTS = (
+    features.SHA256, features.PATIENT_ID, features.LABEL, features.SUBTYPE, features.VIEW,
+    features.SEX, features.SITE,
+)  # fmt: skip
+
+
+def read_examples(uris: Sequence[str]) -> Iterator[tf.train.Example]:
+    """Yields the raw examples of a split, one at a time.
+
+    Args:
+        uris: Folders of the split.
+
+    Yields:
+        Examples with the features of the contract.
+    """
+    files = sorted(file for uri in uris for file in tf.io.gfile.glob(f"{uri}/*"))
+    for serialised in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():
+        yield tf.train.Example.FromString(serialised)
+
+
+def image_of(example: tf.train.Example) -> bytes:
+    """Returns the encoded image of a raw example."""
+    return example.features.feature[features.IMAGE].bytes_list.value[0]
+
+
+def score_examples(served: Any, examples: Iterable[tf.train.Example]) -> pd.DataFrame:
+    """Scores raw examples.
+
+    Args:
+        served: A loaded SavedModel.
+        examples: Any number; read once, a batch at a time.
+
+    Returns:
+        A row a film, in order: what is known of it, and the columns of `score_images`.
+    """
+    scored = [
+        pd.DataFrame([_facts(example) for example in batch]).join(
+            _ask(served, [image_of(example) for example in batch])
+        )
+        for batch in batches(examples)
+    ]
+    return pd.concat(scored, ignore_index=True) if scored else pd.DataFrame(columns=[*_FACTS])
+
+
+def score_images(served: Any, images: Iterable[bytes]) -> pd.DataFrame:
+    """Scores encoded images.
+
+    Args:
+        served: A loaded SavedModel.
+        images: JPEG or PNG files, at least one.
+
+    Returns:
+        A row an image, in order: `probability`, `DECISION` and a column a class, as
+        `class_columns` names them.
+    """
+    answers = [_ask(served, list(batch)) for batch in batches(images)]
+    return pd.concat(answers, ignore_index=True)
+
+
+def batches(films: Iterable[Any]) -> Iterator[list[Any]]:
+    """Yields films in lists of `BATCH_FILMS`, the last one shorter."""
+    remaining = iter(films)
+    while batch := list(itertools.islice(remaining, BATCH_FILMS)):
+        yield batch
+
+
+def scores_of(films: pd.DataFrame) -> Scores:
+    """Returns the numbers of scored films that metrics are made from."""
+    return Scores(
+        patients=films[features.PATIENT_ID].to_numpy(),
+        labels=(films[features.LABEL] == features.PNEUMONIA).to_numpy(np.int64),
+        probabilities=films[features.PROBABILITY].to_numpy(np.float64),
+        decisions=(films[DECISION] == features.PNEUMONIA).to_numpy(np.int64),
+    )
+
+
+def slices_of(films: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields name and mask of each slice: all films, then the dimensions of `SLICES`.
+
+    Args:
+        films: Of `score_examples`.
+
+    Yields:
+        `overall` or a name such as `view=PA`, and a mask `[films]`.
+    """
+    yield OVERALL, np.ones(len(films), dtype=bool)
+    for feature in SLICES:
+        for value in sorted(films[feature].unique()):
+            yield f"{feature}={value}", (films[feature] == value).to_numpy()
+
+
+def class_columns(classes: int) -> list[str]:
+    """Returns the columns of the class probabilities, such as `probability_virus`.
+
+    Args:
+        classes: 2, or 3 for the task `subtype`.
+    """
+    return [f"{features.PROBABILITY}_{name.lower()}" for name in _CLASSES[classes]]
+
+
+def _ask(served: Any, images: list[bytes]) -> pd.DataFrame:
+    answer = served.signatures[features.PREDICT_IMAGES](
+        **{features.IMAGE_BYTES: tf.constant(images)}
+    )
+    by_class = answer[features.CLASS_PROBABILITIES].numpy()
+    labels = answer[features.PREDICTED_LABEL].numpy()
+    return pd.DataFrame(
+        {
+            features.PROBABILITY: answer[features.PROBABILITY].numpy(),
+            DECISION: [label.decode() for label in labels],
+            **dict(zip(class_columns(by_class.shape[1]), by_class.T, strict=True)),
+        }
+    )
+
+
+def _facts(example: tf.train.Example) -> dict[str, str]:
+    feature = example.features.feature
+    facts = {name: feature[name].bytes_list.value[0].decode() for name in _FACTS}
+    age_years = feature[features.AGE_YEARS].int64_list.value[0]
+    return {**facts, features.AGE_BAND: _age_band(age_years)}
+
+
+def _age_band(age_years: int) -> str:
+    if age_years < 0:
+        return features.UNKNOWN
+    return features.AGE_BANDS[bisect.bisect_right(features.AGE_BAND_STARTS_YEARS, age_years)]

@@ -1,0 +1,55 @@
+"""What the audits of a model are told.
+
+`pipeline.config.Evaluation` adds the gates of TFMA's Evaluator. The settings stand here
+because importing `components` imports TFX, and a flag should be refused at once.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from models.hyperparameters import Settings
+
+
+class AuditSettings(Settings):
+    """Floors, intervals and audits. A floor of 0 asks for nothing."""
+
+    min_auc: float = Field(0.95, ge=0, le=1, description="floor of the overall ROC AUC")
+    min_recall: float = Field(
+        0.85, ge=0, le=1, description="floor of the recall at the operating point, every slice"
+    )
+    min_slice_positives: int = Field(
+        20, ge=1, description="a slice with fewer pneumonia films is shown but cannot decide"
+    )
+    gate_on: Literal["estimate", "lower_bound"] = Field(
+        "estimate",
+        description="whether floors hold for the value measured or for the lower bound of its "
+        "interval",
+    )
+    bootstrap_samples: int = Field(
+        1000, ge=100, le=100_000, description="resamplings of patients behind an interval"
+    )
+    shift_audit: bool = Field(True, description="score the model under acquisition changes")
+    audit_films: int = Field(
+        400, ge=20, description="test films at most that each acquisition change is tried on"
+    )
+    min_shift_auc: float = Field(
+        0, ge=0, le=1, description="floor of the AUC under the worst acquisition change"
+    )
+    min_shift_recall: float = Field(
+        0, ge=0, le=1, description="floor of the recall under the worst acquisition change"
+    )
+    shortcut_audit: bool = Field(
+        True, description="train controls that see no lungs and compare them with the model"
+    )
+    control_epochs: int = Field(4, ge=1, le=1000, description="epochs of a control")
+    min_shortcut_margin: float = Field(
+        0, ge=0, le=1, description="AUC that the model has to be above every control; 0 is off"
+    )
+    external_data_root: str = Field(
+        "", description="films of another site, all scored; empty for none"
+    )
+    min_external_auc: float = Field(0, ge=0, le=1, description="floor of the AUC there")
+    min_external_recall: float = Field(0, ge=0, le=1, description="floor of the recall there")

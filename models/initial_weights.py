@@ -1,0 +1,90 @@
+"""Weights of an earlier run as the starting point of a network.
+
+Layers are matched by name and shape rather than by position, so that a file of another
+task, or of a network with other blocks after the first ones, still gives what it can.
+"""
+
+from __future__ import annotations
+
+import logging
+import pathlib
+import tempfile
+
+import h5py
+import keras
+import numpy as np
+import tensorflow as tf
+
+_LOG = logging.getLogger(__name__)
+
+WEIGHTS_ONLY = ".weights.h5"
+_EXTENSIONS = (WEIGHTS_ONLY, ".h5", ".keras")  # the longer of two that fit comes first
+
+
+def take_weights(network: keras.Model, file: str) -> int:
+    """Copies the weights of every layer that a file knows by name and shape.
+
+    Args:
+        network: Changed in place; layers that the file lacks keep their weights.
+        file: `.weights.h5` of `save_weights`, or `.keras` or `.h5` of `save`; local, or
+            at any address that `tf.io.gfile` opens.
+
+    Returns:
+        How many layers were taken.
+
+    Raises:
+        ValueError: If the file is missing, broken or of another kind, or no layer fits.
+    """
+    given = _read_weights(file)
+    learning = [layer for layer in network.layers if layer.weights]
+    fitting = [layer for layer in learning if _fits(layer, given.get(layer.name, []))]
+    if not fitting:
+        raise ValueError(
+            f"network.weights: no layer of {file} has the name and shape of a layer of this "
+            "network; choose the backbone, block and width that the file was trained with"
+        )
+    for layer in fitting:
+        layer.set_weights(given[layer.name])
+    _LOG.info("took the weights of %d of %d layers from %s", len(fitting), len(learning), file)
+    return len(fitting)
+
+
+def _fits(layer: keras.Layer, weights: list[np.ndarray]) -> bool:
+    return [tuple(own.shape) for own in layer.weights] == [given.shape for given in weights]
+
+
+def _read_weights(file: str) -> dict[str, list[np.ndarray]]:
+    """Returns the weights in a file by the name of their layer."""
+    extension = next((known for known in _EXTENSIONS if file.endswith(known)), None)
+    if extension is None:
+        raise ValueError(
+            f"network.weights is none, imagenet or a file that ends in {', '.join(_EXTENSIONS)}, "
+            f"not {file}"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        local = str(pathlib.Path(folder) / f"earlier{extension}")
+        try:
+            tf.io.gfile.copy(file, local)
+        except tf.errors.OpError as error:
+            raise ValueError(f"network.weights: the file {file} cannot be read") from error
+        try:
+            return _weights_only(local) if extension == WEIGHTS_ONLY else _whole_model(local)
+        except Exception as error:  # What Keras raises depends on where the file is damaged.
+            raise ValueError(
+                f"network.weights: {file} is damaged or was not saved by Keras; give the file of "
+                "a run that ended well"
+            ) from error
+
+
+def _weights_only(file: str) -> dict[str, list[np.ndarray]]:
+    with h5py.File(file) as content:
+        layers = [layer["vars"] for layer in content["layers"].values() if "vars" in layer]
+        return {
+            layer.attrs["name"]: [layer[str(index)][()] for index in range(len(layer))]
+            for layer in layers
+        }
+
+
+def _whole_model(file: str) -> dict[str, list[np.ndarray]]:
+    model = keras.saving.load_model(file, compile=False)
+    return {layer.name: layer.get_weights() for layer in model.layers}

@@ -1,0 +1,141 @@
+"""Words and tables for what the Auditor found, for the terminal and the page of a run."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+_METRICS = {"AUC": "auc", "recall": "recall", "specificity": "specificity"}
+
+
+def audit_lines(audit: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the gist of an audit, one sentence each.
+
+    Args:
+        audit: Content of the Auditor's file; what did not run is absent, null or empty.
+    """
+    model = audit.get("model") or {}
+    if model.get("subtype_auc") is not None:
+        low, high = model["subtype_auc_interval"]
+        yield f"bacterial against viral: AUC {model['subtype_auc']:.3f} ({low:.3f}-{high:.3f})"
+    changed = (audit.get("shifts") or [])[1:]  # the unchanged films come first
+    for title, metric in (("AUC", "auc"), ("recall", "recall")):
+        reached = [shift for shift in changed if shift[metric] is not None]
+        if reached:
+            worst = min(reached, key=lambda shift: shift[metric])
+            yield (
+                f"worst {title} under an acquisition change: {worst[metric]:.3f} "
+                f"({worst['name']}, {worst[f'{metric}_change']:+.3f})"
+            )
+    controls = audit.get("controls") or []
+    if controls:
+        aucs = ", ".join(f"{one['name']} {one['auc']:.3f}" for one in controls)
+        yield f"AUC of controls that see no lungs: {aucs}"
+    external = audit.get("external")
+    if external:
+        metrics = ", ".join(
+            f"{title} {_with_interval(external['metrics'], external['intervals'], name)}"
+            for title, name in _METRICS.items()
+        )
+        yield f"other site ({external['films']:,} films): {metrics}"
+
+
+def audit_html(audit: Mapping[str, Any]) -> str:
+    """Returns the sections of the page; empty where no audit ran.
+
+    Args:
+        audit: Content of the Auditor's file.
+    """
+    return "".join(
+        (
+            _shifts_html(audit.get("shifts") or []),
+            _controls_html(audit.get("controls") or []),
+            _external_html(audit.get("external")),
+            _subtypes_html(audit.get("model") or {}),
+        )
+    )
+
+
+def _shifts_html(shifts: Sequence[Mapping[str, Any]]) -> str:
+    if not shifts:
+        return ""
+    rows = [
+        [
+            shift["name"],
+            str(shift["films"]),
+            *(
+                _with_small_interval(shift[name], shift[f"{name}_interval"])
+                for name in _METRICS.values()
+            ),
+            _signed(shift["auc_change"]),
+            _signed(shift["recall_change"]),
+        ]
+        for shift in shifts
+    ]
+    titles = ["films are", "films", *_METRICS, "AUC change", "recall change"]
+    return f"<h2>Acquisition changes</h2>{_table(titles, rows)}"
+
+
+def _controls_html(controls: Sequence[Mapping[str, Any]]) -> str:
+    if not controls:
+        return ""
+    rows = [
+        [
+            one["name"],
+            _with_small_interval(one["auc"], one["auc_interval"]),
+            _with_small_interval(one["margin"], one["margin_interval"]),
+        ]
+        for one in controls
+    ]
+    return (
+        "<h2>Shortcuts</h2><p>Controls that see no lungs. What they reach can be told from how a "
+        f"film was taken.</p>{_table(['control', 'AUC', 'model above it'], rows)}"
+    )
+
+
+def _external_html(external: Mapping[str, Any] | None) -> str:
+    if not external:
+        return ""
+    values = [
+        _with_small_interval(external["metrics"][name], external["intervals"].get(name))
+        for name in _METRICS.values()
+    ]
+    row = [str(external["films"]), str(external["patients"]), str(external["rejected"]), *values]
+    table = _table(["films", "patients", "rejected", *_METRICS], [row])
+    return f"<h2>Other site</h2><p>{html.escape(external['root'])}</p>{table}"
+
+
+def _subtypes_html(model: Mapping[str, Any]) -> str:
+    if model.get("subtype_auc") is None:
+        return ""
+    auc = _with_small_interval(model["subtype_auc"], model["subtype_auc_interval"])
+    return f"<h2>Bacterial against viral</h2>{_table(['AUC'], [[auc]])}"
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table; cells are HTML already."""
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _with_small_interval(value: float | None, interval: Sequence[float] | None) -> str:
+    if value is None:
+        return "-"
+    small = f"<small>{interval[0]:.3f}-{interval[1]:.3f}</small>" if interval else ""
+    return f"{value:.3f}{small}"
+
+
+def _with_interval(
+    metrics: Mapping[str, float | None], intervals: Mapping[str, Sequence[float]], name: str
+) -> str:
+    value = metrics[name]
+    if value is None:
+        return "-"
+    low, high = intervals[name]
+    return f"{value:.3f} ({low:.3f}-{high:.3f})"
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.3f}"

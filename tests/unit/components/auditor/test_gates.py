@@ -1,0 +1,119 @@
+"""Gates: which are asked for, what they judge and what they say."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from components.auditor.external import ExternalSite
+from components.auditor.gates import Gate, judge
+from components.auditor.intervals import Estimate, wilson_lower_bound
+from components.auditor.shifts import Shift
+from components.auditor.shortcuts import Control
+from models.audit_settings import AuditSettings
+
+
+def reached(auc: float, recall: float, positives: int = 100) -> Estimate:
+    """An estimate whose bootstrap bounds are 0.04 below."""
+    metrics = {"auc": auc, "recall": recall}
+    intervals = {
+        name: (value - 0.04, min(1.0, value + 0.04))
+        for name, value in metrics.items()
+        if not math.isnan(value)
+    }
+    return Estimate(2 * positives, 2 * positives, positives, positives, metrics, intervals)
+
+
+SLICES = {
+    "overall": reached(0.97, 0.95, 1000),
+    "view=PA": reached(0.99, 0.96, 1000),
+    "view=AP": reached(0.9, 0.5, 19),
+}
+SHIFTS = [
+    Shift("unchanged", reached(0.5, 0.5), 0, 0),
+    Shift("blur", reached(0.95, 0.7), 0, 0),
+    Shift("noise", reached(0.9, 0.8), 0, 0),
+]
+CONTROLS = [
+    Control("outer frame", 0.8, (0.75, 0.85), 0.17, (0.12, 0.22)),
+    Control("lungs blacked out", 0.85, (0.8, 0.9), 0.12, (0.07, 0.17)),
+]
+SITE = ExternalSite("there", 0, reached(0.88, 0.9))
+
+
+def gates(**settings: Any) -> dict[tuple[str, str], Gate]:
+    found = judge(AuditSettings(**settings), SLICES, SHIFTS, SITE, CONTROLS)
+    return {(gate.slice, gate.metric): gate for gate in found}
+
+
+def test_the_evaluator_has_judged_the_estimates() -> None:
+    assert gates() == {}
+
+
+def test_lower_bounds_of_overall_and_of_slices_that_can_decide() -> None:
+    found = gates(gate_on="lower_bound", min_auc=0.95, min_recall=0.9)
+    assert {key: gate.passed for key, gate in found.items()} == {
+        ("overall", "AUC lower bound"): False,
+        ("overall", "recall lower bound"): True,
+        ("view=PA", "recall lower bound"): True,
+    }
+    auc = found["overall", "AUC lower bound"]
+    assert auc.value == pytest.approx(0.93)
+    assert auc.why == "AUC lower bound on overall is 0.9300, 0.0200 below the floor of 0.9500"
+
+
+def test_a_small_slice_decides_where_it_is_asked_to() -> None:
+    found = gates(gate_on="lower_bound", min_slice_positives=19)
+    assert not found["view=AP", "recall lower bound"].passed
+
+
+def test_the_recall_of_few_patients_is_bounded_by_wilson() -> None:
+    slices = {"overall": reached(0.99, 1.0, 10)}
+    settings = AuditSettings(gate_on="lower_bound", min_auc=0, min_recall=0.9)
+    (gate,) = judge(settings, slices, [], None, [])
+    assert gate.value == pytest.approx(wilson_lower_bound(1.0, 10))
+    assert not gate.passed
+
+
+@pytest.mark.parametrize(
+    ("setting", "key", "value"),
+    [
+        ("min_shift_auc", ("shift=noise", "AUC"), 0.9),
+        ("min_shift_recall", ("shift=blur", "recall"), 0.7),
+        ("min_external_auc", ("external", "AUC"), 0.88),
+        ("min_external_recall", ("external", "recall"), 0.9),
+        ("min_shortcut_margin", ("control=lungs blacked out", "AUC margin"), 0.12),
+    ],
+)
+def test_a_floor_holds_for_the_worst(setting: str, key: tuple[str, str], value: float) -> None:
+    for bound, passed in ((value, True), (value + 0.01, False)):
+        found = gates(**{setting: bound})
+        assert list(found) == [key]
+        assert found[key].value == value
+        assert (found[key].bound, found[key].passed) == (bound, passed)
+
+
+def test_every_floor_holds_for_lower_bounds_where_asked() -> None:
+    found = gates(
+        gate_on="lower_bound", min_shift_auc=0.1, min_external_recall=0.1, min_shortcut_margin=0.1
+    )
+    assert found["shift=noise", "AUC lower bound"].value == pytest.approx(0.86)
+    expected = wilson_lower_bound(0.9, 100)
+    assert found["external", "recall lower bound"].value == pytest.approx(min(0.86, expected))
+    margin = found["control=lungs blacked out", "AUC margin lower bound"]
+    assert (margin.value, margin.passed) == (0.07, False)
+
+
+def test_what_is_not_defined_fails() -> None:
+    settings = AuditSettings(min_external_recall=0.5)
+    site = ExternalSite("there", 0, reached(math.nan, math.nan))
+    (gate,) = judge(settings, SLICES, [], site, [])
+    assert not gate.passed
+    assert gate.why.startswith("recall on external is not defined")
+
+
+def test_failures_come_first() -> None:
+    found = gates(min_external_auc=0.5, min_external_recall=0.95, min_shift_auc=0.2)
+    assert [gate.passed for gate in found.values()] == [False, True, True]

@@ -1,0 +1,171 @@
+"""Metrics against scikit-learn, intervals against SciPy, clusters against algebra."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics
+
+from components.auditor import intervals
+from components.auditor.intervals import (
+    METRICS,
+    Scores,
+    bootstrap,
+    estimate,
+    percentile_interval,
+    weighted_auc,
+    weighted_metrics,
+    wilson_lower_bound,
+)
+
+
+def draw_scores(films: int = 120, seed: int = 1, decimals: int = 2) -> Scores:
+    """Films of as many patients; rounded, so that some probabilities tie."""
+    random = np.random.default_rng(seed)
+    labels = random.permuted(np.arange(films) % 2)
+    probabilities = np.clip(0.5 + 0.2 * (labels - 0.5) + random.normal(0, 0.2, films), 0, 1)
+    probabilities = probabilities.round(decimals)
+    patients = np.array([f"p{number}" for number in range(films)])
+    return Scores(patients, labels, probabilities, (probabilities >= 0.45).astype(int))
+
+
+@pytest.fixture(name="weights")
+def draw_weights() -> np.ndarray:
+    return np.random.default_rng(2).integers(0, 4, (5, 120)).astype(float)
+
+
+class TestMetrics:
+    def test_auc_agrees_with_scikit_learn(self, weights: np.ndarray) -> None:
+        scores = draw_scores(decimals=1)
+        assert len(np.unique(scores.probabilities)) < 12
+        expected = [
+            metrics.roc_auc_score(scores.labels, scores.probabilities, sample_weight=one)
+            for one in weights
+        ]
+        found = weighted_auc(weights, scores.labels, scores.probabilities)
+        assert found == pytest.approx(expected, abs=1e-12)
+
+    def test_decisions_agree_with_scikit_learn(self, weights: np.ndarray) -> None:
+        scores = draw_scores()
+        found = weighted_metrics(weights, scores)
+        for draw, one in enumerate(weights):
+            given = {"sample_weight": one}
+            pair = scores.labels, scores.decisions
+            expected = {
+                "recall": metrics.recall_score(*pair, **given),
+                "specificity": metrics.recall_score(*pair, pos_label=0, **given),
+                "precision": metrics.precision_score(*pair, **given),
+                "f1_score": metrics.f1_score(*pair, **given),
+                "binary_accuracy": metrics.accuracy_score(*pair, **given),
+                "brier_score": metrics.brier_score_loss(
+                    scores.labels, scores.probabilities, **given
+                ),
+            }
+            for name, value in expected.items():
+                assert found[name][draw] == pytest.approx(value), name
+
+    def test_calibration_error_is_the_distance_in_ten_bins(self, weights: np.ndarray) -> None:
+        scores = draw_scores(decimals=9)
+        expected = np.zeros(len(weights))
+        bins = np.digitize(scores.probabilities, np.linspace(0, 1, 11)[:-1])
+        for inside in (bins == number for number in range(1, 11)):
+            of_bin = weights[:, inside]
+            confidence = of_bin @ scores.probabilities[inside]
+            expected += np.abs(of_bin @ scores.labels[inside] - confidence)
+        found = weighted_metrics(weights, scores)["expected_calibration_error"]
+        assert found == pytest.approx(expected / weights.sum(axis=1))
+
+    def test_what_is_not_defined_is_nan(self) -> None:
+        scores = draw_scores()
+        normal = scores.where(scores.labels == 0)
+        found = weighted_metrics(np.ones((1, len(normal.labels))), normal)
+        undefined = {name for name, value in found.items() if np.isnan(value[0])}
+        assert undefined == {"auc", "recall"}
+
+
+class TestBootstrap:
+    def test_agrees_with_scipy_where_each_patient_has_one_film(self) -> None:
+        scores = draw_scores(400)
+        found = estimate(scores, 4000).intervals
+
+        def auc(films: np.ndarray) -> float:
+            return metrics.roc_auc_score(scores.labels[films], scores.probabilities[films])
+
+        def recall(films: np.ndarray) -> float:
+            return metrics.recall_score(scores.labels[films], scores.decisions[films])
+
+        for name, statistic in (("auc", auc), ("recall", recall)):
+            expected = stats.bootstrap(
+                (np.arange(400),), statistic, vectorized=False, n_resamples=1000,
+                method="percentile", random_state=3,
+            ).confidence_interval  # fmt: skip
+            assert found[name] == pytest.approx((expected.low, expected.high), abs=0.012)
+
+    def test_copies_of_a_film_make_nothing_surer(self) -> None:
+        scores = draw_scores()
+        copied = scores.where(np.repeat(np.arange(120), 9))
+        once, often = estimate(scores, 1000), estimate(copied, 1000)
+        assert set(often.intervals) == set(METRICS)
+        for name, interval in often.intervals.items():
+            assert interval == pytest.approx(once.intervals[name])
+        assert (often.films, often.patients) == (9 * 120, 120)
+        films = Scores(np.arange(9 * 120), copied.labels, copied.probabilities, copied.decisions)
+        low, high = estimate(films, 1000).intervals["auc"]
+        width = once.intervals["auc"][1] - once.intervals["auc"][0]
+        assert high - low == pytest.approx(width / 3, rel=0.15)  # the root of nine
+
+    def test_memory_is_bounded_without_changing_the_draws(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scores = draw_scores()
+
+        def total(weights: np.ndarray) -> np.ndarray:
+            shapes.append(weights.shape)
+            return weights @ scores.probabilities
+
+        shapes: list[tuple[int, ...]] = []
+        at_once = bootstrap(total, scores.patients, 100)
+        monkeypatch.setattr(intervals, "_WEIGHTS_AT_ONCE", 120 * 30)
+        assert bootstrap(total, scores.patients, 100) == pytest.approx(at_once)
+        assert shapes == [(100, 120), (30, 120), (30, 120), (30, 120), (10, 120)]
+
+    def test_draws_that_miss_a_class_are_left_out(self) -> None:
+        draws = np.array([np.nan, *np.linspace(0, 1, 1001)])
+        assert percentile_interval(draws) == pytest.approx((0.025, 0.975))
+
+
+class TestEstimate:
+    def test_a_metric_without_value_has_no_interval(self) -> None:
+        scores = draw_scores()
+        normal = estimate(scores.where(scores.labels == 0), 200)
+        assert set(METRICS) - set(normal.intervals) == {"auc", "recall"}
+        assert np.isnan(normal.lower_bound("recall"))
+        assert (normal.positives, normal.positive_patients) == (0, 0)
+
+    def test_patients_are_counted(self) -> None:
+        patients = np.array(["a", "a", "b", "c"])
+        scores = Scores(patients, np.array([1, 1, 0, 1]), np.full(4, 0.5), np.ones(4, int))
+        found = estimate(scores, 100)
+        assert (found.films, found.patients) == (4, 3)
+        assert (found.positives, found.positive_patients) == (3, 2)
+
+    def test_a_perfect_recall_is_bounded_by_wilson(self) -> None:
+        scores = draw_scores()
+        perfect = estimate(Scores(scores.patients, scores.labels, scores.labels, scores.labels), 99)
+        assert perfect.intervals["recall"] == (1.0, 1.0)
+        expected = stats.binomtest(60, 60).proportion_ci(method="wilson").low
+        assert perfect.lower_bound("recall") == pytest.approx(expected)
+        assert perfect.lower_bound("auc") == 1.0
+
+    def test_clustered_films_are_bounded_by_the_bootstrap(self) -> None:
+        patients = np.repeat([f"p{number}" for number in range(40)], 20)
+        found = np.repeat(np.arange(40) % 2, 20)
+        one = estimate(Scores(patients, np.ones(800, int), found.astype(float), found), 500)
+        assert one.lower_bound("recall") < stats.binomtest(400, 800).proportion_ci().low - 0.05
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 5), (7, 9), (500, 1000)])
+def test_wilson_agrees_with_scipy(successes: int, trials: int) -> None:
+    expected = stats.binomtest(successes, trials).proportion_ci(method="wilson").low
+    assert wilson_lower_bound(successes / trials, trials) == pytest.approx(expected, abs=1e-6)

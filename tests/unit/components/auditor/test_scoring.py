@@ -1,0 +1,99 @@
+"""Scores against the means that the fake answers with; facts against the examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components.auditor.scoring import (
+    BATCH_FILMS,
+    SLICES,
+    class_columns,
+    read_examples,
+    score_examples,
+    score_images,
+    scores_of,
+    slices_of,
+)
+from pipeline import evaluation
+from tests.support import encode
+from tests.unit.components.auditor.films import example_of, film_of, write_split
+
+
+def test_slices_are_those_of_the_evaluator() -> None:
+    assert SLICES == evaluation.SLICES
+
+
+def test_scores_follow_the_order_of_the_films(mean_model: Any) -> None:
+    films = [film_of(seed, mean=20 + 4 * seed) for seed in range(BATCH_FILMS + 3)]
+    scored = score_images(mean_model, map(encode, films))
+    expected = np.array([film.mean() / 255 for film in films])
+    assert scored["probability"].to_numpy() == pytest.approx(expected, abs=1e-6)
+    assert scored["probability_pneumonia"].to_numpy() == pytest.approx(expected, abs=1e-6)
+    assert scored["probability_normal"].to_numpy() == pytest.approx(1 - expected, abs=1e-6)
+    assert list(scored["predicted_label"] == "PNEUMONIA") == list(expected >= 0.5)
+
+
+def test_subtypes_have_columns_of_their_own(subtype_model: Any) -> None:
+    scored = score_images(subtype_model, [encode(film_of(1, 100))])
+    assert class_columns(3) == ["probability_normal", "probability_bacteria", "probability_virus"]
+    assert scored[class_columns(3)].sum(axis=1).to_numpy() == pytest.approx([1.0])
+
+
+def test_facts_of_a_film_stand_beside_its_score(mean_model: Any) -> None:
+    known: dict[str, Any] = {"patient_id": "p7", "view": "PA", "sex": "F", "site": "here"}
+    film = film_of(1, 200)
+    example = example_of(film, "PNEUMONIA", subtype="bacteria", age_years=17, **known)
+    row = score_examples(mean_model, [example]).iloc[0]
+    digest = example.features.feature["sha256"].bytes_list.value[0].decode()
+    expected = {**known, "sha256": digest, "label": "PNEUMONIA", "subtype": "bacteria"}
+    assert {name: row[name] for name in expected} == expected
+    assert row["age_band"] == "5-17"
+
+
+@pytest.mark.parametrize(
+    ("age_years", "band"),
+    [
+        (-1, "unknown"), (0, "0-4"), (4, "0-4"), (5, "5-17"), (18, "18-39"), (64, "40-64"),
+        (90, "65+"),
+    ],
+)  # fmt: skip
+def test_age_bands(mean_model: Any, age_years: int, band: str) -> None:
+    example = example_of(film_of(1, 200), age_years=age_years)
+    assert score_examples(mean_model, [example])["age_band"].tolist() == [band]
+
+
+def test_no_films_give_no_rows(mean_model: Any) -> None:
+    assert score_examples(mean_model, []).empty
+
+
+def test_numbers_of_scored_films(mean_model: Any) -> None:
+    examples = [
+        example_of(film_of(1, 200), "PNEUMONIA", patient_id="a"),
+        example_of(film_of(2, 90), "PNEUMONIA", patient_id="b"),
+        example_of(film_of(3, 60), patient_id="b"),
+    ]
+    scores = scores_of(score_examples(mean_model, examples))
+    assert scores.patients.tolist() == ["a", "b", "b"]
+    assert scores.labels.tolist() == [1, 1, 0]
+    assert scores.decisions.tolist() == [1, 0, 0]
+
+
+def test_slices_cover_every_film_once_in_each_dimension(mean_model: Any) -> None:
+    views = ("PA", "AP", "AP")
+    examples = [example_of(film_of(seed, 99), view=view) for seed, view in enumerate(views)]
+    masks = dict(slices_of(score_examples(mean_model, examples)))
+    assert next(iter(masks)) == "overall"
+    assert masks["overall"].tolist() == [True, True, True]
+    assert masks["view=AP"].tolist() == [False, True, True]
+    assert masks["view=PA"].tolist() == [True, False, False]
+    assert masks["subtype=none"].tolist() == [True, True, True]
+
+
+def test_examples_are_read_as_written(tmp_path: Path) -> None:
+    examples = [example_of(film_of(seed, 99)) for seed in range(3)]
+    uri = write_split(tmp_path / "split", examples)
+    assert list(read_examples([uri])) == examples

@@ -1,0 +1,74 @@
+"""What a user reads of an audit, in the terminal and on the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from pipeline.audit_report import audit_html, audit_lines
+
+
+def shift(name: str, auc: float | None, recall: float, change: float) -> dict[str, Any]:
+    values = {"auc": auc, "recall": recall, "specificity": 0.5}
+    intervals = {f"{metric}_interval": [0.25, 1.0] for metric in values}
+    changes = {"auc_change": None if auc is None else change, "recall_change": change}
+    return {"name": name, "films": 40, **values, **intervals, **changes}
+
+
+AUDIT: dict[str, Any] = {
+    "model": {"subtype_auc": 0.875, "subtype_auc_interval": [0.75, 0.9375]},
+    "shifts": [
+        shift("unchanged", 0.96, 0.9, 0.0),
+        shift("blur", 0.94, 0.8, -0.1),
+        shift("gamma 1.4", 0.91, 0.85, -0.05),
+        shift("one class", None, 0.95, 0.05),
+    ],
+    "controls": [
+        {"name": "outer frame", "auc": 0.8, "auc_interval": [0.75, 0.85], "margin": 0.16,
+         "margin_interval": [0.1, 0.2]},
+        {"name": "file statistics", "auc": 0.9, "auc_interval": [0.85, 0.95], "margin": 0.06,
+         "margin_interval": [0.0, 0.1]},
+    ],
+    "external": {
+        "root": "/other <site>", "films": 1200, "patients": 900, "rejected": 3,
+        "metrics": {"auc": 0.7, "recall": 0.6, "specificity": None},
+        "intervals": {"auc": [0.65, 0.75], "recall": [0.5, 0.7]},
+    },
+}  # fmt: skip
+
+
+def test_the_gist_names_the_worst() -> None:
+    assert list(audit_lines(AUDIT)) == [
+        "bacterial against viral: AUC 0.875 (0.750-0.938)",
+        "worst AUC under an acquisition change: 0.910 (gamma 1.4, -0.050)",
+        "worst recall under an acquisition change: 0.800 (blur, -0.100)",
+        "AUC of controls that see no lungs: outer frame 0.800, file statistics 0.900",
+        "other site (1,200 films): AUC 0.700 (0.650-0.750), recall 0.600 (0.500-0.700), "
+        "specificity -",
+    ]
+
+
+def test_what_did_not_run_is_not_mentioned() -> None:
+    off: dict[str, Any] = {"model": {"subtype_auc": None}, "shifts": [], "external": None}
+    for nothing in ({}, off):
+        assert list(audit_lines(nothing)) == []
+        assert audit_html(nothing) == ""
+
+
+def test_the_page_holds_every_row() -> None:
+    page = audit_html(AUDIT)
+    assert "/other &lt;site&gt;" in page
+    shifts, controls, external, subtypes = pd.read_html(page.replace("<small>", " <small>"))
+    assert list(shifts["films are"]) == [one["name"] for one in AUDIT["shifts"]]
+    assert list(shifts["recall change"]) == [0.0, -0.1, -0.05, 0.05]
+    assert list(shifts["AUC"]) == [
+        "0.960 0.250-1.000", "0.940 0.250-1.000", "0.910 0.250-1.000", "-",
+    ]  # fmt: skip
+    assert list(controls["control"]) == ["outer frame", "file statistics"]
+    assert list(controls["model above it"]) == ["0.160 0.100-0.200", "0.060 0.000-0.100"]
+    assert dict(external.iloc[0]) == {
+        "films": 1200, "patients": 900, "rejected": 3, "AUC": "0.700 0.650-0.750",
+        "recall": "0.600 0.500-0.700", "specificity": "-",
+    }  # fmt: skip
+    assert subtypes["AUC"][0] == "0.875 0.750-0.938"
