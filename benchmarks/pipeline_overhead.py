@@ -28,8 +28,23 @@ from pipeline.runs import SUMMARY_FILE, write_json
 
 ROOT = Path(__file__).parents[1]
 
-# Both sides have to run all epochs, and the bare script has no search.
-FIXED_SETTINGS = ("train.early_stopping_patience=1000", "tuner.enabled=false")
+# Both sides have to do the same work: run all epochs, without what the bare script has not.
+FIXED_SETTINGS = (
+    "task=binary",
+    "train.early_stopping_patience=1000",
+    *(f"train.{name}=0" for name in ("weight_average", "weight_decay", "mixup", "label_smoothing")),
+    *(
+        f"augmentation.{name}=0"
+        for name in ("aspect", "shift", "contrast", "gamma", "sharpness", "erase")
+    ),
+    "preprocessing.border_crop=0",
+    "preprocessing.normalisation=unit",
+    "network.weights=none",
+    "network.frozen_epochs=0",
+    "tuner.enabled=false",
+    "evaluation.shift_audit=false",
+    "evaluation.shortcut_audit=false",
+)
 
 _BARE_RESULT_FILE = "result.json"  # as in bare_keras, which is not imported here: it is heavy
 _PUSHED, _NOT_BLESSED = 0, 4  # both have trained and evaluated

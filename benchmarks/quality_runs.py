@@ -183,7 +183,8 @@ class Bench:
             scores = self._score_external(variant, record, missing)
             record = replace(record, external={**record.external, **scores})
             self._keep(key, record)
-        return record, known is None
+        wanted = {name: record.external[name] for name in self._films.external}
+        return replace(record, external=wanted), known is None  # others are of earlier calls
 
     def _digest(self, config: PipelineConfig) -> str:
         settings = config.model_dump(mode="json")
@@ -206,7 +207,7 @@ class Bench:
         summary = json.loads((latest / SUMMARY_FILE).read_text(encoding="utf-8"))
         # A training removes its checkpoints once it has used them.
         whole = "Trainer" not in summary["cached"] and self._checkpoints() >= half_done
-        return Record(variant.name, seed, round(seconds, 1) if whole else None, summary, {})
+        return Record(variant.name, seed, seconds if whole else None, summary, {})
 
     def _score_external(
         self, variant: Variant, record: Record, roots: Mapping[str, Path]

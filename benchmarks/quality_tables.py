@@ -22,6 +22,7 @@ TEST = "test split"
 UNCHANGED = "unchanged"  # as in components.auditor.shifts, not imported here: it is heavy
 
 _UNDEFINED = "n/a"
+_PREPARED = "Transform"  # the component that the cache answers for where the films are prepared
 _DATA_SPLITS = ("train", "eval", "test")
 
 
@@ -245,15 +246,19 @@ def _spread_cells(
 
 
 def _wall_time(records: Sequence[Record]) -> str:
-    whole = [one.seconds for one in records if one.seconds and not one.summary["cached"]]
-    rest = [one.seconds for one in records if one.seconds and one.summary["cached"]]
+    timed = [
+        (one.seconds, _PREPARED in one.summary["cached"])
+        for one in records
+        if one.seconds is not None
+    ]
+    whole = [seconds for seconds, prepared in timed if not prepared]
+    rest = [seconds for seconds, prepared in timed if prepared]
     parts = []
     if whole:
         parts.append(f"{_minutes(whole)} for a run from the beginning ({len(whole)})")
     if rest:
         parts.append(f"{_minutes(rest)} for one that found its films prepared ({len(rest)})")
-    gone_on = len(records) - len(whole) - len(rest)
-    if gone_on:
+    if gone_on := len(records) - len(timed):
         parts.append(f"not measured for what went on from an interrupted run ({gone_on})")
     return f"Wall time, mean: {'; '.join(parts)}."
 

@@ -6,9 +6,8 @@ Bootstrapping clustered data, J. R. Stat. Soc. B 69, 2007; for ROC curves of clu
 data see Obuchowski, Biometrics 53, 1997). A drawn patient is a weight on the films, so a
 thousand draws are a few matrix products.
 
-Limit: draws from films without an error have none either. The interval of a perfect AUC
-is [1, 1], however few the films. A gate on the recall therefore also looks at Wilson's
-bound; for the AUC, see the score-method interval that the report shows beside.
+Where all draws agree, as for a perfect AUC, an interval that needs no draws stands in:
+see `score_intervals`.
 """
 
 from __future__ import annotations
@@ -19,6 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components.auditor.score_intervals import CONFIDENCE, auc_interval, proportion_interval
+
 AUC = "auc"
 RECALL = "recall"
 METRICS = (
@@ -26,11 +27,9 @@ METRICS = (
     "expected_calibration_error",
 )  # fmt: skip
 
-CONFIDENCE = 0.95
 CALIBRATION_BINS = 10
 SEED = 0
 
-_NORMAL_QUANTILE = 1.959964  # of CONFIDENCE, both sides
 _WEIGHTS_AT_ONCE = 4_000_000  # 32 MB for each matrix of draws by films
 
 Interval = tuple[float, float]
@@ -62,6 +61,15 @@ class Scores:
         )
 
 
+# Of which films a metric is a proportion.
+_CONDITIONS: dict[str, Callable[[Scores], np.ndarray]] = {
+    RECALL: lambda scores: scores.labels == 1,
+    "specificity": lambda scores: scores.labels == 0,
+    "precision": lambda scores: scores.decisions == 1,
+    "binary_accuracy": lambda scores: np.isfinite(scores.labels),
+}
+
+
 @dataclass(frozen=True)
 class Estimate:
     """Metrics of some films and how sure they are.
@@ -70,7 +78,6 @@ class Estimate:
         films: How many.
         patients: How many.
         positives: Pneumonia films.
-        positive_patients: Patients who have one.
         metrics: Value of each of `METRICS`; NaN where a class or a decision is missing.
         intervals: 95 % interval of each metric that has a value.
     """
@@ -78,19 +85,12 @@ class Estimate:
     films: int
     patients: int
     positives: int
-    positive_patients: int
     metrics: dict[str, float]
     intervals: dict[str, Interval]
 
     def lower_bound(self, metric: str) -> float:
-        """Returns the bound that a gate may rely on; NaN where the metric has no value.
-
-        For the recall it is Wilson's, at the number of patients, where that is lower.
-        """
-        low = self.intervals.get(metric, (math.nan, math.nan))[0]
-        if metric == RECALL and not math.isnan(low):
-            low = min(low, wilson_lower_bound(self.metrics[RECALL], self.positive_patients))
-        return low
+        """Returns the bound that a gate may rely on; NaN where the metric has no value."""
+        return self.intervals.get(metric, (math.nan, math.nan))[0]
 
 
 def estimate(scores: Scores, samples: int) -> Estimate:
@@ -114,14 +114,30 @@ def estimate(scores: Scores, samples: int) -> Estimate:
         films=len(scores.labels),
         patients=len(np.unique(scores.patients)),
         positives=int(np.sum(scores.labels)),
-        positive_patients=len(np.unique(scores.patients[scores.labels == 1])),
         metrics=metrics,
         intervals={
-            name: percentile_interval(draws[:, column])
+            name: _interval(name, metrics[name], draws[:, column], scores)
             for column, name in enumerate(METRICS)
             if not math.isnan(metrics[name])
         },
     )
+
+
+def _interval(name: str, value: float, draws: np.ndarray, scores: Scores) -> Interval:
+    low, high = percentile_interval(draws)
+    if low < high or value not in (0.0, 1.0):
+        return low, high
+    if name == AUC:
+        positives, negatives = (_patients(scores, scores.labels == label) for label in (1, 0))
+        return auc_interval(value, positives, negatives)
+    if name in _CONDITIONS:
+        patients = _patients(scores, _CONDITIONS[name](scores))
+        return proportion_interval(round(value * patients), patients)
+    return low, high
+
+
+def _patients(scores: Scores, chosen: np.ndarray) -> int:
+    return len(np.unique(scores.patients[chosen]))
 
 
 def bootstrap(
@@ -217,21 +233,6 @@ def weighted_auc(weights: np.ndarray, labels: np.ndarray, scores: np.ndarray) ->
     below = np.cumsum(negative, axis=1) - negative / 2
     pairs = positive.sum(axis=1) * negative.sum(axis=1)
     return _ratio((positive * below).sum(axis=1), pairs)
-
-
-def wilson_lower_bound(share: float, trials: int) -> float:
-    """Returns the lower end of Wilson's 95 % interval of a proportion.
-
-    Args:
-        share: Of successes, in [0, 1].
-        trials: At least 1.
-
-    Returns:
-        The bound (Wilson, J. Am. Stat. Assoc. 22, 1927).
-    """
-    squared = _NORMAL_QUANTILE**2 / trials
-    spread = _NORMAL_QUANTILE * math.sqrt(share * (1 - share) / trials + squared / (4 * trials))
-    return (share + squared / 2 - spread) / (1 + squared)
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

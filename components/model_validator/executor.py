@@ -95,8 +95,8 @@ def training_path_probabilities(
     transformed = transform.transform_features_layer()(raw)
     pixels = unpack_images(transformed, settings.preprocessing.image_size_px)
     images = standardise(pixels, transformed, settings.preprocessing.normalisation)
-    logits = activations_and_logits(network).predict_on_batch(images)[1]
-    return Calibration(**record["calibration"]).probabilities(pneumonia_logit(logits)[:, 0].numpy())
+    _, logits = activations_and_logits(network)(images, training=False)
+    return Calibration(**record["calibration"]).probabilities(pneumonia_logit(logits).numpy()[:, 0])
 
 
 def find_faults(served: Any, examples: list[bytes], expected: np.ndarray) -> Iterator[str]:

@@ -27,7 +27,7 @@ from radiographs.phantoms.anatomy import (
 LOBAR = "lobar"
 INTERSTITIAL = "interstitial"
 BRONCHOPNEUMONIA = "bronchopneumonia"
-SUBTYPES = (LOBAR, INTERSTITIAL, BRONCHOPNEUMONIA)
+PATTERNS = (LOBAR, INTERSTITIAL, BRONCHOPNEUMONIA)
 
 EDGE_OF_LESION = 0.2  # extent, of 1, from which on a pixel belongs to the lesion
 HIDDEN_AIR = 0.1  # lung too thin, or behind the heart, for a lesion to be seen
@@ -41,18 +41,18 @@ class Lesion:
     mask: npt.NDArray[np.bool_]
 
 
-def draw_lesion(rng: np.random.Generator, chest: Chest, subtype: str) -> Lesion:
+def draw_lesion(rng: np.random.Generator, chest: Chest, pattern: str) -> Lesion:
     """Draws a pneumonia.
 
     Args:
         rng: Source of place, extent and density.
         chest: The healthy chest.
-        subtype: One of SUBTYPES.
+        pattern: One of PATTERNS.
 
     Returns:
         The lesion; its mask holds at least one pixel and lies inside the lungs.
     """
-    extent, density = _PATTERNS[subtype](rng, chest)
+    extent, density = _DRAW[pattern](rng, chest)
     mask = (extent > EDGE_OF_LESION) & (chest.air > HIDDEN_AIR)
     return Lesion(np.minimum(density, 1) * chest.air, mask)
 
@@ -116,7 +116,7 @@ def _bronchopneumonia(rng: np.random.Generator, chest: Chest) -> tuple[Field, Fi
     return extent, rng.uniform(0.65, 0.9) * extent * texture
 
 
-_PATTERNS: dict[str, Callable[[np.random.Generator, Chest], tuple[Field, Field]]] = {
+_DRAW: dict[str, Callable[[np.random.Generator, Chest], tuple[Field, Field]]] = {
     LOBAR: _lobar,
     INTERSTITIAL: _interstitial,
     BRONCHOPNEUMONIA: _bronchopneumonia,

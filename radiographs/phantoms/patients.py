@@ -13,12 +13,20 @@ import numpy.typing as npt
 
 from radiographs.phantoms.anatomy import Habitus, draw_chest, draw_habitus, make_grid
 from radiographs.phantoms.film import SITES, Site, expose
-from radiographs.phantoms.lesions import SUBTYPES, draw_lesion
+from radiographs.phantoms.lesions import (
+    BRONCHOPNEUMONIA,
+    INTERSTITIAL,
+    LOBAR,
+    PATTERNS,
+    draw_lesion,
+)
 
 # The words of models.features, which nothing here may import; a test compares them.
 NORMAL = "NORMAL"
 PNEUMONIA = "PNEUMONIA"
 SUBTYPE_NONE = "none"
+# What mostly causes a pattern. In people it is a tendency, here it is a rule.
+SUBTYPE_OF = {LOBAR: "bacteria", BRONCHOPNEUMONIA: "bacteria", INTERSTITIAL: "virus"}
 VIEWS = ("PA", "AP")
 SEXES = ("M", "F")
 
@@ -33,11 +41,16 @@ class Patient:
 
     patient_id: str
     label: str
-    subtype: str
+    pattern: str  # of the lesion; of the one that is not drawn, if the patient is well
     site: Site
     sex: str
     age_years: int
     habitus: Habitus
+
+    @property
+    def subtype(self) -> str:
+        """What caused the pneumonia."""
+        return SUBTYPE_OF[self.pattern] if self.label == PNEUMONIA else SUBTYPE_NONE
 
 
 @dataclass(frozen=True)
@@ -71,11 +84,9 @@ def draw_patient(seed: Seed, label: str | None = None, patient_id: str = "phanto
     age_years = int(rng.integers(1, 95))
     site = SITES[rng.integers(len(SITES))]
     habitus = draw_habitus(rng, sex, age_years)
-    disease = SUBTYPES[rng.integers(len(SUBTYPES))]
+    pattern = PATTERNS[rng.integers(len(PATTERNS))]
     drawn_label = (NORMAL, PNEUMONIA)[rng.integers(2)]
-    label = label or drawn_label
-    subtype = disease if label == PNEUMONIA else SUBTYPE_NONE
-    return Patient(patient_id, label, subtype, site, sex, age_years, habitus)
+    return Patient(patient_id, label or drawn_label, pattern, site, sex, age_years, habitus)
 
 
 def draw_phantom(seed: Seed, size_px: int = 256, patient: Patient | None = None) -> Phantom:
@@ -97,7 +108,7 @@ def draw_phantom(seed: Seed, size_px: int = 256, patient: Patient | None = None)
     chest = draw_chest(anatomy_rng, grid, patient.habitus, view)
     attenuation, mask = chest.attenuation, np.zeros(grid.shape, np.bool_)
     if patient.label == PNEUMONIA:
-        lesion = draw_lesion(lesion_rng, chest, patient.subtype)
+        lesion = draw_lesion(lesion_rng, chest, patient.pattern)
         attenuation, mask = attenuation + lesion.attenuation, lesion.mask
     return Phantom(
         pixels=expose(film_rng, attenuation, patient.site),

@@ -111,7 +111,9 @@ class TestPushed:
     def test_terminal_shows_components_and_epochs_but_no_library(self, pushed: LocalRun) -> None:
         for component in COMPONENTS:
             assert len(re.findall(rf"^  {component} +\d+\.\d s$", pushed.terminal, re.M)) == 1
-        assert re.search(r"epoch 2/2  loss \d\.\d+  val_log_loss \d\.\d+  val_auc ", pushed.terminal)
+        assert re.search(
+            r"epoch 2/2  loss \d\.\d+  val_log_loss \d\.\d+  val_auc ", pushed.terminal
+        )
         assert not re.search("Traceback|WARNING|INFO|absl|cuda", pushed.terminal)
         assert "Component Trainer is running." in pushed.log
 

@@ -189,7 +189,7 @@ def test_subtypes_are_shown_where_the_model_tells_them_apart() -> None:
 
 def test_wall_time_tells_whole_runs_from_those_with_a_cache() -> None:
     records = [
-        record(0, 0.9, seconds=600.0),
+        record(0, 0.9, seconds=600.0, cached=["ImportSchemaGen"]),
         record(1, 0.9, seconds=240.0, cached=["Transform"]),
         record(2, 0.9, seconds=360.0, cached=["Transform"]),
         record(3, 0.9, seconds=None),
@@ -368,6 +368,8 @@ def test_another_site_is_scored_without_training_anew(
     assert len(calls()) == 1
     assert scored == ["adults", "adults"]
     assert metric_of(one, "adults", "auc") == 0.7
+    (one,) = bench(films).measure(STANDARD, [0])
+    assert one.external == {}
 
 
 class Brightness(tf.Module):

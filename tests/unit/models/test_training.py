@@ -133,36 +133,35 @@ class TestLoss:
 
 
 class TestWeightAverage:
-    @pytest.fixture(scope="class", name="backed_up")
-    def fit(
+    def test_the_kept_weights_are_the_average(
         self,
         films: tuple[TransformedFilms, TransformedFilms],
-        tmp_path_factory: pytest.TempPathFactory,
-    ) -> tuple[keras.Model, np.ndarray, np.ndarray]:
-        """One epoch of one step: the network, its weights before and after the step."""
-        folder = tmp_path_factory.mktemp("average")
-        settings = make_settings(epochs=1, max_steps_per_epoch=1, weight_average=0.75)
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        settings = make_settings(epochs=1, max_steps_per_epoch=3, weight_average=0.75)
         keras.utils.set_random_seed(0)
         network = build_network(SIZE_PX, settings.network)
-        before = network.get_layer(LOGITS).get_weights()[0]
         after: list[np.ndarray] = []
 
         class Look(keras.callbacks.BackupAndRestore):
-            def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
                 after.append(self.model.get_layer(LOGITS).get_weights()[0])
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(keras.callbacks, "BackupAndRestore", Look)
-            training.fit(network, *films, settings, str(folder / "checkpoints"), str(folder))
-        return network, before, after[0]
+            def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+                np.testing.assert_array_equal(
+                    self.model.get_layer(LOGITS).get_weights()[0], after[-1]
+                )
 
-    def test_the_kept_weights_are_the_average(
-        self, backed_up: tuple[keras.Model, np.ndarray, np.ndarray]
-    ) -> None:
-        network, before, after = backed_up
-        assert np.abs(after - before).max() > 1e-4
+        monkeypatch.setattr(keras.callbacks, "BackupAndRestore", Look)
+        training.fit(network, *films, settings, str(tmp_path / "checkpoints"), str(tmp_path))
+        average = after[0]  # Keras begins with the first step
+        for weights in after[1:]:
+            average = 0.75 * average + 0.25 * weights
         kept = network.get_layer(LOGITS).get_weights()[0]
-        np.testing.assert_allclose(kept, 0.75 * before + 0.25 * after, atol=1e-6)
+        np.testing.assert_allclose(kept, average, atol=1e-6)
+        assert len(after) == 3
+        assert np.abs(kept - after[-1]).max() > 1e-4
 
 
 class TestFrozenEpochs:

@@ -16,8 +16,8 @@ from components.auditor.intervals import (
     percentile_interval,
     weighted_auc,
     weighted_metrics,
-    wilson_lower_bound,
 )
+from components.auditor.score_intervals import auc_interval
 
 
 def draw_scores(films: int = 120, seed: int = 1, decimals: int = 2) -> Scores:
@@ -141,31 +141,28 @@ class TestEstimate:
         normal = estimate(scores.where(scores.labels == 0), 200)
         assert set(METRICS) - set(normal.intervals) == {"auc", "recall"}
         assert np.isnan(normal.lower_bound("recall"))
-        assert (normal.positives, normal.positive_patients) == (0, 0)
+        assert normal.positives == 0
 
     def test_patients_are_counted(self) -> None:
         patients = np.array(["a", "a", "b", "c"])
         scores = Scores(patients, np.array([1, 1, 0, 1]), np.full(4, 0.5), np.ones(4, int))
         found = estimate(scores, 100)
         assert (found.films, found.patients) == (4, 3)
-        assert (found.positives, found.positive_patients) == (3, 2)
+        assert found.positives == 3
 
-    def test_a_perfect_recall_is_bounded_by_wilson(self) -> None:
+    def test_perfect_scores_are_as_sure_as_there_are_patients(self) -> None:
         scores = draw_scores()
         perfect = estimate(Scores(scores.patients, scores.labels, scores.labels, scores.labels), 99)
-        assert perfect.intervals["recall"] == (1.0, 1.0)
-        expected = stats.binomtest(60, 60).proportion_ci(method="wilson").low
-        assert perfect.lower_bound("recall") == pytest.approx(expected)
-        assert perfect.lower_bound("auc") == 1.0
+        count = len(set(scores.patients[scores.labels == 1]))
+        expected = stats.binomtest(count, count).proportion_ci(method="wilson").low
+        assert perfect.intervals["recall"] == pytest.approx((expected, 1.0))
+        of_normal = len(set(scores.patients[scores.labels == 0]))
+        assert perfect.intervals["auc"] == auc_interval(1.0, count, of_normal)
+        assert perfect.lower_bound("auc") < 0.99
+        assert perfect.intervals["brier_score"] == (0.0, 0.0)
 
     def test_clustered_films_are_bounded_by_the_bootstrap(self) -> None:
         patients = np.repeat([f"p{number}" for number in range(40)], 20)
         found = np.repeat(np.arange(40) % 2, 20)
         one = estimate(Scores(patients, np.ones(800, int), found.astype(float), found), 500)
         assert one.lower_bound("recall") < stats.binomtest(400, 800).proportion_ci().low - 0.05
-
-
-@pytest.mark.parametrize(("successes", "trials"), [(0, 5), (7, 9), (500, 1000)])
-def test_wilson_agrees_with_scipy(successes: int, trials: int) -> None:
-    expected = stats.binomtest(successes, trials).proportion_ci(method="wilson").low
-    assert wilson_lower_bound(successes / trials, trials) == pytest.approx(expected, abs=1e-6)

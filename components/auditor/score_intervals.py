@@ -1,0 +1,58 @@
+"""Intervals that need no draws, for scores that are perfect.
+
+All draws of films without an error are without an error, so a bootstrap says nothing
+about them. These intervals depend on the number of patients instead.
+"""
+
+from __future__ import annotations
+
+import math
+
+from scipy.optimize import brentq
+from scipy.stats import binomtest, norm
+
+CONFIDENCE = 0.95
+
+
+def auc_interval(auc: float, positives: int, negatives: int) -> tuple[float, float]:
+    """Returns the 95 % interval of a ROC AUC.
+
+    The bounds are the values from which the measured one lies 1.96 standard errors away,
+    each with its own standard error (score method: Newcombe, Confidence intervals for an
+    effect size measure based on the Mann-Whitney statistic, 2006; standard error: Hanley
+    and McNeil, Radiology 143, 1982). So a perfect AUC on few patients has a wide interval.
+
+    Args:
+        auc: In [0, 1].
+        positives: Patients with pneumonia, at least 1.
+        negatives: Patients without, at least 1.
+
+    Returns:
+        Lower and upper bound, within [0, 1].
+    """
+    quantile = float(norm.ppf((1 + CONFIDENCE) / 2))
+
+    def beyond(bound: float) -> float:
+        return abs(auc - bound) - quantile * _auc_standard_error(bound, positives, negatives)
+
+    step = 1e-9  # the measured value itself solves the equation where it is 0 or 1
+    low = brentq(beyond, 0.0, auc - step) if auc > step else 0.0
+    high = brentq(beyond, auc + step, 1.0) if auc < 1 - step else 1.0
+    return float(low), float(high)
+
+
+def _auc_standard_error(auc: float, positives: int, negatives: int) -> float:
+    both_positive = auc / (2 - auc)
+    both_negative = 2 * auc**2 / (1 + auc)
+    variance = (
+        auc * (1 - auc)
+        + (positives - 1) * (both_positive - auc**2)
+        + (negatives - 1) * (both_negative - auc**2)
+    ) / (positives * negatives)
+    return math.sqrt(max(variance, 0.0))
+
+
+def proportion_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Returns Wilson's 95 % interval of a proportion; `trials` is at least 1."""
+    interval = binomtest(successes, trials).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)

@@ -1,0 +1,47 @@
+"""Score intervals: coverage by simulation, textbook formulas for many films."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from components.auditor.score_intervals import auc_interval, proportion_interval
+
+
+def test_auc_interval_covers_as_often_as_it_says() -> None:
+    random = np.random.default_rng(1)
+    truth = stats.norm.cdf(1.0 / np.sqrt(2))
+    covered = 0
+    for _ in range(300):
+        positives, negatives = random.normal(1.0, 1, 60), random.normal(0.0, 1, 40)
+        auc = stats.mannwhitneyu(positives, negatives).statistic / (60 * 40)
+        low, high = auc_interval(auc, 60, 40)
+        covered += low <= truth <= high
+    assert 0.9 <= covered / 300 <= 1.0
+
+
+def test_proportion_interval_is_wilsons() -> None:
+    z, n, p = 1.959964, 50, 45 / 50
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    assert proportion_interval(45, 50) == pytest.approx((centre - half, centre + half), abs=1e-6)
+
+
+def test_auc_interval_of_a_perfect_score_depends_on_the_films() -> None:
+    few, many = auc_interval(1.0, 4, 2), auc_interval(1.0, 400, 200)
+    assert few[1] == many[1] == 1.0
+    assert few[0] < 0.6 < 0.97 < many[0]
+    mirrored = auc_interval(0.0, 2, 4)
+    assert mirrored[0] == 0.0
+    assert mirrored[1] == pytest.approx(1 - few[0], abs=0.02)
+
+
+def test_auc_interval_nears_hanley_and_mcneil_on_many_films() -> None:
+    auc, positives, negatives = 0.8, 5000, 5000
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
+    half = 1.959964 * np.sqrt(variance / (positives * negatives))
+    assert auc_interval(auc, positives, negatives) == pytest.approx(
+        (auc - half, auc + half), abs=2e-4
+    )
