@@ -41,6 +41,7 @@ FIXED_SETTINGS = (
     "preprocessing.normalisation=unit",
     "network.weights=none",
     "network.frozen_epochs=0",
+    "network.flip_average=false",
     "tuner.enabled=false",
     "evaluation.shift_audit=false",
     "evaluation.shortcut_audit=false",

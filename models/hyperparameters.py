@@ -25,7 +25,7 @@ class Settings(BaseModel):
 class Preprocessing(Settings):
     """The Transform graph: size, contrast, normalisation."""
 
-    image_size_px: int = Field(224, ge=32, le=1024, description="height and width after resizing")
+    image_size_px: int = Field(160, ge=32, le=1024, description="height and width after resizing")
     border_crop: float = Field(
         0.0, ge=0, le=0.2, description="share cut off each side, where collimators and markers are"
     )
@@ -63,6 +63,9 @@ class Network(Settings):
     squeeze_excite: bool = Field(False, description="weigh the channels of a block by the film")
     dense_units: int = Field(64, ge=4, le=1024, description="units of the dense layer")
     dropout: float = Field(0.3, ge=0, le=0.9, description="dropout before the last layer")
+    flip_average: bool = Field(
+        True, description="answer with the mean logit of a film and its mirror image"
+    )
 
 
 class Augmentation(Settings):
@@ -80,18 +83,18 @@ class Augmentation(Settings):
     contrast: float = Field(0.0, ge=0, le=0.5, description="logarithm of the contrast factor")
     gamma: float = Field(0.0, ge=0, le=0.7, description="logarithm of the exponent")
     sharpness: float = Field(
-        0.0, ge=0, le=1, description="blur to sharpening, as a share of the local difference"
+        0.3, ge=0, le=1, description="blur to sharpening, as a share of the local difference"
     )
     noise_stddev: float = Field(0.02, ge=0, le=0.1, description="Gaussian noise, of 1")
     erase: float = Field(
-        0.0, ge=0, le=0.3, description="longest side of two rectangles greyed out, of the image"
+        0.2, ge=0, le=0.3, description="longest side of two rectangles greyed out, of the image"
     )
 
 
 class Train(Settings):
     """Optimisation."""
 
-    epochs: int = Field(12, ge=1, le=1000, description="passes over the training films at most")
+    epochs: int = Field(20, ge=1, le=1000, description="passes over the training films at most")
     batch_size: int = Field(32, ge=1, le=1024, description="films in a step")
     max_steps_per_epoch: int = Field(0, ge=0, description="shortens an epoch; 0 is no limit")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's first learning rate")
@@ -99,17 +102,17 @@ class Train(Settings):
         "cosine", description="course of the learning rate over all epochs"
     )
     early_stopping_patience: int = Field(
-        5, ge=1, description="epochs without a better evaluation AUC before training stops"
+        8, ge=1, description="epochs without a better evaluation log-loss before training stops"
     )
     weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW's decoupled weight decay")
     label_smoothing: float = Field(
         0.0, ge=0, le=0.3, description="share of each label spread evenly over the classes"
     )
     mixup: float = Field(
-        0.0, ge=0, le=1, description="alpha of the Beta law that films are mixed by; 0 is off"
+        0.2, ge=0, le=1, description="alpha of the Beta law that films are mixed by; 0 is off"
     )
     weight_average: float = Field(
-        0.0, ge=0, lt=1, description="momentum of the average of weights; 0 is off"
+        0.99, ge=0, lt=1, description="momentum of the average of weights; 0 is off"
     )
     imbalance: Literal["none", "class_weights", "oversample", "undersample", "focal"] = Field(
         "class_weights", description="what makes up for the rarer class"

@@ -53,18 +53,27 @@ def build_network(image_size_px: int, settings: Network, task: Task = "binary") 
     return network
 
 
-def activations_and_logits(network: keras.Model) -> keras.Model:
+def activations_and_logits(network: keras.Model, flip_average: bool = False) -> keras.Model:
     """Returns the network cut open for explanations and calibration.
 
     Args:
         network: A model of `build_network`.
+        flip_average: Whether the logits are the mean over a film and its mirror image.
 
     Returns:
         Model with the same input whose outputs are the last convolution's activations
-        `[batch, rows, columns, channels]` and the logits, `[batch, 1]` or `[batch, 3]`.
+        `[batch, rows, columns, channels]` of the film as it is, and the logits, `[batch, 1]`
+        or `[batch, 3]`.
     """
     outputs = [network.get_layer(LAST_CONVOLUTION).output, network.get_layer(LOGITS).output]
-    return keras.Model(network.input, outputs, name="activations_and_logits")
+    cut_open = keras.Model(network.input, outputs, name="activations_and_logits")
+    if not flip_average:
+        return cut_open
+    activations, logits = cut_open(network.input)
+    _, mirrored = cut_open(keras.ops.flip(network.input, axis=2))
+    return keras.Model(
+        network.input, [activations, (logits + mirrored) / 2], name="averaged_over_flip"
+    )
 
 
 def set_backbone_trainable(network: keras.Model, trainable: bool) -> None:

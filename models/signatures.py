@@ -17,7 +17,7 @@ import tensorflow_transform as tft
 from models import features
 from models.calibration import Calibration, OperatingPoint
 from models.grad_cam import grad_cam, overlay
-from models.hyperparameters import Preprocessing
+from models.hyperparameters import Hyperparameters
 from models.network import activations_and_logits, class_probabilities, pneumonia_logit
 from models.preprocessing import standardise, unpack_images
 from models.warmup import write_warmup_requests
@@ -38,7 +38,7 @@ class ServedModel(tf.Module):
         self,
         network: keras.Model,
         transform: tft.TFTransformOutput,
-        preprocessing: Preprocessing,
+        settings: Hyperparameters,
         calibration: Calibration,
         operating_point: OperatingPoint,
     ):
@@ -47,18 +47,17 @@ class ServedModel(tf.Module):
         Args:
             network: Trained model of `models.network.build_network`.
             transform: Output of the Transform component.
-            preprocessing: Size and normalisation.
+            settings: What it was trained with.
             calibration: From logit to probability.
             operating_point: From probability to label.
         """
         super().__init__()
-        self._network = activations_and_logits(network)
+        self._network = activations_and_logits(network, settings.network.flip_average)
         # TensorFlow saves only the variables that a module names.
         self.network_variables = [variable.value for variable in self._network.variables]
         self.transform_layer = transform.transform_features_layer()
-        self._preprocessing = preprocessing
-        columns = network.output_shape[-1]
-        self.classes = features.LABELS if columns == 1 else features.SUBTYPES
+        self._preprocessing = settings.preprocessing
+        self.classes = features.classes_of(settings.task)
         self._calibration = calibration
         self._operating_point = operating_point
 

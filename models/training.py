@@ -75,7 +75,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         fit(network, train, evaluation, settings, checkpoints, fn_args.model_run_dir)
 
     calibration, operating_point = calibrate(network, evaluation, settings)
-    served = ServedModel(network, transform, settings.preprocessing, calibration, operating_point)
+    served = ServedModel(network, transform, settings, calibration, operating_point)
     save_served_model(served, fn_args.serving_model_dir)
     _keep_record(network, settings, calibration, operating_point, fn_args.model_run_dir)
     tf.io.gfile.rmtree(checkpoints)
@@ -266,7 +266,7 @@ def score(
     network: keras.Model, films: TransformedFilms, settings: Hyperparameters
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the pneumonia logit and the label, 0 or 1, of each film: `[films]` float32."""
-    cut_open = activations_and_logits(network)
+    cut_open = activations_and_logits(network, settings.network.flip_average)
     scored = [
         (pneumonia_logit(cut_open(images, training=False)[1]), is_pneumonia(targets))
         for images, targets in evaluation_batches(films, settings)

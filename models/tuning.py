@@ -108,7 +108,7 @@ def propose(settings: Hyperparameters, hp: kt.HyperParameters) -> Hyperparameter
         The settings of a trial.
     """
     network, train = settings.network, settings.train
-    widths = sorted({max(4, network.width // 2), network.width, min(128, network.width * 2)})
+    widths = sorted({max(4, network.width // 2), network.width, min(128, network.width * 3 // 2)})
     rate, decay = train.learning_rate, train.weight_decay
     proposed = {
         "train.learning_rate": hp.Float(
@@ -118,8 +118,8 @@ def propose(settings: Hyperparameters, hp: kt.HyperParameters) -> Hyperparameter
         "train.label_smoothing": hp.Float(
             "train.label_smoothing", 0.0, 0.2, default=min(0.2, train.label_smoothing)
         ),
+        "train.mixup": hp.Float("train.mixup", 0.0, max(0.4, train.mixup), default=train.mixup),
         "network.width": hp.Choice("network.width", widths, default=network.width),
-        "network.block": hp.Choice("network.block", ["plain", "residual"], default=network.block),
         "network.dropout": hp.Float("network.dropout", 0.0, 0.6, default=min(0.6, network.dropout)),
         "augmentation.strength": hp.Float(
             "augmentation.strength", 0.0, 1.0, default=settings.augmentation.strength

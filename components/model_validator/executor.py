@@ -95,7 +95,8 @@ def training_path_probabilities(
     transformed = transform.transform_features_layer()(raw)
     pixels = unpack_images(transformed, settings.preprocessing.image_size_px)
     images = standardise(pixels, transformed, settings.preprocessing.normalisation)
-    _, logits = activations_and_logits(network)(images, training=False)
+    cut_open = activations_and_logits(network, settings.network.flip_average)
+    _, logits = cut_open(images, training=False)
     return Calibration(**record["calibration"]).probabilities(pneumonia_logit(logits).numpy()[:, 0])
 
 

@@ -35,6 +35,19 @@ def test_probability_is_the_sigmoid_of_the_logit() -> None:
     np.testing.assert_allclose(network.predict_on_batch(films(5, 64)), expit(logit), rtol=1e-5)
 
 
+def test_a_film_and_its_mirror_image_can_share_an_answer() -> None:
+    network = build_network(64, Network(width=4, depth=3, dense_units=8))
+    images = films(5, 64)
+    plain = activations_and_logits(network)
+    activations, logits = plain.predict_on_batch(images)
+    mirrored = plain.predict_on_batch(images[:, :, ::-1])[1]
+    assert np.abs(logits - mirrored).max() > 1e-4
+    averaged = activations_and_logits(network, flip_average=True)
+    same_activations, mean = averaged.predict_on_batch(images)
+    np.testing.assert_allclose(mean, (logits + mirrored) / 2, atol=1e-6)
+    np.testing.assert_allclose(same_activations, activations, atol=1e-6)
+
+
 def test_subtypes_are_the_softmax_of_three_logits() -> None:
     network = build_network(32, Network(width=4, depth=2, dense_units=8), "subtype")
     _, logits = activations_and_logits(network).predict_on_batch(films(5, 32))

@@ -17,7 +17,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from models import features
 from models.calibration import Calibration, OperatingPoint
 from models.grad_cam import grad_cam
-from models.hyperparameters import Network, Preprocessing
+from models.hyperparameters import Hyperparameters
 from models.network import activations_and_logits, build_network
 from models.preprocessing import standardise, unpack_images
 from models.signatures import OPERATING_POINT_FILE, ServedModel
@@ -62,7 +62,7 @@ def prepare_on_the_training_path(pushed: LocalRun, examples: list[bytes]) -> tf.
 def load_keras_file(pushed: LocalRun) -> keras.Model:
     """The Keras file, cut open."""
     file = pushed.uri("Trainer", "model_run") / "model.keras"
-    return activations_and_logits(keras.saving.load_model(file, compile=False))
+    return activations_and_logits(keras.saving.load_model(file, compile=False), flip_average=True)
 
 
 def ask(served: Any, signature: str, batch: list[bytes]) -> Answer:
@@ -159,7 +159,7 @@ class TestPrediction:
         model = ServedModel(
             keras.saving.load_model(pushed.uri("Trainer", "model_run") / "model.keras"),
             tft.TFTransformOutput(str(pushed.uri("Transform", "transform_graph"))),
-            Preprocessing(image_size_px=SIZE_PX),
+            Hyperparameters.model_validate(record["hyperparameters"]),
             Calibration(**record["calibration"]),
             OperatingPoint(middle, 0.9, 0.9, 0.9),
         )
@@ -172,10 +172,14 @@ class TestPrediction:
         self, pushed: LocalRun, images: list[bytes], prepared: tf.Tensor, normalisation: str
     ) -> None:
         keras.utils.set_random_seed(0)
-        network = build_network(SIZE_PX, Network(width=4, depth=3), "subtype")
-        settings = Preprocessing.model_validate(
-            {"image_size_px": SIZE_PX, "normalisation": normalisation}
+        settings = Hyperparameters.model_validate(
+            {
+                "task": "subtype",
+                "preprocessing": {"image_size_px": SIZE_PX, "normalisation": normalisation},
+                "network": {"width": 4, "depth": 3, "flip_average": False},
+            }
         )
+        network = build_network(SIZE_PX, settings.network, settings.task)
         model = ServedModel(
             network,
             tft.TFTransformOutput(str(pushed.uri("Transform", "transform_graph"))),

@@ -19,8 +19,8 @@ from pipeline.pipeline import SHIPPED_FOLDER
 from tests.support import LocalRun
 
 SEARCHED = {
-    "train.learning_rate", "train.weight_decay", "train.label_smoothing", "network.width",
-    "network.block", "network.dropout", "augmentation.strength", "augmentation.erase",
+    "train.learning_rate", "train.weight_decay", "train.label_smoothing", "train.mixup",
+    "network.width", "network.dropout", "augmentation.strength", "augmentation.erase",
 }  # fmt: skip
 
 EXTREMES = [
