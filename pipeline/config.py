@@ -132,7 +132,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "demo": {
         "preprocessing": {"image_size_px": 96},
         "network": {"width": 12, "depth": 4, "dense_units": 32},
-        "train": {"epochs": 14, "batch_size": 32, "learning_rate": 2e-3},
+        "augmentation": {"erase": 0},
+        "train": {
+            "epochs": 14,
+            "batch_size": 32,
+            "learning_rate": 2e-3,
+            "mixup": 0,
+            "weight_average": 0.9,
+        },
         "tuner": {"enabled": True, "trials": 2, "epochs": 3},
         "evaluation": {"min_auc": 0.9, "min_recall": 0.7, "min_slice_positives": 15},
     },

@@ -18,7 +18,7 @@ def test_layers_are_laid_over_each_other(tmp_path: Path) -> None:
     assert config.train.batch_size == 16
     assert config.network.dropout == 0.25
     assert config.preprocessing.image_size_px == PRESETS["demo"]["preprocessing"]["image_size_px"]
-    assert config.augmentation == PipelineConfig().augmentation
+    assert config.beam == PipelineConfig().beam
 
 
 def test_what_the_user_names_is_kept_from_an_import(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_json_survives_a_round_trip() -> None:
         ("train=3", ["train is a group of settings", "epochs, batch_size"]),
         ("beam.extra_args=--a", ["beam.extra_args is a list", "--set 'beam.extra_args=[--a]'"]),
         ("data.patient_pattern=(", ["data.patient_pattern", "no regular expression"]),
-        ("network.depth=7", ["network.depth 7 needs", "at least 256, not 224"]),
+        ("network.depth=7", ["network.depth 7 needs", "at least 256, not 160"]),
     ],
 )
 def test_what_is_not_allowed_is_named(override: str, words: list[str]) -> None:
