@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.hyperparameters import Settings
 
@@ -44,7 +44,7 @@ class AuditSettings(Settings):
     shortcut_audit: bool = Field(
         True, description="train controls that see no lungs and compare them with the model"
     )
-    control_epochs: int = Field(4, ge=1, le=1000, description="epochs of a control")
+    control_epochs: int = Field(6, ge=1, le=1000, description="epochs of a control")
     min_shortcut_margin: float = Field(
         0, ge=0, le=1, description="AUC that the model has to be above every control; 0 is off"
     )
@@ -53,3 +53,16 @@ class AuditSettings(Settings):
     )
     min_external_auc: float = Field(0, ge=0, le=1, description="floor of the AUC there")
     min_external_recall: float = Field(0, ge=0, le=1, description="floor of the recall there")
+
+    @model_validator(mode="after")
+    def _floors_are_looked_at(self) -> AuditSettings:
+        audits = {
+            "shift_audit": ("min_shift_auc", "min_shift_recall"),
+            "shortcut_audit": ("min_shortcut_margin",),
+            "external_data_root": ("min_external_auc", "min_external_recall"),
+        }
+        for audit, floors in audits.items():
+            for floor in floors:
+                if getattr(self, floor) and not getattr(self, audit):
+                    raise ValueError(f"{floor} needs {audit}, or nothing would be held against it")
+        return self

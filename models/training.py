@@ -43,7 +43,7 @@ _LOG = logging.getLogger(__name__)
 # Keys of custom_config.
 HYPERPARAMETERS = "hyperparameters"  # JSON of models.hyperparameters.Hyperparameters
 KEEP = "keep"  # names of settings that imported hyperparameters leave alone
-IMPORTED = "imported"  # digest of imported hyperparameters
+IMPORTED = "imported"  # digest of imported hyperparameters and weights
 CHECKPOINT_ROOT = "checkpoint_root"  # folder that survives an interrupted run
 
 MONITORED = "val_log_loss"  # an AUC of nearly 1 does not tell two epochs apart
@@ -159,6 +159,7 @@ def fit(
         set_backbone_trainable(network, first >= frozen)
         steps = training_steps(train, settings)
         compile_network(network, settings.task, settings.train, last - first, steps)
+        network._initial_epoch = None  # Keras remembers where it resumed the phase before
         network.fit(
             training_batches(train, settings),
             validation_data=evaluation_batches(evaluation, settings),
@@ -302,6 +303,7 @@ def _checkpoint_folder(fn_args: tfx.components.FnArgs, settings: Hyperparameters
     identity = [
         settings.model_dump_json(),
         fn_args.custom_config[SOURCE_FINGERPRINT],
+        fn_args.custom_config[IMPORTED],
         fn_args.transform_output,
         *fn_args.train_files,
     ]

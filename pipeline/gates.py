@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,8 +62,13 @@ def read_verdicts(
         for verdict in (*_floors(slices, gates), *_changes(slices, gates))
         if (verdict.slice, verdict.metric) not in failed
     ]
-    audited = [Verdict(**gate) for gate in audit.get("gates", [])]
+    audited = [_audited(gate) for gate in audit.get("gates", [])]
     return sorted([*failures, *passed, *audited], key=lambda verdict: verdict.passed)
+
+
+def _audited(gate: Mapping[str, Any]) -> Verdict:
+    value = math.nan if gate["value"] is None else gate["value"]
+    return Verdict(**{**gate, "value": value})
 
 
 def _failures(result: tfma.proto.validation_result_pb2.ValidationResult) -> Iterator[Verdict]:

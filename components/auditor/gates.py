@@ -94,14 +94,17 @@ def _external_gates(settings: AuditSettings, external: ExternalSite | None) -> I
 
 
 def _control_gates(settings: AuditSettings, controls: Sequence[Control]) -> Iterator[Gate]:
-    """Yields a gate on the margin above the best control."""
+    """Yields a gate on the smallest margin above a control."""
     if not controls:
         return
-    best = max(controls, key=lambda control: control.auc)
     by_bound = settings.gate_on == "lower_bound"
-    margin = best.margin_interval[0] if by_bound else best.margin
-    name = f"control={best.name}"
-    yield from _gate(name, _named("AUC margin", settings), margin, settings.min_shortcut_margin)
+    margins = {
+        control.name: control.margin_interval[0] if by_bound else control.margin
+        for control in controls
+    }
+    name = min(margins, key=lambda control: margins[control])
+    metric, floor = _named("AUC margin", settings), settings.min_shortcut_margin
+    yield from _gate(f"control={name}", metric, margins[name], floor)
 
 
 def _floor(

@@ -38,6 +38,7 @@ from models.imbalance import class_weights
 from models.input_pipeline import TransformedFilms
 from models.network import build_network
 from models.preprocessing import unpack_images
+from models.training import compile_network
 
 _LOG = logging.getLogger(__name__)
 
@@ -149,9 +150,8 @@ def train_control(
     depth = min(settings.network.depth, side_px.bit_length() - 2)
     shape = {"backbone": "cnn", "weights": "none", "depth": depth}
     network = build_network(side_px, settings.network.model_copy(update=shape), "binary")
-    network.compile(
-        keras.optimizers.Adam(settings.train.learning_rate), keras.losses.BinaryCrossentropy()
-    )
+    steps = -(-len(films) // settings.train.batch_size)
+    compile_network(network, "binary", settings.train, epochs, steps)
     pairs = tf.data.Dataset.from_tensor_slices((films, labels.astype(np.float32)[:, None]))
     shuffled = pairs.shuffle(len(films), seed=settings.train.seed).batch(settings.train.batch_size)
     network.fit(

@@ -57,6 +57,7 @@ def arguments(tuned: dict[str, Any] | None = None, **changes: Any) -> Any:
             training.HYPERPARAMETERS: make_settings().model_dump_json(),
             training.CHECKPOINT_ROOT: "checkpoints",
             training.SOURCE_FINGERPRINT: "code",
+            training.IMPORTED: "nothing",
             training.KEEP: [],
         },
     }
@@ -270,9 +271,10 @@ class TestCheckpoints:
             folder(transform_output="transform/2"),
             folder(train_files=["train-1"]),
             folder(custom_config=other_code),
+            folder(custom_config={**arguments().custom_config, training.IMPORTED: "weights"}),
             training._checkpoint_folder(arguments(), make_settings(seed=1)),
         }
-        assert len(others) == 4
+        assert len(others) == 5
         assert same not in others
 
     @pytest.mark.parametrize(

@@ -44,7 +44,8 @@ SITE = ExternalSite("there", 0, reached(0.88, 0.9))
 
 
 def gates(**settings: Any) -> dict[tuple[str, str], Gate]:
-    found = judge(AuditSettings(**settings), SLICES, SHIFTS, SITE, CONTROLS)
+    told = AuditSettings(external_data_root="there", **settings)
+    found = judge(told, SLICES, SHIFTS, SITE, CONTROLS)
     return {(gate.slice, gate.metric): gate for gate in found}
 
 
@@ -98,7 +99,7 @@ def test_every_floor_holds_for_lower_bounds_where_asked() -> None:
 
 
 def test_what_is_not_defined_fails() -> None:
-    settings = AuditSettings(min_external_recall=0.5)
+    settings = AuditSettings(min_external_recall=0.5, external_data_root="there")
     site = ExternalSite("there", 0, reached(math.nan, math.nan))
     (gate,) = judge(settings, SLICES, [], site, [])
     assert not gate.passed
