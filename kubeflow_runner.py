@@ -59,6 +59,10 @@ def _check(flags: argparse.Namespace, config: PipelineConfig) -> None:
     _check_remote("--data-root", flags.data_root)
     if config.tuner.hyperparameters not in ("", SHIPPED_HYPERPARAMETERS):
         _check_remote("tuner.hyperparameters", config.tuner.hyperparameters)
+    if config.evaluation.external_data_root:
+        _check_remote("evaluation.external_data_root", config.evaluation.external_data_root)
+    if config.network.weights not in ("none", "imagenet"):
+        _check_remote("network.weights", config.network.weights)
     if not flags.image.strip():
         raise ConfigError("--image is empty; name the image that was built from the Dockerfile")
     if importlib.util.find_spec("kfp") is None:

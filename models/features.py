@@ -66,6 +66,9 @@ AGE_BAND = "age_band"  # bytes: one of AGE_BANDS
 AGE_BANDS = ("0-4", "5-17", "18-39", "40-64", "65+", UNKNOWN)
 AGE_BAND_STARTS_YEARS = (5, 18, 40, 65)  # first age of every band but the first
 
+# Dimensions that metrics are sliced by, beside all films.
+SLICES = (SUBTYPE, VIEW, SEX, AGE_BAND, SITE)
+
 # Signatures of the served model and the names of their inputs and outputs.
 SERVING_DEFAULT = "serving_default"
 PREDICT_IMAGES = "predict_images"

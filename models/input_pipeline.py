@@ -157,8 +157,8 @@ def mix(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Mixes each film of a batch with another one (Zhang et al., mixup, ICLR 2018).
 
-    Target and weight of a mixed film are such that its loss is the mixture of the two
-    weighted losses.
+    Target and weight of a mixed film are such that its cross-entropy is the mixture of the
+    two weighted ones; under the focal loss it is nearly so.
 
     Args:
         images: `[batch, height, width, 1]` float32.

@@ -140,6 +140,9 @@ def fit(
 ) -> None:
     """Trains to the best weights, going on from where an interrupted call stopped.
 
+    What was learned, the learning rate and the best weights so far go on; the order of the
+    films, their augmentation and the count of patience begin anew.
+
     With `network.frozen_epochs` the layers after the backbone learn alone at first, then
     all of them; the learning rate begins anew.
 

@@ -12,9 +12,6 @@ from components.evaluation.gate_metrics import GatedRecall
 from models import features
 from pipeline.config import Evaluation
 
-# Dimensions that a report is sliced by, beside the overall slice.
-SLICES = (features.SUBTYPE, features.VIEW, features.SEX, features.AGE_BAND, features.SITE)
-
 GATED_RECALL = "gated_recall"
 
 
@@ -46,7 +43,7 @@ def make_eval_config(gates: Evaluation, source_fingerprint: str = "") -> tfma.Ev
         ],
         slicing_specs=[
             tfma.SlicingSpec(),
-            *(tfma.SlicingSpec(feature_keys=[feature]) for feature in SLICES),
+            *(tfma.SlicingSpec(feature_keys=[feature]) for feature in features.SLICES),
         ],
         metrics_specs=[_probability_metrics(gates), _decision_metrics(gates, source_fingerprint)],
     )
@@ -78,7 +75,7 @@ def _decision_metrics(gates: Evaluation, source_fingerprint: str) -> tfma.Metric
         slicing_specs=[tfma.SlicingSpec()], threshold=recall_gate
     )
     slices = tfma.PerSliceMetricThreshold(
-        slicing_specs=[tfma.SlicingSpec(feature_keys=[key]) for key in SLICES],
+        slicing_specs=[tfma.SlicingSpec(feature_keys=[key]) for key in features.SLICES],
         threshold=recall_gate,
     )
     gated_recall = _metric(

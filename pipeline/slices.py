@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import tensorflow_model_analysis as tfma
 
-from pipeline.evaluation import SLICES
+from models.features import SLICES
 
 OVERALL = "overall"
 CHANGE = "_change"  # ends the name of a difference to the last blessed model

@@ -14,8 +14,6 @@ import tensorflow as tf
 from components.auditor.intervals import Scores
 from models import features
 
-# Dimensions that intervals are sliced by, as TFMA's Evaluator does.
-SLICES = (features.SUBTYPE, features.VIEW, features.SEX, features.AGE_BAND, features.SITE)
 OVERALL = "overall"
 
 DECISION = "predicted_label"  # column of scored films: one of features.LABELS
@@ -99,7 +97,7 @@ def scores_of(films: pd.DataFrame) -> Scores:
 
 
 def slices_of(films: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields name and mask of each slice: all films, then the dimensions of `SLICES`.
+    """Yields name and mask of each slice: all films, then the dimensions of `features.SLICES`.
 
     Args:
         films: Of `score_examples`.
@@ -108,7 +106,7 @@ def slices_of(films: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
         `overall` or a name such as `view=PA`, and a mask `[films]`.
     """
     yield OVERALL, np.ones(len(films), dtype=bool)
-    for feature in SLICES:
+    for feature in features.SLICES:
         for value in sorted(films[feature].unique()):
             yield f"{feature}={value}", (films[feature] == value).to_numpy()
 

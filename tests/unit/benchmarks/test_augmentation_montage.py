@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from benchmarks import augmentation_montage, montage
-from models.hyperparameters import Augmentation
+from models.hyperparameters import Augmentation, Preprocessing
 from radiographs.films import LABELS, NORMAL, PNEUMONIA, Film
 from tests.support import ROOT, draw_film
 
@@ -138,8 +138,9 @@ def test_changed_radiographs_are_still_like_themselves(tmp_path: Path) -> None:
     out = tmp_path / "augmentation.png"
     flags = [f"--set=augmentation.{name}={bound}" for name, bound in MODERATE.items()]
     assert draw(REAL_FILMS, out, "--changes", "5", *flags) == 0
-    cells = cells_of(cv2.imread(str(out), cv2.IMREAD_UNCHANGED), 224)
-    assert cells.shape == (6, 6, 224, 224)
+    size_px = Preprocessing().image_size_px
+    cells = cells_of(cv2.imread(str(out), cv2.IMREAD_UNCHANGED), size_px)
+    assert cells.shape == (6, 6, size_px, size_px)
     changes = np.abs(cells[:, 1:].astype(float) - cells[:, :1]).mean(axis=(2, 3))
     assert changes.min() > 5
     assert changes.max() < 90

@@ -179,6 +179,34 @@ class TestFrozenEpochs:
         np.testing.assert_array_equal(network.get_layer("convolution_0").get_weights()[0], first)
         assert np.abs(network.get_layer(LOGITS).get_weights()[0] - last).max() > 1e-5
 
+    def test_an_interrupted_first_phase_is_taken_up_and_followed_by_the_second(
+        self,
+        films: tuple[TransformedFilms, TransformedFilms],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        settings = Hyperparameters.model_validate(
+            {
+                **make_settings(epochs=4, max_steps_per_epoch=1).model_dump(),
+                "network": {"width": 4, "depth": 3, "dense_units": 8, "frozen_epochs": 2},
+            }
+        )
+
+        def stop(self: keras.callbacks.EarlyStopping, epoch: int, logs: Any = None) -> None:
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+        folders = str(tmp_path / "checkpoints"), str(tmp_path)
+        with monkeypatch.context() as patch:
+            patch.setattr(keras.callbacks.EarlyStopping, "on_epoch_begin", stop)
+            with pytest.raises(KeyboardInterrupt):
+                training.fit(build_network(SIZE_PX, settings.network), *films, settings, *folders)
+        network = build_network(SIZE_PX, settings.network)
+        training.fit(network, *films, settings, *folders)
+        with (tmp_path / "checkpoints" / "history.csv").open(encoding="utf-8") as file:
+            assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1", "2", "3"]
+        assert int(network.optimizer.iterations) == 2  # of the second phase alone
+
 
 class TestFit:
     @pytest.fixture(scope="class", name="fitted")

@@ -19,7 +19,7 @@ from components.evaluation.decisions import DECISION
 from models import features
 from pipeline.beam import LOCAL_RUNNER
 from pipeline.config import Evaluation
-from pipeline.evaluation import SLICES, make_eval_config
+from pipeline.evaluation import make_eval_config
 from pipeline.gates import read_verdicts
 from pipeline.slices import OVERALL, load_slices
 
@@ -41,7 +41,7 @@ def make_films() -> pd.DataFrame:
     probability = 1 / (1 + np.exp(-logit))
     films = pd.DataFrame({features.LABEL_XF: label, features.PROBABILITY: probability})
     films[DECISION] = (probability >= THRESHOLD).astype(float)
-    for name in SLICES:
+    for name in features.SLICES:
         films[name] = random.choice(["a", "b"], count)
     films[features.SUBTYPE] = np.where(label == 1, films[features.SUBTYPE], "none")
     films[features.SITE] = site
@@ -80,7 +80,7 @@ def test_metrics_of_every_slice_agree_with_scikit_learn(
 ) -> None:
     slices = load_slices(evaluation_uri, {})
     assert slices[0].name == OVERALL
-    assert {one.feature for one in slices} == {OVERALL, *SLICES}
+    assert {one.feature for one in slices} == {OVERALL, *features.SLICES}
     for one in slices:
         of_slice = films if one.name == OVERALL else films[films[one.feature] == one.value]
         label, called = of_slice[features.LABEL_XF], of_slice[DECISION]

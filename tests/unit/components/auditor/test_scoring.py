@@ -10,7 +10,6 @@ import pytest
 
 from components.auditor.scoring import (
     BATCH_FILMS,
-    SLICES,
     class_columns,
     read_examples,
     score_examples,
@@ -18,13 +17,8 @@ from components.auditor.scoring import (
     scores_of,
     slices_of,
 )
-from pipeline import evaluation
 from tests.support import encode
 from tests.unit.components.auditor.films import example_of, film_of, write_split
-
-
-def test_slices_are_those_of_the_evaluator() -> None:
-    assert SLICES == evaluation.SLICES
 
 
 def test_scores_follow_the_order_of_the_films(mean_model: Any) -> None:
