@@ -331,11 +331,13 @@ def _talk_to(log: Path) -> None:
 
 
 def _imported(config: PipelineConfig) -> str:
-    """Returns a digest of imported hyperparameters, which the settings only name."""
+    """Returns a digest of imported hyperparameters and weights, which the settings only name."""
     folder = config.tuner.hyperparameters
     if folder == SHIPPED_HYPERPARAMETERS:
         folder = str(Path(models.__file__).parent / "tuned")
-    return digest(Path(folder).rglob("*.txt")) if folder else ""
+    files = list(Path(folder).rglob("*.txt")) if folder else []
+    weights = Path(config.network.weights)
+    return digest([*files, weights] if weights.is_file() else files)
 
 
 def _read_results(file: Path) -> dict[str, Record]:
