@@ -89,8 +89,8 @@ def _controls_html(controls: Sequence[Mapping[str, Any]]) -> str:
         for one in controls
     ]
     return (
-        "<h2>Shortcuts</h2><p>Controls that see no lungs. What they reach can be told from how a "
-        f"film was taken.</p>{_table(['control', 'AUC', 'model above it'], rows)}"
+        "<h2>Shortcuts</h2><p>Controls that read no lungs. What they reach, a model can reach by "
+        f"how a film was taken.</p>{_table(['control', 'AUC', 'model above it'], rows)}"
     )
 
 

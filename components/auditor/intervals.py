@@ -13,7 +13,7 @@ see `score_intervals`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,7 +79,8 @@ class Estimate:
         patients: How many.
         positives: Pneumonia films.
         metrics: Value of each of `METRICS`; NaN where a class or a decision is missing.
-        intervals: 95 % interval of each metric that has a value.
+        intervals: 95 % interval of each metric that has a value; a perfect F1, Brier score or
+            calibration error has none.
     """
 
     films: int
@@ -115,25 +116,25 @@ def estimate(scores: Scores, samples: int) -> Estimate:
         patients=len(np.unique(scores.patients)),
         positives=int(np.sum(scores.labels)),
         metrics=metrics,
-        intervals={
-            name: _interval(name, metrics[name], draws[:, column], scores)
-            for column, name in enumerate(METRICS)
-            if not math.isnan(metrics[name])
-        },
+        intervals=dict(_intervals(metrics, draws, scores)),
     )
 
 
-def _interval(name: str, value: float, draws: np.ndarray, scores: Scores) -> Interval:
-    low, high = percentile_interval(draws)
-    if low < high or value not in (0.0, 1.0):
-        return low, high
-    if name == AUC:
-        positives, negatives = (_patients(scores, scores.labels == label) for label in (1, 0))
-        return auc_interval(value, positives, negatives)
-    if name in _CONDITIONS:
-        patients = _patients(scores, _CONDITIONS[name](scores))
-        return proportion_interval(round(value * patients), patients)
-    return low, high
+def _intervals(
+    metrics: dict[str, float], draws: np.ndarray, scores: Scores
+) -> Iterator[tuple[str, Interval]]:
+    for column, (name, value) in enumerate(metrics.items()):
+        if math.isnan(value):
+            continue
+        low, high = percentile_interval(draws[:, column])
+        if low < high or value not in (0.0, 1.0):
+            yield name, (low, high)
+        elif name == AUC:
+            positives, negatives = (_patients(scores, scores.labels == label) for label in (1, 0))
+            yield name, auc_interval(value, positives, negatives)
+        elif name in _CONDITIONS:
+            patients = _patients(scores, _CONDITIONS[name](scores))
+            yield name, proportion_interval(round(value * patients), patients)
 
 
 def _patients(scores: Scores, chosen: np.ndarray) -> int:
