@@ -85,9 +85,14 @@ def interrupt(refused: LocalRun) -> LocalRun:
         if epoch == EPOCHS_BEFORE_INTERRUPT:
             signal.raise_signal(signal.SIGINT)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EarlyStopping, "on_epoch_begin", stop)
-        return run_local(refused.work.path, *LONGER)
+    # A shell starts what runs in its background with the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(EarlyStopping, "on_epoch_begin", stop)
+            return run_local(refused.work.path, *LONGER)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session", name="resumed")

@@ -194,6 +194,6 @@ def _other_record(pushed: LocalRun, folder: Path) -> Path:
     folder.mkdir()
     (folder / "model.keras").symlink_to(source / "model.keras")
     record = json.loads((source / TRAINING_RECORD).read_text(encoding="utf-8"))
-    record["calibration"]["slope"] *= 2
+    record["calibration"]["slope_above"] *= 2
     (folder / TRAINING_RECORD).write_text(json.dumps(record), encoding="utf-8")
     return folder

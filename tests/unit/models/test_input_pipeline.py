@@ -50,7 +50,7 @@ def settings(strength: float = 1.0, **train: object) -> Hyperparameters:
         {
             "preprocessing": {"image_size_px": SIZE_PX},
             "augmentation": {"strength": strength},
-            "train": {"batch_size": BATCH_SIZE, **train},
+            "train": {"batch_size": BATCH_SIZE, "mixup": 0.0, **train},
         }
     )
 
