@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.config import ConfigError, load_config
-from pipeline.flags import add_config_flags
+from pipeline.flags import add_config_flags, positive
 from radiographs.errors import DataError
 
 _DEFAULT_PRESET = "standard"
@@ -53,17 +53,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--data-root", type=Path, required=True, help="films, as for local_runner")
     parser.add_argument("--out", type=Path, required=True, metavar="PNG", help="file to write")
-    parser.add_argument("--films", type=_positive, default=6, help="rows, of both classes (6)")
-    parser.add_argument("--changes", type=_positive, default=7, help="changes of each film (7)")
+    parser.add_argument("--films", type=positive, default=6, help="rows, of both classes (6)")
+    parser.add_argument("--changes", type=positive, default=7, help="changes of each film (7)")
     add_config_flags(parser, _DEFAULT_PRESET)
     return parser.parse_args(arguments)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
-    return number
 
 
 if __name__ == "__main__":

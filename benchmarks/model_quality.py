@@ -22,7 +22,7 @@ from benchmarks.quality_tables import Ablation, ablation_report, heading, qualit
 from models.hyperparameters import Hyperparameters
 from models.source import source_fingerprint
 from pipeline.config import ConfigError, PipelineConfig
-from pipeline.flags import add_config_flags
+from pipeline.flags import add_config_flags, positive
 from pipeline.runs import write_text
 
 _DEFAULT_PRESET = "standard"
@@ -156,14 +156,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--data-root", type=Path, required=True, help="films, as for local_runner")
-    add("--seeds", type=_positive, default=5, help="trainings of each setting (5)")
+    add("--seeds", type=positive, default=5, help="trainings of each setting (5)")
     add(
         "--external-data-root", type=Path, action="append", default=[], metavar="DIR",
         help="films of another site, scored by every model; repeatable",
     )  # fmt: skip
     add("--ablations", action="store_true", help="change one factor at a time, too")
-    add("--ablation-seeds", type=_positive, metavar="N", help="trainings of each (as --seeds)")
-    add("--ablation-epochs", type=_positive, metavar="N", help="epochs of each (as the standard)")
+    add("--ablation-seeds", type=positive, metavar="N", help="trainings of each (as --seeds)")
+    add("--ablation-epochs", type=positive, metavar="N", help="epochs of each (as the standard)")
     add("--only", nargs="+", default=[], metavar="NAME", help="these ablations, by name")
     add(
         "--workdir", type=Path, default=Path("work/model_quality"),
@@ -172,13 +172,6 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--out", type=Path, metavar="FILE", help="write the tables there too, as Markdown")
     add_config_flags(parser, _DEFAULT_PRESET)
     return parser.parse_args(arguments)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
-    return number
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Flags that both runners take to name their settings."""
+"""Flags that runners and benchmarks share."""
 
 from __future__ import annotations
 
@@ -26,3 +26,11 @@ def add_config_flags(parser: argparse.ArgumentParser, default_preset: str) -> No
         metavar="KEY=VALUE",
         help="one setting, such as train.epochs=3; may be repeated",
     )
+
+
+def positive(text: str) -> int:
+    """Reads a whole number of at least 1, as the `type` of a flag."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number

@@ -2,7 +2,8 @@
 
 A random split by patient tests a model on the kinds of acquisition it was trained on, so it
 says little about the next hospital. The stress split is cut along what is measured here: size,
-compression, exposure, borders and sharpness, none of which knows what the film shows.
+compression, exposure, borders and sharpness. Disease changes some of these too, if far less, which
+is why the cut is made within each class.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ _CONSTANT = 1e-9  # spread below which a statistic says nothing
 
 
 def acquisition_statistics(data: bytes, options: IngestOptions) -> np.ndarray:
-    """Measures a film without regard to what it shows.
+    """Measures how a film was taken.
 
     Grey levels are those of a copy of 128 x 128 pixels, in [0, 1], so that films of different
     size can be compared.

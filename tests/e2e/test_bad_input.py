@@ -236,3 +236,15 @@ def _fill(file: Path) -> None:
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)), file.open("wb") as filling:
         while True:
             filling.write(bytes(4096))
+
+
+@pytest.mark.parametrize("setting", ["evaluation.external_data_root", "network.weights"])
+def test_a_path_that_is_missing_is_said_before_anything_runs(
+    workdir: Path, tmp_path: Path, setting: str
+) -> None:
+    missing = tmp_path / "missing.h5"
+    run = run_local(workdir, "--set", f"{setting}={missing}")
+    assert run.status == 2
+    assert str(missing) in run.terminal
+    assert setting in run.terminal
+    assert not workdir.exists()

@@ -115,3 +115,18 @@ def test_every_setting_has_a_row_with_a_meaning() -> None:
     )
     assert len(rows) == leaves
     assert all("None" not in row.split("|")[-2] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("audit", "floor"),
+    [
+        ("shift_audit=false", "min_shift_auc"),
+        ("shift_audit=false", "min_shift_recall"),
+        ("shortcut_audit=false", "min_shortcut_margin"),
+        ("external_data_root=", "min_external_auc"),
+        ("external_data_root=", "min_external_recall"),
+    ],
+)
+def test_a_floor_that_nothing_is_held_against_is_refused(audit: str, floor: str) -> None:
+    with pytest.raises(ConfigError, match=f"{floor} needs {audit.partition('=')[0]}"):
+        load_config("standard", None, [f"evaluation.{audit}", f"evaluation.{floor}=0.5"])

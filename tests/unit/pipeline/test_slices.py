@@ -171,6 +171,16 @@ def test_gates_of_the_audit_are_listed_failures_first(evaluation_uri: str) -> No
     assert {asdict(verdict)["why"] for verdict in verdicts} > {gate["why"] for gate in gates}
 
 
+def test_a_gate_without_a_value_is_listed_as_failed(evaluation_uri: str) -> None:
+    gate = {"slice": "external", "metric": "AUC", "value": None, "bound": 0.9, "passed": False,
+            "why": "a class has no film"}  # fmt: skip
+    slices = load_slices(evaluation_uri, {})
+    verdicts = read_verdicts(evaluation_uri, slices, GATES, {"gates": [gate]})
+    (found,) = [one for one in verdicts if one.slice == "external"]
+    assert math.isnan(found.value)
+    assert not found.passed
+
+
 def test_gates_are_refused_outside_of_zero_and_one(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="less than or equal to 1"):
         Evaluation(min_auc=1.001)
