@@ -41,6 +41,9 @@ class AuditSettings(Settings):
     min_shift_recall: float = Field(
         0, ge=0, le=1, description="floor of the recall under the worst acquisition change"
     )
+    min_shift_specificity: float = Field(
+        0, ge=0, le=1, description="floor of the specificity under the worst acquisition change"
+    )
     shortcut_audit: bool = Field(
         True, description="train controls that see no lungs and compare them with the model"
     )
@@ -57,7 +60,7 @@ class AuditSettings(Settings):
     @model_validator(mode="after")
     def _floors_are_looked_at(self) -> AuditSettings:
         audits = {
-            "shift_audit": ("min_shift_auc", "min_shift_recall"),
+            "shift_audit": ("min_shift_auc", "min_shift_recall", "min_shift_specificity"),
             "shortcut_audit": ("min_shortcut_margin",),
             "external_data_root": ("min_external_auc", "min_external_recall"),
         }

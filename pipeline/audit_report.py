@@ -20,7 +20,7 @@ def audit_lines(audit: Mapping[str, Any]) -> Iterator[str]:
         low, high = model["subtype_auc_interval"]
         yield f"bacterial against viral: AUC {model['subtype_auc']:.3f} ({low:.3f}-{high:.3f})"
     changed = (audit.get("shifts") or [])[1:]  # the unchanged films come first
-    for title, metric in (("AUC", "auc"), ("recall", "recall")):
+    for title, metric in _METRICS.items():
         reached = [shift for shift in changed if shift[metric] is not None]
         if reached:
             worst = min(reached, key=lambda shift: shift[metric])
@@ -68,12 +68,11 @@ def _shifts_html(shifts: Sequence[Mapping[str, Any]]) -> str:
                 _with_small_interval(shift[name], shift[f"{name}_interval"])
                 for name in _METRICS.values()
             ),
-            _signed(shift["auc_change"]),
-            _signed(shift["recall_change"]),
+            *(_signed(shift[f"{name}_change"]) for name in _METRICS.values()),
         ]
         for shift in shifts
     ]
-    titles = ["films are", "films", *_METRICS, "AUC change", "recall change"]
+    titles = ["films are", "films", *_METRICS, *(f"{name} change" for name in _METRICS)]
     return f"<h2>Acquisition changes</h2>{_table(titles, rows)}"
 
 

@@ -35,7 +35,7 @@ from components.auditor.scoring import (
     scores_of,
     slices_of,
 )
-from components.auditor.shifts import Shift, audit_shifts, choose_films
+from components.auditor.shifts import COMPARED, Shift, audit_shifts, choose_films
 from components.auditor.shortcuts import (
     FILE_STATISTICS,
     Control,
@@ -241,14 +241,12 @@ def _counts(one: Estimate) -> dict[str, Any]:
 
 def _shift_json(shift: Shift) -> dict[str, Any]:
     metrics, intervals = shift.estimate.metrics, shift.estimate.intervals
-    shown = ("auc", "recall", "specificity")
     return {
         "name": shift.name,
         "films": shift.estimate.films,
-        **{name: metrics[name] for name in shown},
-        **{f"{name}_interval": intervals.get(name) for name in shown},
-        "auc_change": shift.auc_change,
-        "recall_change": shift.recall_change,
+        **{name: metrics[name] for name in COMPARED},
+        **{f"{name}_interval": intervals.get(name) for name in COMPARED},
+        **{f"{name}_change": shift.differences[name] for name in COMPARED},
     }
 
 

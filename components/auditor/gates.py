@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.auditor.external import ExternalSite
-from components.auditor.intervals import AUC, RECALL, Estimate
+from components.auditor.intervals import AUC, RECALL, SPECIFICITY, Estimate
 from components.auditor.scoring import OVERALL
 from components.auditor.shifts import UNCHANGED, Shift
 from components.auditor.shortcuts import Control
 from models.audit_settings import AuditSettings
 
-_SHOWN_NAME = {AUC: "AUC", RECALL: "recall"}
+_SHOWN_NAME = {AUC: "AUC", RECALL: "recall", SPECIFICITY: "specificity"}
 LOWER_BOUND = " lower bound"  # ends the name of a metric that a gate judges by its bound
 
 
@@ -81,7 +81,12 @@ def _shift_gates(settings: AuditSettings, shifts: Sequence[Shift]) -> Iterator[G
     changed = [shift for shift in shifts if shift.name != UNCHANGED]
     if not changed:
         return
-    for metric, bound in ((AUC, settings.min_shift_auc), (RECALL, settings.min_shift_recall)):
+    floors = {
+        AUC: settings.min_shift_auc,
+        RECALL: settings.min_shift_recall,
+        SPECIFICITY: settings.min_shift_specificity,
+    }
+    for metric, bound in floors.items():
         worst = min(changed, key=lambda shift: _judged(settings, metric, shift.estimate))
         yield from _floor(settings, f"shift={worst.name}", metric, worst.estimate, bound)
 

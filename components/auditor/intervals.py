@@ -22,8 +22,9 @@ from components.auditor.score_intervals import CONFIDENCE, auc_interval, proport
 
 AUC = "auc"
 RECALL = "recall"
+SPECIFICITY = "specificity"
 METRICS = (
-    AUC, RECALL, "specificity", "precision", "f1_score", "binary_accuracy", "brier_score",
+    AUC, RECALL, SPECIFICITY, "precision", "f1_score", "binary_accuracy", "brier_score",
     "expected_calibration_error",
 )  # fmt: skip
 
@@ -64,7 +65,7 @@ class Scores:
 # Of which films a metric is a proportion.
 _CONDITIONS: dict[str, Callable[[Scores], np.ndarray]] = {
     RECALL: lambda scores: scores.labels == 1,
-    "specificity": lambda scores: scores.labels == 0,
+    SPECIFICITY: lambda scores: scores.labels == 0,
     "precision": lambda scores: scores.decisions == 1,
     "binary_accuracy": lambda scores: np.isfinite(scores.labels),
 }

@@ -126,7 +126,7 @@ class TestWriteAudit:
         assert content["model"]["subtype_auc"] is None
         assert content["intervals"]["overall"]["auc"] == list(overall.intervals["auc"])
         assert set(content["intervals"]) == set(audit.slices)
-        assert content["shifts"][0]["recall_change"] == 0
+        assert content["shifts"][0]["specificity_change"] == 0
         assert content["external"]["rejected"] == 0
         assert content["external"]["metrics"]["recall"] == 1
         assert [one["name"] for one in content["controls"]] == [one.name for one in audit.controls]

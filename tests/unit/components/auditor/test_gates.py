@@ -16,8 +16,8 @@ from models.audit_settings import AuditSettings
 
 
 def reached(auc: float, recall: float, positives: int = 100) -> Estimate:
-    """An estimate whose bootstrap bounds are 0.04 below."""
-    metrics = {"auc": auc, "recall": recall}
+    """An estimate whose bootstrap bounds are 0.04 below; specificity is half the recall."""
+    metrics = {"auc": auc, "recall": recall, "specificity": recall / 2}
     intervals = {
         name: (value - 0.04, min(1.0, value + 0.04))
         for name, value in metrics.items()
@@ -32,9 +32,9 @@ SLICES = {
     "view=AP": reached(0.9, 0.5, 19),
 }
 SHIFTS = [
-    Shift("unchanged", reached(0.5, 0.5), 0, 0),
-    Shift("blur", reached(0.95, 0.7), 0, 0),
-    Shift("noise", reached(0.9, 0.8), 0, 0),
+    Shift("unchanged", reached(0.5, 0.5), {}),
+    Shift("blur", reached(0.95, 0.7), {}),
+    Shift("noise", reached(0.9, 0.8), {}),
 ]
 CONTROLS = [
     Control("outer frame", 0.8, (0.75, 0.85), 0.17, (0.12, 0.22)),
@@ -75,6 +75,7 @@ def test_a_small_slice_decides_where_it_is_asked_to() -> None:
     [
         ("min_shift_auc", ("shift=noise", "AUC"), 0.9),
         ("min_shift_recall", ("shift=blur", "recall"), 0.7),
+        ("min_shift_specificity", ("shift=blur", "specificity"), 0.35),
         ("min_external_auc", ("external", "AUC"), 0.88),
         ("min_external_recall", ("external", "recall"), 0.9),
         ("min_shortcut_margin", ("control=lungs blacked out", "AUC margin"), 0.12),
