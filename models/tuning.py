@@ -97,8 +97,10 @@ class Trial(kt.HyperModel):
 def propose(settings: Hyperparameters, hp: kt.HyperParameters) -> Hyperparameters:
     """Lays the proposed values over the settings; this is the search space.
 
-    Optimisation, size and shape of the network, and what keeps it from learning films by
-    heart; around the configured values, so that a small image gets a small network.
+    Optimisation, width of the network, and what keeps it from learning films by heart; around
+    the configured values, so that a small image gets a small network. How strongly films are
+    augmented is not searched: augmentation says what must not matter, and where it does matter in
+    the films at hand, every search would have less of it.
 
     Args:
         settings: The configured settings, also the first proposal.
@@ -121,9 +123,6 @@ def propose(settings: Hyperparameters, hp: kt.HyperParameters) -> Hyperparameter
         "train.mixup": hp.Float("train.mixup", 0.0, max(0.4, train.mixup), default=train.mixup),
         "network.width": hp.Choice("network.width", widths, default=network.width),
         "network.dropout": hp.Float("network.dropout", 0.0, 0.6, default=min(0.6, network.dropout)),
-        "augmentation.strength": hp.Float(
-            "augmentation.strength", 0.0, 1.0, default=settings.augmentation.strength
-        ),
         "augmentation.erase": hp.Float(
             "augmentation.erase", 0.0, 0.3, default=settings.augmentation.erase
         ),

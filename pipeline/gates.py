@@ -4,38 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import tensorflow_model_analysis as tfma
 
+from components.verdicts import Verdict
 from pipeline.config import Evaluation
 from pipeline.evaluation import GATED_RECALL
 from pipeline.slices import CHANGE, OVERALL, SliceMetrics, slice_of
 
 _SHOWN_NAME = {"auc": "AUC", GATED_RECALL: "recall"}
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One gate on one slice.
-
-    Attributes:
-        slice: `overall`, or `view=AP`.
-        metric: `AUC` or `recall`, or `AUC change` or `recall change` against the last blessed
-            model; or what the Auditor calls it.
-        value: What the model reached, NaN where the slice does not define it.
-        bound: What it had to reach.
-        passed: The decision.
-        why: A sentence.
-    """
-
-    slice: str
-    metric: str
-    value: float
-    bound: float
-    passed: bool
-    why: str
 
 
 def read_verdicts(

@@ -16,7 +16,7 @@ import pandas as pd
 from tfx.dsl.io import fileio
 
 from components.auditor.external import ExternalSite, audit_external_site
-from components.auditor.gates import Gate, judge
+from components.auditor.gates import judge
 from components.auditor.intervals import (
     Estimate,
     Interval,
@@ -44,6 +44,7 @@ from components.auditor.shortcuts import (
     served_pixels,
     statistics_control,
 )
+from components.verdicts import Verdict
 from models import features
 from models.audit_settings import AuditSettings
 from models.hyperparameters import Hyperparameters
@@ -95,7 +96,7 @@ class Audit:
     shifts: list[Shift]
     external: ExternalSite | None
     controls: list[Control]
-    gates: list[Gate]
+    gates: list[Verdict]
 
     @property
     def passed(self) -> bool:

@@ -4,38 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from components.auditor.external import ExternalSite
 from components.auditor.intervals import AUC, RECALL, SPECIFICITY, Estimate
 from components.auditor.scoring import OVERALL
 from components.auditor.shifts import UNCHANGED, Shift
 from components.auditor.shortcuts import Control
+from components.verdicts import Verdict
 from models.audit_settings import AuditSettings
 
 _SHOWN_NAME = {AUC: "AUC", RECALL: "recall", SPECIFICITY: "specificity"}
 LOWER_BOUND = " lower bound"  # ends the name of a metric that a gate judges by its bound
-
-
-@dataclass(frozen=True)
-class Gate:
-    """One demand on the model.
-
-    Attributes:
-        slice: `overall`, `view=AP`, `shift=blur`, `external` or `control=outer frame`.
-        metric: Such as `AUC`, `recall lower bound` or `AUC margin`.
-        value: What the model reached; NaN where it is not defined.
-        bound: What it had to reach.
-        passed: Whether it did.
-        why: A sentence.
-    """
-
-    slice: str
-    metric: str
-    value: float
-    bound: float
-    passed: bool
-    why: str
 
 
 def judge(
@@ -44,7 +23,7 @@ def judge(
     shifts: Sequence[Shift],
     external: ExternalSite | None,
     controls: Sequence[Control],
-) -> list[Gate]:
+) -> list[Verdict]:
     """Judges everything that a floor was set for.
 
     Args:
@@ -66,7 +45,7 @@ def judge(
     return sorted(gates, key=lambda gate: gate.passed)
 
 
-def _slice_gates(settings: AuditSettings, slices: Mapping[str, Estimate]) -> Iterator[Gate]:
+def _slice_gates(settings: AuditSettings, slices: Mapping[str, Estimate]) -> Iterator[Verdict]:
     """Yields gates on lower bounds; the Evaluator has judged the estimates already."""
     if settings.gate_on == "estimate":
         return
@@ -76,7 +55,7 @@ def _slice_gates(settings: AuditSettings, slices: Mapping[str, Estimate]) -> Ite
             yield from _floor(settings, name, RECALL, one, settings.min_recall)
 
 
-def _shift_gates(settings: AuditSettings, shifts: Sequence[Shift]) -> Iterator[Gate]:
+def _shift_gates(settings: AuditSettings, shifts: Sequence[Shift]) -> Iterator[Verdict]:
     """Yields a gate on the worst change of each metric."""
     changed = [shift for shift in shifts if shift.name != UNCHANGED]
     if not changed:
@@ -91,14 +70,14 @@ def _shift_gates(settings: AuditSettings, shifts: Sequence[Shift]) -> Iterator[G
         yield from _floor(settings, f"shift={worst.name}", metric, worst.estimate, bound)
 
 
-def _external_gates(settings: AuditSettings, external: ExternalSite | None) -> Iterator[Gate]:
+def _external_gates(settings: AuditSettings, external: ExternalSite | None) -> Iterator[Verdict]:
     if external is not None:
         yield from _floor(settings, "external", AUC, external.estimate, settings.min_external_auc)
         recall = settings.min_external_recall
         yield from _floor(settings, "external", RECALL, external.estimate, recall)
 
 
-def _control_gates(settings: AuditSettings, controls: Sequence[Control]) -> Iterator[Gate]:
+def _control_gates(settings: AuditSettings, controls: Sequence[Control]) -> Iterator[Verdict]:
     """Yields a gate on the smallest margin above a control."""
     if not controls:
         return
@@ -114,7 +93,7 @@ def _control_gates(settings: AuditSettings, controls: Sequence[Control]) -> Iter
 
 def _floor(
     settings: AuditSettings, name: str, metric: str, reached: Estimate, bound: float
-) -> Iterator[Gate]:
+) -> Iterator[Verdict]:
     value = _judged(settings, metric, reached)
     yield from _gate(name, _named(_SHOWN_NAME[metric], settings), value, bound)
 
@@ -128,7 +107,7 @@ def _named(metric: str, settings: AuditSettings) -> str:
     return metric + (LOWER_BOUND if settings.gate_on == "lower_bound" else "")
 
 
-def _gate(name: str, metric: str, value: float, bound: float) -> Iterator[Gate]:
+def _gate(name: str, metric: str, value: float, bound: float) -> Iterator[Verdict]:
     """Yields the gate; none for a floor of 0, which asks for nothing."""
     if not bound:
         return
@@ -140,4 +119,4 @@ def _gate(name: str, metric: str, value: float, bound: float) -> Iterator[Gate]:
         why = (
             f"{metric} on {name} is {value:.4f}, {bound - value:.4f} below the floor of {bound:.4f}"
         )
-    yield Gate(name, metric, value, bound, value >= bound, why)
+    yield Verdict(name, metric, value, bound, value >= bound, why)

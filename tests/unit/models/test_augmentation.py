@@ -17,7 +17,7 @@ SIZE_PX = 48
 SEED = tf.constant([7, 11], tf.int64)
 STILL = Augmentation(
     rotation_degrees=0, horizontal_flip=False, scale=0, brightness=0, noise_stddev=0,
-    sharpness=0, erase=0,
+    aspect=0, shift=0, sharpness=0, erase=0,
 )  # fmt: skip
 EVERYTHING = Augmentation(
     aspect=0.15, shift=0.08, contrast=0.4, gamma=0.5, sharpness=0.8, erase=0.2

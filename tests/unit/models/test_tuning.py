@@ -20,7 +20,7 @@ from tests.support import LocalRun
 
 SEARCHED = {
     "train.learning_rate", "train.weight_decay", "train.label_smoothing", "train.mixup",
-    "network.width", "network.dropout", "augmentation.strength", "augmentation.erase",
+    "network.width", "network.dropout", "augmentation.erase",
 }  # fmt: skip
 
 EXTREMES = [

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipeline.gates import Verdict
+from components.verdicts import Verdict
 from pipeline.report import COLUMNS, show, slice_frame, write_report
 from pipeline.slices import SliceMetrics
 from pipeline.summary import Summary

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from components.auditor.external import ExternalSite
-from components.auditor.gates import Gate, judge
+from components.auditor.gates import judge
 from components.auditor.intervals import Estimate
 from components.auditor.shifts import Shift
 from components.auditor.shortcuts import Control
+from components.verdicts import Verdict
 from models.audit_settings import AuditSettings
 
 
@@ -43,7 +44,7 @@ CONTROLS = [
 SITE = ExternalSite("there", 0, reached(0.88, 0.9))
 
 
-def gates(**settings: Any) -> dict[tuple[str, str], Gate]:
+def gates(**settings: Any) -> dict[tuple[str, str], Verdict]:
     told = AuditSettings(external_data_root="there", **settings)
     found = judge(told, SLICES, SHIFTS, SITE, CONTROLS)
     return {(gate.slice, gate.metric): gate for gate in found}
