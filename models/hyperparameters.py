@@ -25,17 +25,17 @@ class Settings(BaseModel):
 class Preprocessing(Settings):
     """The Transform graph: size, contrast, normalisation."""
 
-    image_size_px: int = Field(160, ge=32, le=1024, description="height and width after resizing")
+    image_size_px: int = Field(128, ge=32, le=1024, description="height and width after resizing")
     border_crop: float = Field(
         0.0, ge=0, le=0.2, description="share cut off each side, where collimators and markers are"
     )
     contrast: Literal["none", "equalize", "clahe"] = Field(
-        "clahe", description="histogram equalisation of the whole film, or of tiles (CLAHE)"
+        "none", description="histogram equalisation of the whole film, or of tiles (CLAHE)"
     )
     clahe_clip_limit: float = Field(2.0, gt=0, le=40, description="CLAHE contrast limit")
     clahe_tiles: int = Field(8, ge=1, le=32, description="CLAHE tiles along each side")
     normalisation: Literal["unit", "zscore", "per_image"] = Field(
-        "unit",
+        "per_image",
         description="pixels in [0, 1], standardised by a full pass over train, or each film by its "
         "own mean and deviation",
     )
@@ -76,16 +76,16 @@ class Augmentation(Settings):
     horizontal_flip: bool = Field(True, description="mirror half of the images")
     scale: float = Field(0.1, ge=0, le=0.1, description="zoom between 1 - scale and 1 + scale")
     aspect: float = Field(
-        0.0, ge=0, le=0.2, description="logarithm of the stretch of one side against the other"
+        0.2, ge=0, le=0.2, description="logarithm of the stretch of one side against the other"
     )
-    shift: float = Field(0.0, ge=0, le=0.1, description="shift along each side, of its length")
-    brightness: float = Field(0.1, ge=0, le=0.3, description="shift of all pixels, of 1")
+    shift: float = Field(0.1, ge=0, le=0.1, description="shift along each side, of its length")
+    brightness: float = Field(0.05, ge=0, le=0.3, description="shift of all pixels, of 1")
     contrast: float = Field(0.0, ge=0, le=0.5, description="logarithm of the contrast factor")
     gamma: float = Field(0.0, ge=0, le=0.7, description="logarithm of the exponent")
     sharpness: float = Field(
-        0.3, ge=0, le=1, description="blur to sharpening, as a share of the local difference"
+        0.2, ge=0, le=1, description="blur to sharpening, as a share of the local difference"
     )
-    noise_stddev: float = Field(0.02, ge=0, le=0.1, description="Gaussian noise, of 1")
+    noise_stddev: float = Field(0.01, ge=0, le=0.1, description="Gaussian noise, of 1")
     erase: float = Field(
         0.2, ge=0, le=0.3, description="longest side of two rectangles greyed out, of the image"
     )
@@ -94,7 +94,7 @@ class Augmentation(Settings):
 class Train(Settings):
     """Optimisation."""
 
-    epochs: int = Field(12, ge=1, le=1000, description="passes over the training films at most")
+    epochs: int = Field(16, ge=1, le=1000, description="passes over the training films at most")
     batch_size: int = Field(32, ge=1, le=1024, description="films in a step")
     max_steps_per_epoch: int = Field(0, ge=0, description="shortens an epoch; 0 is no limit")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's first learning rate")

@@ -130,9 +130,10 @@ class PipelineConfig(hp.Settings):
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "demo": {
-        "preprocessing": {"image_size_px": 96},
+        # Phantoms are all of one shape, and their lesions are easier to see evened out.
+        "preprocessing": {"image_size_px": 96, "contrast": "clahe", "normalisation": "unit"},
         "network": {"width": 12, "depth": 4, "dense_units": 32},
-        "augmentation": {"erase": 0},
+        "augmentation": {"aspect": 0, "shift": 0, "erase": 0},
         "train": {
             "epochs": 14,
             "batch_size": 32,
@@ -143,11 +144,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "tuner": {"enabled": True, "trials": 2, "epochs": 3},
         "evaluation": {"min_auc": 0.9, "min_recall": 0.7, "min_slice_positives": 15},
     },
-    # On films of another acquisition some sensitivity is lost, so eval has to have some to spare.
-    "standard": {
-        "train": {"target_sensitivity": 0.99},
-        "tuner": {"hyperparameters": SHIPPED_HYPERPARAMETERS},
-    },
+    "standard": {"tuner": {"hyperparameters": SHIPPED_HYPERPARAMETERS}},
 }
 
 

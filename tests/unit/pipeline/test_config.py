@@ -65,7 +65,7 @@ def test_json_survives_a_round_trip() -> None:
         ("train=3", ["train is a group of settings", "epochs, batch_size"]),
         ("beam.extra_args=--a", ["beam.extra_args is a list", "--set 'beam.extra_args=[--a]'"]),
         ("data.patient_pattern=(", ["data.patient_pattern", "no regular expression"]),
-        ("network.depth=7", ["network.depth 7 needs", "at least 256, not 160"]),
+        ("network.depth=7", ["network.depth 7 needs", "at least 256, not 128"]),
     ],
 )
 def test_what_is_not_allowed_is_named(override: str, words: list[str]) -> None:
