@@ -209,12 +209,15 @@ def _metric_table(records: Sequence[Record]) -> str:
 def _shift_table(records: Sequence[Record]) -> str:
     if not all(_audit(record, "shifts") for record in records):
         return "Acquisition changes: not audited in these runs."
-    rows = [["worst of each seed", *_spread_cells(records, worst_shift_auc, _AUC), ""]]
+    rows = [["worst of each seed", *_spread_cells(records, worst_shift_auc, _AUC), "", ""]]
     for shift in _audit(records[0], "shifts"):
-        auc, recall = (_audited("shifts", shift["name"], key) for key in ("auc", "recall"))
-        sensitivity = _cell(_over(records, recall).mean)
-        rows.append([shift["name"], *_spread_cells(records, auc, _AUC), sensitivity])
-    columns = ["AUC under an acquisition change", *_SPREAD_COLUMNS, "mean sensitivity"]
+        auc, *decided = (
+            _audited("shifts", shift["name"], key) for key in ("auc", "recall", "specificity")
+        )
+        means = [_cell(_over(records, value).mean) for value in decided]
+        rows.append([shift["name"], *_spread_cells(records, auc, _AUC), *means])
+    means = ["mean sensitivity", "mean specificity"]
+    columns = ["AUC under an acquisition change", *_SPREAD_COLUMNS, *means]
     return "\n".join(_table(columns, rows))
 
 

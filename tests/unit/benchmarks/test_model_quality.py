@@ -61,7 +61,7 @@ run_id = f"run{len(list(runs.glob('run*')))}"
 metrics = dict.fromkeys(
     ("binary_accuracy", "recall", "specificity", "expected_calibration_error", "brier_score"), 0.5
 )
-gain = 0.01 if settings.get("preprocessing.contrast") == "none" else 0
+gain = 0.01 if settings.get("preprocessing.contrast") == "clahe" else 0
 splits = {"train": 70, "eval": 15, "test": 15}
 (runs / run_id / "summary.json").write_text(json.dumps({
     "run_id": run_id,
@@ -160,6 +160,7 @@ def test_the_worst_shift_is_found_for_each_seed() -> None:
     assert cells(report, "worst of each seed")[0] == "0.6500"
     assert cells(report, "worst of each seed")[3] == "0.6000 (seed 1)"
     assert cells(report, "blur")[0] == "0.7000"
+    assert cells(report, "blur")[-2:] == ["0.8000", "0.9000"]
 
 
 def test_unchanged_films_carry_the_name_that_the_auditor_gives_them() -> None:
@@ -433,13 +434,13 @@ def test_the_command_prints_its_tables_and_writes_them(
 ) -> None:
     flags = ["--data-root", str(films.data_root), "--seeds", "2", "--workdir", "bench"]
     flags += ["--ablations", "--ablation-seeds", "1", "--ablation-epochs", "4"]
-    flags += ["--only", "contrast none", "weight decay 0", "--out", "table.md"]
+    flags += ["--only", "contrast clahe", "weight decay 0", "--out", "table.md"]
     assert model_quality.main(flags) == 0
     printed = capsys.readouterr()
     assert Path("table.md").read_text(encoding="utf-8") == printed.out
     assert cells(printed.out, TEST, "AUC")[0] == "0.9050"
     assert "standard, seed" not in printed.out
-    row = cells(printed.out, "contrast none", "`preprocessing.contrast=none`")
+    row = cells(printed.out, "contrast clahe", "`preprocessing.contrast=clahe`")
     assert row[0] == "+0.0100"
     assert "Ablations at 4 epochs, seeds 0" in printed.out
     assert printed.out.endswith("Left out, as the standard has it: weight decay 0.\n")
@@ -450,9 +451,9 @@ def test_the_command_prints_its_tables_and_writes_them(
 
 def test_ablations_use_the_runs_of_the_standard(films: Films) -> None:
     flags = ["--data-root", str(films.data_root), "--seeds", "2", "--workdir", "bench"]
-    assert model_quality.main([*flags, "--ablations", "--only", "contrast none"]) == 0
+    assert model_quality.main([*flags, "--ablations", "--only", "contrast clahe"]) == 0
     contrast = [call.get("preprocessing.contrast") for call in calls()]
-    assert contrast == [None, None, "none", "none"]
+    assert contrast == [None, None, "clahe", "clahe"]
 
 
 @pytest.mark.parametrize(
