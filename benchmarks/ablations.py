@@ -1,6 +1,7 @@
 """The ablations of `model_quality`: what each row changes in the standard settings, as data.
 
-One factor at a time. Both sides of most choices are listed, so that the rows stay complete
+One choice at a time, but for contrast and normalisation, which are changed once together: each
+does part of the other's work. Both sides of most choices are listed, so that the rows stay complete
 when a default changes; the side that the standard has is left out by `changes_anything`.
 """
 
@@ -26,12 +27,12 @@ def ablations(base: Hyperparameters) -> dict[str, dict[str, Any]]:
     """Returns the rows in the order of the table.
 
     Args:
-        base: What the standard was trained with; the rows on the width are relative to it.
+        base: What the standard was trained with; some rows are relative to it.
 
     Returns:
         Settings by dotted name, by the name of the row; the names do not depend on `base`.
     """
-    width = base.network.width
+    width, augmentation = base.network.width, base.augmentation
     return {
         "contrast none": {"preprocessing.contrast": "none"},
         "contrast equalize": {"preprocessing.contrast": "equalize"},
@@ -51,7 +52,10 @@ def ablations(base: Hyperparameters) -> dict[str, dict[str, Any]]:
         "only geometric augmentation": dict.fromkeys((*_EXPOSURE, *_DETAIL), 0.0),
         "with gamma and contrast": {"augmentation.gamma": 0.3, "augmentation.contrast": 0.25},
         "without gamma and contrast": {"augmentation.gamma": 0.0, "augmentation.contrast": 0.0},
-        "half the aspect and shift": {"augmentation.aspect": 0.1, "augmentation.shift": 0.05},
+        "half the aspect and shift": {
+            "augmentation.aspect": augmentation.aspect / 2,
+            "augmentation.shift": augmentation.shift / 2,
+        },
         "without aspect and shift": {"augmentation.aspect": 0.0, "augmentation.shift": 0.0},
         "without rotation and zoom": {"augmentation.rotation_degrees": 0, "augmentation.scale": 0},
         "without sharpness": {"augmentation.sharpness": 0.0},

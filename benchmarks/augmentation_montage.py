@@ -1,7 +1,7 @@
 """Shows what augmentation makes of real films, as a picture for somebody to judge.
 
 Whether a changed film is still one that a clinic could have taken is for an eye to see;
-no test can say it. Each row is a film: first as the network sees it in evaluation, then
+no test can say it. Each row is a film: first as Transform prepares it, then
 changed at random as in training, with the bounds of the settings given.
 """
 

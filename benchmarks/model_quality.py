@@ -161,7 +161,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--external-data-root", type=Path, action="append", default=[], metavar="DIR",
         help="films of another site, scored by every model; repeatable",
     )  # fmt: skip
-    add("--ablations", action="store_true", help="change one factor at a time, too")
+    add("--ablations", action="store_true", help="change one choice at a time, too")
     add("--ablation-seeds", type=positive, metavar="N", help="trainings of each (as --seeds)")
     add("--ablation-epochs", type=positive, metavar="N", help="epochs of each (as the standard)")
     add("--only", nargs="+", default=[], metavar="NAME", help="these ablations, by name")

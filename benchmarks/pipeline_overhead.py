@@ -38,6 +38,7 @@ FIXED_SETTINGS = (
         for name in ("aspect", "shift", "contrast", "gamma", "sharpness", "erase")
     ),
     "preprocessing.border_crop=0",
+    "preprocessing.contrast=none",
     "preprocessing.normalisation=unit",
     "network.weights=none",
     "network.frozen_epochs=0",

@@ -49,7 +49,7 @@ METRICS = (
     Metric("calibration error", "expected_calibration_error", higher_is_better=False),
     Metric("Brier score", "brier_score", higher_is_better=False),
 )
-_AUC = METRICS[0]
+_AUC, _SPECIFICITY = METRICS[0], METRICS[3]
 _COMPARED = METRICS[:5]  # in the table of ablations
 _SPREAD_COLUMNS = ("mean", "std. dev.", "95 % interval of the mean", "worst seed")
 
@@ -101,12 +101,10 @@ def metric_of(record: Record, films: str, key: str) -> float:
     return _number(metrics.get(key))
 
 
-def worst_shift_auc(record: Record) -> float:
-    """Returns the lowest AUC under an acquisition change; NaN without a shift audit."""
-    aucs = [
-        _number(shift["auc"]) for shift in _audit(record, "shifts") if shift["name"] != UNCHANGED
-    ]
-    return float(np.min(aucs)) if aucs else math.nan
+def worst_shift(record: Record, key: str) -> float:
+    """Returns the lowest value of a metric under a change; NaN without a shift audit."""
+    changed = [shift for shift in _audit(record, "shifts") if shift["name"] != UNCHANGED]
+    return float(np.min([_number(shift[key]) for shift in changed])) if changed else math.nan
 
 
 def quality_report(records: Sequence[Record]) -> str:
@@ -138,7 +136,8 @@ def ablation_report(
     values: dict[str, Callable[[Record], float]] = {
         metric.label: _on(TEST, metric.key) for metric in _COMPARED
     }
-    values["worst acquisition change AUC"] = worst_shift_auc
+    for metric in (_AUC, _SPECIFICITY):
+        values[f"worst acquisition change {metric.label}"] = _worst(metric.key)
     values.update({f"{name} AUC": _on(name, "auc") for name in external})
 
     epochs = standard[0].summary["hyperparameters"]["train"]["epochs"]
@@ -149,7 +148,7 @@ def ablation_report(
         settings = ", ".join(f"`{name}={value}`" for name, value in row.settings.items())
         table.append([row.name, settings, *changes, _training_minutes(row.records)])
     lines = [
-        f"Ablations at {epochs} epochs, seeds {_seeds(standard)}, one factor at a time. The first "
+        f"Ablations at {epochs} epochs, seeds {_seeds(standard)}, one choice at a time. The first "
         "row holds values; the others hold the mean difference to it at the same seed, ± half of "
         "the 95 % t-interval of that mean.",
         "",
@@ -209,15 +208,20 @@ def _metric_table(records: Sequence[Record]) -> str:
 def _shift_table(records: Sequence[Record]) -> str:
     if not all(_audit(record, "shifts") for record in records):
         return "Acquisition changes: not audited in these runs."
-    rows = [["worst of each seed", *_spread_cells(records, worst_shift_auc, _AUC), "", ""]]
+    keys = ("auc", "recall", "specificity")
+    values = {"worst of each seed": [_worst(key) for key in keys]}
     for shift in _audit(records[0], "shifts"):
-        auc, *decided = (
-            _audited("shifts", shift["name"], key) for key in ("auc", "recall", "specificity")
-        )
-        means = [_cell(_over(records, value).mean) for value in decided]
-        rows.append([shift["name"], *_spread_cells(records, auc, _AUC), *means])
-    means = ["mean sensitivity", "mean specificity"]
-    columns = ["AUC under an acquisition change", *_SPREAD_COLUMNS, *means]
+        values[shift["name"]] = [_audited("shifts", shift["name"], key) for key in keys]
+    rows = [
+        [
+            name,
+            *_spread_cells(records, auc, _AUC),
+            *(_cell(_over(records, value).mean) for value in decided),
+        ]
+        for name, (auc, *decided) in values.items()
+    ]
+    titles = ["AUC under an acquisition change", *_SPREAD_COLUMNS]
+    columns = [*titles, "mean sensitivity", "mean specificity"]
     return "\n".join(_table(columns, rows))
 
 
@@ -298,6 +302,10 @@ def _audited(part: str, name: str, key: str) -> Callable[[Record], float]:
         return _number(next(one[key] for one in _audit(record, part) if one["name"] == name))
 
     return value
+
+
+def _worst(key: str) -> Callable[[Record], float]:
+    return lambda record: worst_shift(record, key)
 
 
 def _subtype_auc(record: Record) -> float:

@@ -1,4 +1,4 @@
-"""What a gate decided: the Auditor writes it, the account of a run reads it."""
+"""What a gate decided, the Evaluator's or the Auditor's."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Verdict:
-    """One gate on one slice of the films.
+    """One gate: on a slice, an acquisition change, another site or a control.
 
     Attributes:
         slice: `overall`, `view=AP`, `shift=blur`, `external` or `control=outer frame`.
         metric: Such as `AUC`, `recall change` against the last blessed model, `recall lower bound`
-            or `AUC margin`.
+            or `AUC margin`; `slice` where the films of one are missing.
         value: What the model reached; NaN where it is not defined.
         bound: What it had to reach.
         passed: Whether it did.

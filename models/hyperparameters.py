@@ -49,8 +49,8 @@ class Network(Settings):
     )
     weights: str = Field(
         "none",
-        description="to start from: none, imagenet (backbones only), or a weights or Keras file "
-        "of an earlier run",
+        description="to start from: none, imagenet (backbones with normalisation=unit only), or a "
+        "weights or Keras file of an earlier run",
     )
     frozen_epochs: int = Field(
         0, ge=0, description="first epochs in which only the layers after the backbone learn"

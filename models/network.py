@@ -214,11 +214,7 @@ def _squeeze_excite(x: keras.KerasTensor, block: int, output: str) -> keras.Kera
 def _convolution(
     x: keras.KerasTensor, channels: int, name: str, kernel_size: int = 3, strides: int = 1
 ) -> keras.KerasTensor:
-    """Convolves and normalises; a bias would be lost in the normalisation.
-
-    The moments of a normalisation are averaged over about a hundred steps, as the weights are:
-    averaged weights with the moments of the last few steps make for logits that jump.
-    """
+    """Convolves and normalises; a bias would be lost in the normalisation."""
     x = keras.layers.Conv2D(
         channels,
         kernel_size,
@@ -228,4 +224,4 @@ def _convolution(
         kernel_initializer="he_normal",
         name=f"convolution_{name}",
     )(x)
-    return keras.layers.BatchNormalization(momentum=0.99, name=f"normalisation_{name}")(x)
+    return keras.layers.BatchNormalization(name=f"normalisation_{name}")(x)

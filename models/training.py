@@ -50,6 +50,7 @@ MONITORED = "val_log_loss"  # an AUC of nearly 1 does not tell two epochs apart
 TRAINING_RECORD = "training.json"  # in the model_run artifact
 
 _BEST_WEIGHTS = "best.weights.h5"
+_MOMENTS_AVERAGE = 0.9  # momentum of a normalisation where weights are not averaged
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
@@ -113,7 +114,19 @@ def compile_network(
     )
     # Decay is meant for kernels; a normalisation's scale and a bias do not overfit.
     optimiser.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    _average_moments(network, train.weight_average or _MOMENTS_AVERAGE)
     network.compile(optimizer=optimiser, loss=_loss(task, train), metrics=pneumonia_metrics())
+
+
+def _average_moments(network: keras.Model, momentum: float) -> None:
+    """Lets normalisations average their moments over as many steps as the weights.
+
+    Averaged weights with the moments of the last few batches give logits that jump from epoch to
+    epoch. The moments of a backbone stay as its authors average them.
+    """
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = momentum
 
 
 def _loss(task: Task, train: Train) -> keras.losses.Loss:

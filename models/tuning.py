@@ -98,9 +98,9 @@ def propose(settings: Hyperparameters, hp: kt.HyperParameters) -> Hyperparameter
     """Lays the proposed values over the settings; this is the search space.
 
     Optimisation, width of the network, and what keeps it from learning films by heart; around
-    the configured values, so that a small image gets a small network. How strongly films are
-    augmented is not searched: augmentation says what must not matter, and where it does matter in
-    the films at hand, every search would have less of it.
+    the configured values, so that a small image gets a small network. Of augmentation only erasing
+    is searched. The other bounds say what must not matter; on films of one site a search would
+    trade them for a better score there.
 
     Args:
         settings: The configured settings, also the first proposal.

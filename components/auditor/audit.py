@@ -35,7 +35,7 @@ from components.auditor.scoring import (
     scores_of,
     slices_of,
 )
-from components.auditor.shifts import COMPARED, Shift, audit_shifts, choose_films
+from components.auditor.shifts import SHOWN, Shift, audit_shifts, choose_films
 from components.auditor.shortcuts import (
     FILE_STATISTICS,
     Control,
@@ -87,7 +87,7 @@ class Audit:
         shifts: The unchanged films first; empty where the audit is off.
         external: The other site, or None.
         controls: Empty where the audit is off.
-        gates: Failures first.
+        verdicts: Of its gates, failures first.
     """
 
     films: pd.DataFrame
@@ -96,12 +96,12 @@ class Audit:
     shifts: list[Shift]
     external: ExternalSite | None
     controls: list[Control]
-    gates: list[Verdict]
+    verdicts: list[Verdict]
 
     @property
     def passed(self) -> bool:
         """Whether every gate has passed."""
-        return all(gate.passed for gate in self.gates)
+        return all(verdict.passed for verdict in self.verdicts)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the content of `AUDIT_FILE`; what is undefined is null."""
@@ -114,7 +114,7 @@ class Audit:
             "shifts": [_shift_json(shift) for shift in self.shifts],
             "external": _external_json(self.external),
             "controls": [asdict(control) for control in self.controls],
-            "gates": [asdict(gate) for gate in self.gates],
+            "gates": [asdict(verdict) for verdict in self.verdicts],
         }
         return _without_nan(content)
 
@@ -158,7 +158,7 @@ def audit_model(subject: Subject, settings: AuditSettings, options: IngestOption
         shifts=shifts,
         external=external,
         controls=controls,
-        gates=judge(settings, slices, shifts, external, controls),
+        verdicts=judge(settings, slices, shifts, external, controls),
     )
 
 
@@ -245,9 +245,9 @@ def _shift_json(shift: Shift) -> dict[str, Any]:
     return {
         "name": shift.name,
         "films": shift.estimate.films,
-        **{name: metrics[name] for name in COMPARED},
-        **{f"{name}_interval": intervals.get(name) for name in COMPARED},
-        **{f"{name}_change": shift.differences[name] for name in COMPARED},
+        **{name: metrics[name] for name in SHOWN},
+        **{f"{name}_interval": intervals.get(name) for name in SHOWN},
+        **{f"{name}_change": shift.differences[name] for name in SHOWN},
     }
 
 

@@ -65,8 +65,8 @@ class AuditorExecutor(base_executor.BaseExecutor):
         options = IngestOptions.model_validate_json(exec_properties[OPTIONS])
         audit = audit_model(_subject(input_dict), settings, options)
         write_audit(audit, artifact_utils.get_single_uri(output_dict[AUDIT]))
-        for gate in audit.gates:
-            _LOG.log(logging.INFO if gate.passed else logging.WARNING, "%s", gate.why)
+        for verdict in audit.verdicts:
+            _LOG.log(logging.INFO if verdict.passed else logging.WARNING, "%s", verdict.why)
         evaluated = artifact_utils.get_single_instance(input_dict[EVALUATOR_BLESSING])
         _bless(
             artifact_utils.get_single_instance(output_dict[BLESSING]),

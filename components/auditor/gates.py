@@ -34,15 +34,15 @@ def judge(
         controls: Of the shortcut audit, or empty.
 
     Returns:
-        The gates, failures first.
+        The verdicts, failures first.
     """
-    gates = [
+    verdicts = [
         *_slice_gates(settings, slices),
         *_shift_gates(settings, shifts),
         *_external_gates(settings, external),
         *_control_gates(settings, controls),
     ]
-    return sorted(gates, key=lambda gate: gate.passed)
+    return sorted(verdicts, key=lambda verdict: verdict.passed)
 
 
 def _slice_gates(settings: AuditSettings, slices: Mapping[str, Estimate]) -> Iterator[Verdict]:
@@ -108,7 +108,7 @@ def _named(metric: str, settings: AuditSettings) -> str:
 
 
 def _gate(name: str, metric: str, value: float, bound: float) -> Iterator[Verdict]:
-    """Yields the gate; none for a floor of 0, which asks for nothing."""
+    """Yields the verdict; none for a floor of 0, which asks for nothing."""
     if not bound:
         return
     if math.isnan(value):

@@ -26,7 +26,7 @@ from models import features
 _LOG = logging.getLogger(__name__)
 
 UNCHANGED = "unchanged"
-COMPARED = (AUC, RECALL, SPECIFICITY)
+SHOWN = (AUC, RECALL, SPECIFICITY)
 
 # Larger films are shrunk first, the unchanged ones too: it bounds the time of the audit.
 MAX_SIDE_PX = 512
@@ -55,7 +55,7 @@ class Shift:
     Attributes:
         name: Of the change.
         estimate: Metrics at the model's operating point.
-        differences: Each of `COMPARED` less its value on the same films unchanged.
+        differences: Each of `SHOWN` less its value on the same films unchanged.
     """
 
     name: str
@@ -85,12 +85,12 @@ def audit_shifts(
         reached = estimate(scores_of(known.join(answers)), samples)
         reference = shifts[0].estimate if shifts else reached
         differences = {
-            metric: reached.metrics[metric] - reference.metrics[metric] for metric in COMPARED
+            metric: reached.metrics[metric] - reference.metrics[metric] for metric in SHOWN
         }
         shifts.append(Shift(name, reached, differences))
         values = (
             f"{metric} {reached.metrics[metric]:.4f} ({differences[metric]:+.4f})"
-            for metric in COMPARED
+            for metric in SHOWN
         )
         _LOG.info("%s: %s on %d films", name, ", ".join(values), reached.films)
     return shifts

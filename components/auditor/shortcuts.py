@@ -4,9 +4,10 @@ What such a control reaches comes from how a film was taken and filed, not from 
 (Maguolo and Nanni, A critic evaluation of methods for COVID-19 automatic detection from
 X-ray images, Information Fusion 76, 2021). A model that is hardly better may have learned
 the same. Networks are trained on half of the resolution, without augmentation and for
-few epochs, to bound the time. They see films as Transform made them; where that evened
-out the contrast tile by tile, a little of the lungs shows in the frame, which makes the
-control stronger and so the audit stricter.
+few epochs, to bound the time. They see films as Transform made them, in [0, 1]: moments of
+the whole film would tell of the lungs. Where Transform evened out the contrast tile by
+tile, a little of the lungs shows in the frame, which makes the control stronger and so the
+audit stricter.
 """
 
 from __future__ import annotations

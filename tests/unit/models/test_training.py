@@ -164,6 +164,18 @@ class TestWeightAverage:
         assert len(after) == 3
         assert np.abs(kept - after[-1]).max() > 1e-4
 
+    @pytest.mark.parametrize(("average", "momentum"), [(0.75, 0.75), (0.0, 0.9)])
+    def test_moments_are_averaged_as_the_weights_are(self, average: float, momentum: float) -> None:
+        settings = make_settings(weight_average=average)
+        network = build_network(SIZE_PX, settings.network, settings.task)
+        training.compile_network(network, settings.task, settings.train, 1, 1)
+        images = np.random.default_rng(0).random((4, SIZE_PX, SIZE_PX, 1), np.float32)
+        convolved = network.get_layer("convolution_0")(images)
+        batch_mean = keras.ops.convert_to_numpy(convolved).mean(axis=(0, 1, 2))
+        network.train_on_batch(images, np.array([[0], [1], [0], [1]], np.float32))
+        found = network.get_layer("normalisation_0").moving_mean.numpy()
+        np.testing.assert_allclose(found, (1 - momentum) * batch_mean, rtol=1e-3, atol=1e-6)
+
 
 class TestFrozenEpochs:
     def test_the_backbone_waits(

@@ -107,6 +107,14 @@ def test_tuned_values_are_laid_over_and_checked() -> None:
         with_tuned(Hyperparameters(), {"network.dropout": 7})
 
 
+def test_imagenet_weights_need_the_pixels_they_were_trained_with() -> None:
+    backbone = ["network.backbone=mobilenet_v3", "network.weights=imagenet"]
+    with pytest.raises(ConfigError, match="normalisation=unit, not per_image"):
+        load_config("standard", None, backbone)
+    config = load_config("standard", None, [*backbone, "preprocessing.normalisation=unit"])
+    assert config.network.weights == "imagenet"
+
+
 def test_every_setting_has_a_row_with_a_meaning() -> None:
     rows = settings_table().splitlines()[2:]
     leaves = sum(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from dataclasses import replace
@@ -92,7 +93,7 @@ class TestAuditModel:
         assert [control.name for control in audit.controls] == names
 
     def test_one_gate_that_fails_is_enough(self, audit: Audit) -> None:
-        failed = [gate.metric for gate in audit.gates if not gate.passed]
+        failed = [verdict.metric for verdict in audit.verdicts if not verdict.passed]
         assert failed == ["AUC margin lower bound"]
         assert not audit.passed
 
@@ -102,7 +103,7 @@ class TestAuditModel:
         settings = AuditSettings(shift_audit=False, shortcut_audit=False, bootstrap_samples=100)
         with caplog.at_level(logging.INFO):
             audit = audit_model(subject, settings, IngestOptions())
-        assert (audit.shifts, audit.external, audit.controls, audit.gates) == ([], None, [], [])
+        assert (audit.shifts, audit.external, audit.controls, audit.verdicts) == ([], None, [], [])
         assert audit.passed
         assert "scoring the test films took" in caplog.text
         assert "shift" not in caplog.text
@@ -126,7 +127,10 @@ class TestWriteAudit:
         assert content["model"]["subtype_auc"] is None
         assert content["intervals"]["overall"]["auc"] == list(overall.intervals["auc"])
         assert set(content["intervals"]) == set(audit.slices)
-        assert content["shifts"][0]["specificity_change"] == 0
+        unchanged, *changed = content["shifts"]
+        for shift, metric in itertools.product(changed, ("auc", "recall", "specificity")):
+            change = shift[metric] - unchanged[metric]
+            assert shift[f"{metric}_change"] == pytest.approx(change), (shift["name"], metric)
         assert content["external"]["rejected"] == 0
         assert content["external"]["metrics"]["recall"] == 1
         assert [one["name"] for one in content["controls"]] == [one.name for one in audit.controls]

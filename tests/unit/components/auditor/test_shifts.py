@@ -74,6 +74,13 @@ class TestChanges:
         assert cropped.shape == (100 - 2 * top, 200 - 2 * left)
         assert (cropped[0, 0], cropped[-1, -1]) == (film[top, left], film[-1 - top, -1 - left])
 
+    @pytest.mark.parametrize(
+        ("name", "shape"),
+        [("cropped above and below", (84, 200)), ("cropped at the sides", (100, 168))],
+    )
+    def test_eight_in_a_hundred_are_cropped(self, name: str, shape: tuple[int, int]) -> None:
+        assert SHIFTS[name](np.zeros((100, 200), np.uint8)).shape == shape
+
     def test_every_change_gives_another_film_of_the_same_kind(self, film: np.ndarray) -> None:
         marked = np.maximum(film // 2, 1)
         marked[10:25, 10:14] = 255
@@ -154,7 +161,9 @@ class TestAudit:
         assert darker.estimate.metrics["recall"] == pytest.approx(3 / 6)
         assert darker.differences["recall"] == pytest.approx(-3 / 6)
         assert darker.differences["auc"] == pytest.approx(0)
-        assert rows["gamma 0.7"].estimate.metrics["specificity"] < 1
+        brighter = rows["gamma 0.7"]
+        assert brighter.estimate.metrics["specificity"] < 1
+        assert brighter.differences["specificity"] == brighter.estimate.metrics["specificity"] - 1
 
 
 class TestChoice:
