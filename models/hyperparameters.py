@@ -102,7 +102,9 @@ class Train(Settings):
         "cosine", description="course of the learning rate over all epochs"
     )
     early_stopping_patience: int = Field(
-        8, ge=1, description="epochs without a better evaluation log-loss before training stops"
+        8,
+        ge=1,
+        description="epochs without a better calibrated log-loss on eval before training stops",
     )
     weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW's decoupled weight decay")
     label_smoothing: float = Field(

@@ -46,7 +46,9 @@ KEEP = "keep"  # names of settings that imported hyperparameters leave alone
 IMPORTED = "imported"  # digest of imported hyperparameters and weights
 CHECKPOINT_ROOT = "checkpoint_root"  # folder that survives an interrupted run
 
-MONITORED = "val_log_loss"  # an AUC of nearly 1 does not tell two epochs apart
+# An AUC of nearly 1 does not tell two epochs apart, and what smoothing does to probabilities makes
+# an early epoch look best.
+MONITORED = "val_calibrated_log_loss"
 TRAINING_RECORD = "training.json"  # in the model_run artifact
 
 _BEST_WEIGHTS = "best.weights.h5"
@@ -181,30 +183,29 @@ def fit(
             validation_data=evaluation_batches(evaluation, settings),
             initial_epoch=first,
             epochs=last,
-            callbacks=_callbacks(settings.train, last, checkpoint_folder, log_folder),
+            callbacks=_callbacks(evaluation, settings, last, checkpoint_folder, log_folder),
             verbose=0,
         )
     network.load_weights(os.path.join(checkpoint_folder, _BEST_WEIGHTS))
 
 
 def _callbacks(
-    train: Train, last_epoch: int, checkpoint_folder: str, log_folder: str
+    evaluation: TransformedFilms,
+    settings: Hyperparameters,
+    last_epoch: int,
+    checkpoint_folder: str,
+    log_folder: str,
 ) -> list[keras.callbacks.Callback]:
     history = os.path.join(checkpoint_folder, "history.csv")
     best_so_far = _best_of(history)
     return [
         BestWeights(
-            os.path.join(checkpoint_folder, _BEST_WEIGHTS),
-            monitor=MONITORED,
-            mode="min",
-            save_best_only=True,
-            save_weights_only=True,
-            initial_value_threshold=best_so_far,
+            os.path.join(checkpoint_folder, _BEST_WEIGHTS), evaluation, settings, best_so_far
         ),
         keras.callbacks.EarlyStopping(
             MONITORED,
             mode="min",
-            patience=train.early_stopping_patience,
+            patience=settings.train.early_stopping_patience,
             baseline=best_so_far,
         ),
         keras.callbacks.CSVLogger(history, append=True),
@@ -214,17 +215,43 @@ def _callbacks(
             double_checkpoint=True,
             delete_checkpoint=False,
         ),
-        EpochLines(train.epochs),
+        EpochLines(settings.train.epochs),
     ]
 
 
 class BestWeights(keras.callbacks.ModelCheckpoint):
-    """Evaluates and keeps the averaged weights where the optimiser averages them.
+    """Keeps the weights with the best `MONITORED`, which it adds to the logs of an epoch.
 
-    Training itself goes on from the weights it had, and so does a backup: Keras' own
-    callback leaves the two exchanged at the end of an epoch, when the state of an
-    interrupted training is kept.
+    Where the optimiser averages the weights, the average is evaluated and kept. Training goes
+    on from the weights it had, and so does a backup: Keras' own callback leaves the two
+    exchanged at the end of an epoch, when the state of an interrupted training is kept.
     """
+
+    def __init__(
+        self,
+        file: str,
+        films: TransformedFilms,
+        settings: Hyperparameters,
+        best_so_far: float | None,
+    ):
+        """Keeps the films to judge by.
+
+        Args:
+            file: Where the weights go.
+            films: The eval split.
+            settings: Of the training.
+            best_so_far: Of an interrupted training, or None.
+        """
+        super().__init__(
+            file,
+            monitor=MONITORED,
+            mode="min",
+            save_best_only=True,
+            save_weights_only=True,
+            initial_value_threshold=best_so_far,
+        )
+        self._films = films
+        self._settings = settings
 
     def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
         """Puts the average in place."""
@@ -237,8 +264,10 @@ class BestWeights(keras.callbacks.ModelCheckpoint):
         self._exchange()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Keeps the average if it is the best so far."""
+        """Judges the epoch and keeps its weights if they are the best so far."""
+        logs = {} if logs is None else logs
         self._exchange()
+        logs[MONITORED] = calibrated_log_loss(self.model, self._films, self._settings)
         super().on_epoch_end(epoch, logs)
         self._exchange()
 
@@ -284,8 +313,13 @@ def score(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the pneumonia logit and the label, 0 or 1, of each film: `[films]` float32."""
     cut_open = activations_and_logits(network, settings.network.flip_average)
+
+    @tf.function(reduce_retracing=True)
+    def logit_of(images: tf.Tensor) -> tf.Tensor:
+        return pneumonia_logit(cut_open(images, training=False)[1])
+
     scored = [
-        (pneumonia_logit(cut_open(images, training=False)[1]), is_pneumonia(targets))
+        (logit_of(images), is_pneumonia(targets))
         for images, targets in evaluation_batches(films, settings)
     ]
     logits = np.concatenate([logit.numpy()[:, 0] for logit, _ in scored])
@@ -304,7 +338,7 @@ class EpochLines(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Says how far training is and how well it does."""
         logs = logs or {}
-        shown = ("loss", "val_log_loss", "val_auc", "val_precision", "val_recall")
+        shown = ("loss", MONITORED, "val_auc", "val_precision", "val_recall")
         metrics = "  ".join(f"{name} {logs[name]:.4f}" for name in shown if name in logs)
         _LOG.info("epoch %d/%d  %s", epoch + 1, self._epochs, metrics)
 

@@ -112,7 +112,7 @@ class TestPushed:
         for component in COMPONENTS:
             assert len(re.findall(rf"^  {component} +\d+\.\d s$", pushed.terminal, re.M)) == 1
         assert re.search(
-            r"epoch 2/2  loss \d\.\d+  val_log_loss \d\.\d+  val_auc ", pushed.terminal
+            r"epoch 2/2  loss \d\.\d+  val_calibrated_log_loss \d\.\d+  val_auc ", pushed.terminal
         )
         assert not re.search("Traceback|WARNING|INFO|absl|cuda", pushed.terminal)
         assert "Component Trainer is running." in pushed.log
