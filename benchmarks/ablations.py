@@ -75,6 +75,7 @@ def ablations(base: Hyperparameters) -> dict[str, dict[str, Any]]:
         "with squeeze-excite": {"network.squeeze_excite": True},
         "half the width": {"network.width": max(4, width // 2)},
         "1.5 times the width": {"network.width": min(128, round(1.5 * width))},
+        "twice the epochs": {"train.epochs": 2 * base.train.epochs},
         "without flip average": {"network.flip_average": False},
         "with flip average": {"network.flip_average": True},
         "imbalance none": {"train.imbalance": "none"},

@@ -236,6 +236,7 @@ def test_each_ablation_is_a_setting_that_the_pipeline_takes(name: str) -> None:
 def test_widths_follow_the_standard(width: int) -> None:
     base = load_config(overrides=[f"network.width={width}"]).hyperparameters
     rows = ablations(base)
+    assert rows["twice the epochs"]["train.epochs"] == 2 * base.train.epochs
     assert rows["half the width"]["network.width"] == max(4, width // 2)
     assert rows["1.5 times the width"]["network.width"] == min(128, width * 3 // 2)
     half = {
