@@ -88,7 +88,7 @@ class TestFindFaults:
     def test_a_heatmap_outside_of_its_range(
         self, served: Any, examples: list[bytes], expected: np.ndarray
     ) -> None:
-        model = changed(served, "explain_images", "heatmap", lambda value: value * 2)
+        model = changed(served, "explain_images", "heatmap", lambda value: value + 2)
         (fault,) = find_faults(model, examples, expected)
         assert fault == "explain_images returns a heatmap outside [0, 1]"
 

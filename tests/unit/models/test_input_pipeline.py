@@ -48,7 +48,7 @@ def read_labels(pushed: LocalRun) -> list[str]:
 def settings(strength: float = 1.0, **train: object) -> Hyperparameters:
     return Hyperparameters.model_validate(
         {
-            "preprocessing": {"image_size_px": SIZE_PX},
+            "preprocessing": {"image_size_px": SIZE_PX, "normalisation": "unit"},
             "augmentation": {"strength": strength},
             "train": {"batch_size": BATCH_SIZE, "mixup": 0.0, **train},
         }
