@@ -41,15 +41,16 @@ class Metric:
     higher_is_better: bool = True
 
 
+_AUC = Metric("AUC", "auc")
+_SPECIFICITY = Metric("specificity", "specificity")
 METRICS = (
-    Metric("AUC", "auc"),
+    _AUC,
     Metric("accuracy", "binary_accuracy"),
     Metric("sensitivity", "recall"),
-    Metric("specificity", "specificity"),
+    _SPECIFICITY,
     Metric("calibration error", "expected_calibration_error", higher_is_better=False),
     Metric("Brier score", "brier_score", higher_is_better=False),
 )
-_AUC, _SPECIFICITY = METRICS[0], METRICS[3]
 _COMPARED = METRICS[:5]  # in the table of ablations
 _SPREAD_COLUMNS = ("mean", "std. dev.", "95 % interval of the mean", "worst seed")
 
