@@ -24,6 +24,20 @@ def is_pneumonia(values: tf.Tensor) -> tf.Tensor:
     return values if values.shape[-1] == 1 else 1.0 - values[:, :1]
 
 
+def class_indices(targets: tf.Tensor) -> tf.Tensor:
+    """Returns the class that a target stands for.
+
+    Args:
+        targets: `[batch, 1]` of 0 and 1, or `[batch, classes]` one-hot.
+
+    Returns:
+        `[batch]` int64.
+    """
+    if targets.shape[-1] == 1:
+        return tf.cast(targets[:, 0], tf.int64)
+    return tf.argmax(targets, axis=-1)
+
+
 class _OfPneumonia:
     """Reduces the classes to two before a metric sees them."""
 

@@ -28,10 +28,11 @@ from models.input_pipeline import (
     training_batches,
     training_steps,
 )
-from models.metrics import is_pneumonia, pneumonia_metrics
+from models.metrics import class_indices, pneumonia_metrics
 from models.network import (
     activations_and_logits,
     build_network,
+    class_probabilities,
     pneumonia_logit,
     set_backbone_trainable,
 )
@@ -286,11 +287,11 @@ def calibrate(
     network: keras.Model, films: TransformedFilms, settings: Hyperparameters
 ) -> tuple[Calibration, OperatingPoint]:
     """Fits the calibration and chooses the operating point on films not trained on."""
-    logits, labels = score(network, films, settings)
+    logits, classes = score(network, films, settings)
+    calibration, probabilities = _calibrated(logits, classes, settings)
     train = settings.train
-    calibration = fit_calibration(logits, labels, train.calibration)
     operating_point = choose_operating_point(
-        calibration.probabilities(logits), labels, train.target_sensitivity, train.cost_ratio
+        probabilities, classes > 0, train.target_sensitivity, train.cost_ratio
     )
     return calibration, operating_point
 
@@ -298,33 +299,42 @@ def calibrate(
 def calibrated_log_loss(
     network: keras.Model, films: TransformedFilms, settings: Hyperparameters
 ) -> float:
-    """Returns the log-loss that is left after calibration on the same films.
+    """Returns the log-loss of all classes that is left after calibration on the same films.
 
     Class weights, label smoothing and the focal loss shift probabilities, which the
     calibration undoes; so networks trained with any of them compare.
     """
-    logits, labels = score(network, films, settings)
-    calibration = fit_calibration(logits, labels, settings.train.calibration)
-    return float(log_loss(labels, calibration.probabilities(logits)))
+    logits, classes = score(network, films, settings)
+    _, probabilities = _calibrated(logits, classes, settings)
+    of_classes = class_probabilities(probabilities, logits.astype(probabilities.dtype)).numpy()
+    return float(log_loss(classes, of_classes, labels=range(of_classes.shape[1])))
+
+
+def _calibrated(
+    logits: np.ndarray, classes: np.ndarray, settings: Hyperparameters
+) -> tuple[Calibration, np.ndarray]:
+    """Returns the calibration of pneumonia and what it makes of the same films: `[films]`."""
+    of_pneumonia = pneumonia_logit(tf.constant(logits)).numpy()[:, 0]
+    calibration = fit_calibration(of_pneumonia, classes > 0, settings.train.calibration)
+    return calibration, calibration.probabilities(of_pneumonia)
 
 
 def score(
     network: keras.Model, films: TransformedFilms, settings: Hyperparameters
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the pneumonia logit and the label, 0 or 1, of each film: `[films]` float32."""
+    """Returns logits, `[films, 1]` or `[films, 3]` float32, and class indices, `[films]` int64."""
     cut_open = activations_and_logits(network, settings.network.flip_average)
 
     @tf.function(reduce_retracing=True)
-    def logit_of(images: tf.Tensor) -> tf.Tensor:
-        return pneumonia_logit(cut_open(images, training=False)[1])
+    def logits_of(images: tf.Tensor) -> tf.Tensor:
+        return cut_open(images, training=False)[1]
 
     scored = [
-        (logit_of(images), is_pneumonia(targets))
+        (logits_of(images).numpy(), class_indices(targets).numpy())
         for images, targets in evaluation_batches(films, settings)
     ]
-    logits = np.concatenate([logit.numpy()[:, 0] for logit, _ in scored])
-    labels = np.concatenate([label.numpy()[:, 0] for _, label in scored])
-    return logits, labels
+    logits, classes = zip(*scored, strict=True)
+    return np.concatenate(logits), np.concatenate(classes)
 
 
 class EpochLines(keras.callbacks.Callback):

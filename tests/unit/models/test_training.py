@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
+from scipy.special import expit
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 
@@ -29,13 +30,13 @@ SIZE_PX = 64
 @pytest.fixture(scope="module", name="films")
 def open_splits(pushed: LocalRun) -> tuple[TransformedFilms, TransformedFilms]:
     """Train and eval."""
-    transform = tft.TFTransformOutput(str(pushed.uri("Transform", "transform_graph")))
-    uri = pushed.uri("Transform", "transformed_examples")
-    train, evaluation = (
-        TransformedFilms.open([f"{uri}/Split-{split}/*"], transform)
-        for split in (features.TRAIN, features.EVAL)
-    )
-    return train, evaluation
+    return open_split(pushed, features.TRAIN), open_split(pushed, features.EVAL)
+
+
+def open_split(run: LocalRun, split: str, task: Task = "binary") -> TransformedFilms:
+    transform = tft.TFTransformOutput(str(run.uri("Transform", "transform_graph")))
+    uri = run.uri("Transform", "transformed_examples")
+    return TransformedFilms.open([f"{uri}/Split-{split}/*"], transform, task)
 
 
 def make_settings(**train: object) -> Hyperparameters:
@@ -245,6 +246,7 @@ class TestFit:
     ) -> None:
         network, history, _ = fitted
         logits, labels = training.score(network, films[1], make_settings())
+        logits = logits[:, 0]
         # Platt's map is a logistic regression on the logit, to targets that he moved inwards.
         negatives, positives = np.bincount(labels.astype(int))
         targets = np.where(labels, (positives + 1) / (positives + 2), 1 / (negatives + 2))
@@ -256,6 +258,23 @@ class TestFit:
         assert len(losses) == 4
         assert min(losses) < max(losses)
         assert best == pytest.approx(min(losses), abs=1e-4)
+
+    def test_log_loss_of_subtypes_is_that_of_pneumonia_and_that_of_its_kind(
+        self, films: tuple[TransformedFilms, TransformedFilms], pushed: LocalRun
+    ) -> None:
+        settings = make_settings()
+        keras.utils.set_random_seed(0)
+        network = build_network(SIZE_PX, settings.network, "subtype")
+        subtypes = open_split(pushed, features.EVAL, "subtype")
+        logits, classes = training.score(network, subtypes, settings)
+        assert np.bincount(classes).tolist() == list(subtypes.counts)
+        calibration, _ = training.calibrate(network, films[1], settings)
+        ill = classes > 0
+        of_pneumonia = np.logaddexp(logits[:, 1], logits[:, 2]) - logits[:, 0]
+        first = metrics.log_loss(ill, calibration.probabilities(of_pneumonia))
+        kind = metrics.log_loss(classes[ill] == 1, expit(logits[ill, 1] - logits[ill, 2]))
+        measured = training.calibrated_log_loss(network, subtypes, settings)
+        assert measured == pytest.approx(first + ill.mean() * kind, rel=1e-5)
 
     def test_writes_events_for_tensorboard(
         self, fitted: tuple[keras.Model, list[dict[str, str]], Path]
