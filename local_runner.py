@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -101,8 +102,8 @@ def _run(
     config: PipelineConfig, work: WorkDirectory, run: Run, data_root: Path | None, verbose: bool
 ) -> int:
     with quiet_terminal(run.log_file, verbose) as console, component_lines(console) as lines:
-        console.print(f"run {run.run_id}, log in {run.log_file}")
         try:
+            console.print(f"run {run.run_id}, log in {run.log_file}")
             with lines.waiting("loading TFX"):
                 # Late, so that --help and a wrong flag are answered before TFX is imported.
                 from pipeline.local import execute
@@ -126,4 +127,5 @@ def _run(
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is as Ctrl-C
     sys.exit(main())

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 from tests.conftest import EPOCHS_BEFORE_INTERRUPT
-from tests.support import LocalRun, execution_states
+from tests.support import ROOT, LocalRun, execution_states, write_films
 
 EPOCHS = 4
 
@@ -26,6 +31,27 @@ def test_ctrl_c_leaves_the_serving_directory_untouched(
     refused: LocalRun, interrupted: LocalRun
 ) -> None:
     assert interrupted.serving == refused.serving
+
+
+def test_a_stop_by_a_scheduler_ends_as_ctrl_c_does(tmp_path: Path, workdir: Path) -> None:
+    for label, seed in (("NORMAL", 0), ("PNEUMONIA", 10)):
+        write_films(tmp_path / "films", label, 4, first_seed=seed)
+    command = [sys.executable, "local_runner.py", "--preset", "demo", "--workdir", str(workdir)]
+    with subprocess.Popen(
+        [*command, "--data-root", str(tmp_path / "films")],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        shown = process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        shown += process.stdout.read()
+    assert process.returncode == 1
+    assert "stopped; the same command goes on from what has finished" in " ".join(shown.split())
+    summary = (workdir / "runs" / "latest" / "summary.json").read_text(encoding="utf-8")
+    assert json.loads(summary)["status"] == "interrupted"
 
 
 def test_training_goes_on_from_its_last_epoch(resumed: LocalRun) -> None:
