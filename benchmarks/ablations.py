@@ -32,7 +32,7 @@ def ablations(base: Hyperparameters) -> dict[str, dict[str, Any]]:
     Returns:
         Settings by dotted name, by the name of the row; the names do not depend on `base`.
     """
-    width, augmentation = base.network.width, base.augmentation
+    width, depth, augmentation = base.network.width, base.network.depth, base.augmentation
     return {
         "contrast none": {"preprocessing.contrast": "none"},
         "contrast equalize": {"preprocessing.contrast": "equalize"},
@@ -75,6 +75,8 @@ def ablations(base: Hyperparameters) -> dict[str, dict[str, Any]]:
         "with squeeze-excite": {"network.squeeze_excite": True},
         "half the width": {"network.width": max(4, width // 2)},
         "1.5 times the width": {"network.width": min(128, round(1.5 * width))},
+        "one block less": {"network.depth": max(2, depth - 1)},
+        "one block more": {"network.depth": min(7, depth + 1)},
         "twice the epochs": {"train.epochs": 2 * base.train.epochs},
         "without flip average": {"network.flip_average": False},
         "with flip average": {"network.flip_average": True},

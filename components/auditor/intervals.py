@@ -6,8 +6,8 @@ Bootstrapping clustered data, J. R. Stat. Soc. B 69, 2007; for ROC curves of clu
 data see Obuchowski, Biometrics 53, 1997). A drawn patient is a weight on the films, so a
 thousand draws are a few matrix products.
 
-Where all draws agree, as for a perfect AUC, an interval that needs no draws stands in:
-see `score_intervals`.
+Where all draws agree, as for a perfect AUC or a single patient, an interval that needs no
+draws stands in: see `score_intervals`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ METRICS = (
 CALIBRATION_BINS = 10
 SEED = 0
 
+_ROUNDING = 1e-12
 _WEIGHTS_AT_ONCE = 4_000_000  # 32 MB for each matrix of draws by films
 
 Interval = tuple[float, float]
@@ -80,8 +81,8 @@ class Estimate:
         patients: How many.
         positives: Pneumonia films.
         metrics: Value of each of `METRICS`; NaN where a class or a decision is missing.
-        intervals: 95 % interval of each metric that has a value; a perfect F1, Brier score or
-            calibration error has none.
+        intervals: 95 % interval of each metric that has a value; an F1, Brier score or
+            calibration error on which all draws agree has none.
     """
 
     films: int
@@ -128,7 +129,7 @@ def _intervals(
         if math.isnan(value):
             continue
         low, high = percentile_interval(draws[:, column])
-        if low < high or value not in (0.0, 1.0):
+        if not math.isclose(low, high, abs_tol=_ROUNDING):
             yield name, (low, high)
         elif name == AUC:
             positives, negatives = (_patients(scores, scores.labels == label) for label in (1, 0))

@@ -1,7 +1,8 @@
-"""Intervals that need no draws, for scores that are perfect.
+"""Intervals that need no draws, for scores that every draw repeats.
 
-All draws of films without an error are without an error, so a bootstrap says nothing
-about them. These intervals depend on the number of patients instead.
+All draws of films without an error are without an error, and all draws of one patient are
+the same films, so a bootstrap says nothing about them. These intervals depend on the number
+of patients instead.
 """
 
 from __future__ import annotations

@@ -161,6 +161,16 @@ class TestEstimate:
         assert perfect.lower_bound("auc") < 0.99
         assert not {"f1_score", "brier_score"} & set(perfect.intervals)
 
+    def test_a_single_patient_is_no_certainty(self) -> None:
+        probabilities = np.array([0.2, 0.3, 0.1, 0.7])
+        calls = (probabilities > 0.5).astype(int)
+        found = estimate(Scores(np.repeat("p", 4), np.zeros(4, int), probabilities, calls), 99)
+        assert found.metrics["specificity"] == 0.75
+        of_one_patient = stats.binomtest(1, 1).proportion_ci(method="wilson")
+        expected = pytest.approx((of_one_patient.low, 1.0))
+        assert found.intervals["specificity"] == found.intervals["binary_accuracy"] == expected
+        assert "brier_score" not in found.intervals
+
     def test_clustered_films_are_bounded_by_the_bootstrap(self) -> None:
         patients = np.repeat([f"p{number}" for number in range(40)], 20)
         found = np.repeat(np.arange(40) % 2, 20)
