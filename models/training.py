@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 import tensorflow_transform as tft
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, roc_auc_score
 from tfx import v1 as tfx
 
 from models import features
@@ -49,7 +49,8 @@ CHECKPOINT_ROOT = "checkpoint_root"  # folder that survives an interrupted run
 
 # An AUC of nearly 1 does not tell two epochs apart, and what smoothing does to probabilities makes
 # an early epoch look best.
-MONITORED = "val_calibrated_log_loss"
+CALIBRATED_LOG_LOSS = "calibrated_log_loss"
+MONITORED = f"val_{CALIBRATED_LOG_LOSS}"
 TRAINING_RECORD = "training.json"  # in the model_run artifact
 
 _BEST_WEIGHTS = "best.weights.h5"
@@ -181,7 +182,6 @@ def fit(
         network._initial_epoch = None  # Keras remembers where it resumed the phase before
         network.fit(
             training_batches(train, settings),
-            validation_data=evaluation_batches(evaluation, settings),
             initial_epoch=first,
             epochs=last,
             callbacks=_callbacks(evaluation, settings, last, checkpoint_folder, log_folder),
@@ -221,7 +221,7 @@ def _callbacks(
 
 
 class BestWeights(keras.callbacks.ModelCheckpoint):
-    """Keeps the weights with the best `MONITORED`, which it adds to the logs of an epoch.
+    """Judges every epoch on the eval split and keeps the weights with the best `MONITORED`.
 
     Where the optimiser averages the weights, the average is evaluated and kept. Training goes
     on from the weights it had, and so does a backup: Keras' own callback leaves the two
@@ -254,21 +254,12 @@ class BestWeights(keras.callbacks.ModelCheckpoint):
         self._films = films
         self._settings = settings
 
-    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Puts the average in place."""
-        super().on_test_begin(logs)
-        self._exchange()
-
-    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
-        """Puts the trained weights back."""
-        super().on_test_end(logs)
-        self._exchange()
-
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Judges the epoch and keeps its weights if they are the best so far."""
         logs = {} if logs is None else logs
         self._exchange()
-        logs[MONITORED] = calibrated_log_loss(self.model, self._films, self._settings)
+        reached = judge(self.model, self._films, self._settings)
+        logs.update({f"val_{name}": value for name, value in reached.items()})
         super().on_epoch_end(epoch, logs)
         self._exchange()
 
@@ -296,18 +287,31 @@ def calibrate(
     return calibration, operating_point
 
 
-def calibrated_log_loss(
+def judge(
     network: keras.Model, films: TransformedFilms, settings: Hyperparameters
-) -> float:
-    """Returns the log-loss of all classes that is left after calibration on the same films.
+) -> dict[str, float]:
+    """Returns how well a network does on films not trained on.
 
-    Class weights, label smoothing and the focal loss shift probabilities, which the
-    calibration undoes; so networks trained with any of them compare.
+    Class weights, label smoothing and the focal loss shift probabilities, which calibration
+    undoes; so networks trained with any of them compare.
+
+    Args:
+        network: Of `build_network`.
+        films: Usually the eval split.
+        settings: Of the training.
+
+    Returns:
+        `CALIBRATED_LOG_LOSS`, the log-loss of all classes that is left after calibration on
+        these films, and `auc`, the ROC AUC of pneumonia of any kind.
     """
     logits, classes = score(network, films, settings)
     _, probabilities = _calibrated(logits, classes, settings)
     of_classes = class_probabilities(probabilities, logits.astype(probabilities.dtype)).numpy()
-    return float(log_loss(classes, of_classes, labels=range(of_classes.shape[1])))
+    columns = of_classes.shape[1]
+    return {
+        CALIBRATED_LOG_LOSS: float(log_loss(classes, of_classes, labels=range(columns))),
+        "auc": float(roc_auc_score(classes > 0, probabilities)),
+    }
 
 
 def _calibrated(
@@ -348,7 +352,7 @@ class EpochLines(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Says how far training is and how well it does."""
         logs = logs or {}
-        shown = ("loss", MONITORED, "val_auc", "val_precision", "val_recall")
+        shown = ("loss", MONITORED, "val_auc")
         metrics = "  ".join(f"{name} {logs[name]:.4f}" for name in shown if name in logs)
         _LOG.info("epoch %d/%d  %s", epoch + 1, self._epochs, metrics)
 

@@ -19,9 +19,9 @@ from models.input_pipeline import (
     training_steps,
 )
 from models.network import build_network
-from models.training import HYPERPARAMETERS, calibrated_log_loss, compile_network
+from models.training import CALIBRATED_LOG_LOSS, HYPERPARAMETERS, compile_network, judge
 
-OBJECTIVE = "calibrated_log_loss"  # of eval; unlike the AUC it still tells good models apart
+OBJECTIVE = CALIBRATED_LOG_LOSS  # of eval; unlike the AUC it still tells good models apart
 
 _LOG = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Trial(kt.HyperModel):
         settings = propose(self._settings, hp)
         arguments = {"epochs": settings.train.epochs, **kwargs}
         model.fit(training_batches(self._train, settings), verbose=0, **arguments)
-        reached = calibrated_log_loss(model, self._evaluation, settings)
+        reached = judge(model, self._evaluation, settings)[OBJECTIVE]
         tried = ", ".join(
             f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
             for name, value in hp.values.items()

@@ -273,8 +273,9 @@ class TestFit:
         of_pneumonia = np.logaddexp(logits[:, 1], logits[:, 2]) - logits[:, 0]
         first = metrics.log_loss(ill, calibration.probabilities(of_pneumonia))
         kind = metrics.log_loss(classes[ill] == 1, expit(logits[ill, 1] - logits[ill, 2]))
-        measured = training.calibrated_log_loss(network, subtypes, settings)
-        assert measured == pytest.approx(first + ill.mean() * kind, rel=1e-5)
+        reached = training.judge(network, subtypes, settings)
+        assert reached["calibrated_log_loss"] == pytest.approx(first + ill.mean() * kind, rel=1e-5)
+        assert reached["auc"] == pytest.approx(metrics.roc_auc_score(ill, of_pneumonia))
 
     def test_writes_events_for_tensorboard(
         self, fitted: tuple[keras.Model, list[dict[str, str]], Path]
