@@ -62,7 +62,7 @@ def ablations(base: Hyperparameters) -> dict[str, dict[str, Any]]:
         "without noise": {"augmentation.noise_stddev": 0.0},
         "without erasing": {"augmentation.erase": 0.0},
         "mixup 0": {"train.mixup": 0.0},
-        "mixup 0.2": {"train.mixup": 0.2},
+        "mixup 0.4": {"train.mixup": 0.4},
         "label smoothing 0": {"train.label_smoothing": 0.0},
         "label smoothing 0.1": {"train.label_smoothing": 0.1},
         "weight average 0": {"train.weight_average": 0.0},
