@@ -109,7 +109,7 @@ def _run(
                 from pipeline.local import execute
             summary = execute(config, work, run, data_root, console, lines)
         except KeyboardInterrupt:
-            run.write_failure("interrupted", "stopped by the user", lines.seconds)
+            run.write_failure("interrupted", "stopped by Ctrl-C or SIGTERM", lines.seconds)
             console.print("stopped; the same command goes on from what has finished")
             return EXIT_FAILED
         except Exception as error:

@@ -33,6 +33,7 @@ def ablations(base: Hyperparameters) -> dict[str, dict[str, Any]]:
         Settings by dotted name, by the name of the row; the names do not depend on `base`.
     """
     width, depth, augmentation = base.network.width, base.network.depth, base.augmentation
+    deepest = base.preprocessing.image_size_px.bit_length() - 2  # a block halves the image
     return {
         "contrast none": {"preprocessing.contrast": "none"},
         "contrast equalize": {"preprocessing.contrast": "equalize"},
@@ -76,7 +77,7 @@ def ablations(base: Hyperparameters) -> dict[str, dict[str, Any]]:
         "half the width": {"network.width": max(4, width // 2)},
         "1.5 times the width": {"network.width": min(128, round(1.5 * width))},
         "one block less": {"network.depth": max(2, depth - 1)},
-        "one block more": {"network.depth": min(7, depth + 1)},
+        "one block more": {"network.depth": min(7, deepest, depth + 1)},
         "twice the epochs": {"train.epochs": 2 * base.train.epochs},
         "without flip average": {"network.flip_average": False},
         "with flip average": {"network.flip_average": True},

@@ -37,6 +37,7 @@ RUNNER = Path(__file__).parents[1] / "local_runner.py"
 RESULTS_FILE = "results.json"
 
 _PUSHED, _NOT_BLESSED = 0, 4  # both have trained and evaluated
+_STOP_SECONDS = 60  # that a run may take to end cleanly
 _BOOTSTRAP_SAMPLES = 100  # the least there is: the tables show the spread over seeds instead
 
 
@@ -251,12 +252,19 @@ def run_logged(command: Sequence[str], log: Path) -> tuple[int, float]:
     """
     started = time.monotonic()
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        # A session of its own: Ctrl-C reaches this process alone, which stops the other once.
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
         try:
             process.wait()
         finally:
             process.terminate()  # of no effect, unless this process was interrupted
-            process.wait()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
     return process.returncode, time.monotonic() - started
 
 

@@ -152,6 +152,20 @@ def evaluation_batches(films: TransformedFilms, settings: Hyperparameters) -> tf
     return batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
+def class_indices(targets: tf.Tensor) -> tf.Tensor:
+    """Returns the class that a target stands for.
+
+    Args:
+        targets: `[batch, 1]` of 0 and 1, or `[batch, classes]` one-hot.
+
+    Returns:
+        `[batch]` int64.
+    """
+    if targets.shape[-1] == 1:
+        return tf.cast(targets[:, 0], tf.int64)
+    return tf.argmax(targets, axis=-1)
+
+
 def mix(
     images: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, alpha: float, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 
-def is_pneumonia(values: tf.Tensor) -> tf.Tensor:
+def _is_pneumonia(values: tf.Tensor) -> tf.Tensor:
     """Returns the part of targets or probabilities that stands for pneumonia.
 
     Args:
@@ -24,26 +24,12 @@ def is_pneumonia(values: tf.Tensor) -> tf.Tensor:
     return values if values.shape[-1] == 1 else 1.0 - values[:, :1]
 
 
-def class_indices(targets: tf.Tensor) -> tf.Tensor:
-    """Returns the class that a target stands for.
-
-    Args:
-        targets: `[batch, 1]` of 0 and 1, or `[batch, classes]` one-hot.
-
-    Returns:
-        `[batch]` int64.
-    """
-    if targets.shape[-1] == 1:
-        return tf.cast(targets[:, 0], tf.int64)
-    return tf.argmax(targets, axis=-1)
-
-
 class _OfPneumonia:
     """Reduces the classes to two before a metric sees them."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Counts a batch."""
-        super().update_state(is_pneumonia(y_true), is_pneumonia(y_pred), sample_weight)  # type: ignore[misc]
+        super().update_state(_is_pneumonia(y_true), _is_pneumonia(y_pred), sample_weight)  # type: ignore[misc]
 
 
 class _OfLabels(_OfPneumonia):

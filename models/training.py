@@ -24,11 +24,12 @@ from models.hyperparameters import Hyperparameters, Task, Train, with_tuned
 from models.imbalance import FOCAL
 from models.input_pipeline import (
     TransformedFilms,
+    class_indices,
     evaluation_batches,
     training_batches,
     training_steps,
 )
-from models.metrics import class_indices, pneumonia_metrics
+from models.metrics import pneumonia_metrics
 from models.network import (
     activations_and_logits,
     build_network,
@@ -79,7 +80,8 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     with strategy.scope():
         fit(network, train, evaluation, settings, checkpoints, fn_args.model_run_dir)
 
-    calibration, operating_point = calibrate(network, evaluation, settings)
+    scored = Scorer(network, evaluation, settings)()
+    calibration, operating_point = calibrate(*scored, settings)
     served = ServedModel(network, transform, settings, calibration, operating_point)
     save_served_model(served, fn_args.serving_model_dir)
     _keep_record(network, settings, calibration, operating_point, fn_args.model_run_dir)
@@ -200,7 +202,7 @@ def _callbacks(
     history = os.path.join(checkpoint_folder, "history.csv")
     best_so_far = _best_of(history)
     return [
-        BestWeights(
+        BestWeights(  # first, because it alone knows MONITORED
             os.path.join(checkpoint_folder, _BEST_WEIGHTS), evaluation, settings, best_so_far
         ),
         keras.callbacks.EarlyStopping(
@@ -254,11 +256,16 @@ class BestWeights(keras.callbacks.ModelCheckpoint):
         self._films = films
         self._settings = settings
 
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Makes ready for an epoch's end."""
+        super().on_train_begin(logs)
+        self._score = Scorer(self.model, self._films, self._settings)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Judges the epoch and keeps its weights if they are the best so far."""
         logs = {} if logs is None else logs
         self._exchange()
-        reached = judge(self.model, self._films, self._settings)
+        reached = evaluate(*self._score(), self._settings)
         logs.update({f"val_{name}": value for name, value in reached.items()})
         super().on_epoch_end(epoch, logs)
         self._exchange()
@@ -274,11 +281,50 @@ class BestWeights(keras.callbacks.ModelCheckpoint):
             average.assign(trained)
 
 
+class Scorer:
+    """Scores the same films again and again while a network learns."""
+
+    def __init__(self, network: keras.Model, films: TransformedFilms, settings: Hyperparameters):
+        """Keeps the network, which may learn on, and the films.
+
+        Args:
+            network: Of `build_network`.
+            films: Usually the eval split.
+            settings: Of the training.
+        """
+        cut_open = activations_and_logits(network, settings.network.flip_average)
+
+        @tf.function(reduce_retracing=True)
+        def logits_of(images: tf.Tensor) -> tf.Tensor:
+            return cut_open(images, training=False)[1]
+
+        self._logits_of = logits_of
+        self._batches = evaluation_batches(films, settings)
+
+    def __call__(self) -> tuple[np.ndarray, np.ndarray]:
+        """Scores every film.
+
+        Returns:
+            Logits, `[films, 1]` or `[films, 3]` float32, and class indices, `[films]` int64.
+        """
+        scored = [
+            (self._logits_of(images).numpy(), class_indices(targets).numpy())
+            for images, targets in self._batches
+        ]
+        logits, classes = zip(*scored, strict=True)
+        return np.concatenate(logits), np.concatenate(classes)
+
+
 def calibrate(
-    network: keras.Model, films: TransformedFilms, settings: Hyperparameters
+    logits: np.ndarray, classes: np.ndarray, settings: Hyperparameters
 ) -> tuple[Calibration, OperatingPoint]:
-    """Fits the calibration and chooses the operating point on films not trained on."""
-    logits, classes = score(network, films, settings)
+    """Fits the calibration and chooses the operating point.
+
+    Args:
+        logits: Of a `Scorer`, of films not trained on.
+        classes: Of the same.
+        settings: Of the training.
+    """
     calibration, probabilities = _calibrated(logits, classes, settings)
     train = settings.train
     operating_point = choose_operating_point(
@@ -287,26 +333,25 @@ def calibrate(
     return calibration, operating_point
 
 
-def judge(
-    network: keras.Model, films: TransformedFilms, settings: Hyperparameters
+def evaluate(
+    logits: np.ndarray, classes: np.ndarray, settings: Hyperparameters
 ) -> dict[str, float]:
-    """Returns how well a network does on films not trained on.
+    """Returns how well a network does.
 
     Class weights, label smoothing and the focal loss shift probabilities, which calibration
     undoes; so networks trained with any of them compare.
 
     Args:
-        network: Of `build_network`.
-        films: Usually the eval split.
+        logits: Of a `Scorer`, of films not trained on.
+        classes: Of the same.
         settings: Of the training.
 
     Returns:
         `CALIBRATED_LOG_LOSS`, the log-loss of all classes that is left after calibration on
         these films, and `auc`, the ROC AUC of pneumonia of any kind.
     """
-    logits, classes = score(network, films, settings)
     _, probabilities = _calibrated(logits, classes, settings)
-    of_classes = class_probabilities(probabilities, logits.astype(probabilities.dtype)).numpy()
+    of_classes = class_probabilities(tf.constant(probabilities), tf.constant(logits)).numpy()
     columns = of_classes.shape[1]
     return {
         CALIBRATED_LOG_LOSS: float(log_loss(classes, of_classes, labels=range(columns))),
@@ -321,24 +366,6 @@ def _calibrated(
     of_pneumonia = pneumonia_logit(tf.constant(logits)).numpy()[:, 0]
     calibration = fit_calibration(of_pneumonia, classes > 0, settings.train.calibration)
     return calibration, calibration.probabilities(of_pneumonia)
-
-
-def score(
-    network: keras.Model, films: TransformedFilms, settings: Hyperparameters
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns logits, `[films, 1]` or `[films, 3]` float32, and class indices, `[films]` int64."""
-    cut_open = activations_and_logits(network, settings.network.flip_average)
-
-    @tf.function(reduce_retracing=True)
-    def logits_of(images: tf.Tensor) -> tf.Tensor:
-        return cut_open(images, training=False)[1]
-
-    scored = [
-        (logits_of(images).numpy(), class_indices(targets).numpy())
-        for images, targets in evaluation_batches(films, settings)
-    ]
-    logits, classes = zip(*scored, strict=True)
-    return np.concatenate(logits), np.concatenate(classes)
 
 
 class EpochLines(keras.callbacks.Callback):

@@ -19,7 +19,13 @@ from models.input_pipeline import (
     training_steps,
 )
 from models.network import build_network
-from models.training import CALIBRATED_LOG_LOSS, HYPERPARAMETERS, compile_network, judge
+from models.training import (
+    CALIBRATED_LOG_LOSS,
+    HYPERPARAMETERS,
+    Scorer,
+    compile_network,
+    evaluate,
+)
 
 OBJECTIVE = CALIBRATED_LOG_LOSS  # of eval; unlike the AUC it still tells good models apart
 
@@ -84,7 +90,8 @@ class Trial(kt.HyperModel):
         settings = propose(self._settings, hp)
         arguments = {"epochs": settings.train.epochs, **kwargs}
         model.fit(training_batches(self._train, settings), verbose=0, **arguments)
-        reached = judge(model, self._evaluation, settings)[OBJECTIVE]
+        scored = Scorer(model, self._evaluation, settings)()
+        reached = evaluate(*scored, settings)[OBJECTIVE]
         tried = ", ".join(
             f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
             for name, value in hp.values.items()

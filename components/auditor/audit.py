@@ -22,7 +22,7 @@ from components.auditor.intervals import (
     Interval,
     bootstrap,
     estimate,
-    percentile_interval,
+    interval_of_auc,
     weighted_auc,
 )
 from components.auditor.scoring import (
@@ -199,7 +199,7 @@ def subtype_auc(films: pd.DataFrame, samples: int) -> tuple[float, Interval] | N
     patients = known[features.PATIENT_ID].to_numpy()
     auc = float(weighted_auc(np.ones((1, len(known))), labels, share)[0])
     draws = bootstrap(lambda weights: weighted_auc(weights, labels, share), patients, samples)
-    return auc, percentile_interval(draws)
+    return auc, interval_of_auc(auc, draws, labels, patients)
 
 
 def _audit_shifts(subject: Subject, films: pd.DataFrame, settings: AuditSettings) -> list[Shift]:

@@ -31,7 +31,7 @@ METRICS = (
 CALIBRATION_BINS = 10
 SEED = 0
 
-_ROUNDING = 1e-12
+_ROUNDING = 1e-12  # draws that agree may differ by that in the order of a sum
 _WEIGHTS_AT_ONCE = 4_000_000  # 32 MB for each matrix of draws by films
 
 Interval = tuple[float, float]
@@ -128,19 +128,36 @@ def _intervals(
     for column, (name, value) in enumerate(metrics.items()):
         if math.isnan(value):
             continue
+        if name == AUC:
+            yield name, interval_of_auc(value, draws[:, column], scores.labels, scores.patients)
+            continue
         low, high = percentile_interval(draws[:, column])
-        if not math.isclose(low, high, abs_tol=_ROUNDING):
+        if high - low > _ROUNDING:
             yield name, (low, high)
-        elif name == AUC:
-            positives, negatives = (_patients(scores, scores.labels == label) for label in (1, 0))
-            yield name, auc_interval(value, positives, negatives)
         elif name in _CONDITIONS:
-            patients = _patients(scores, _CONDITIONS[name](scores))
-            yield name, proportion_interval(round(value * patients), patients)
+            patients = len(np.unique(scores.patients[_CONDITIONS[name](scores)]))
+            yield name, proportion_interval(value, patients)
 
 
-def _patients(scores: Scores, chosen: np.ndarray) -> int:
-    return len(np.unique(scores.patients[chosen]))
+def interval_of_auc(
+    auc: float, draws: np.ndarray, labels: np.ndarray, patients: np.ndarray
+) -> Interval:
+    """Returns the 95 % interval of a ROC AUC, also where all draws agree.
+
+    Args:
+        auc: Measured.
+        draws: `[samples]` of `bootstrap`.
+        labels: `[films]` of 0 and 1.
+        patients: `[films]` pseudonyms.
+
+    Returns:
+        Lower and upper bound.
+    """
+    low, high = percentile_interval(draws)
+    if high - low > _ROUNDING:
+        return low, high
+    positives, negatives = (len(np.unique(patients[labels == label])) for label in (1, 0))
+    return auc_interval(auc, positives, negatives)
 
 
 def bootstrap(

@@ -28,6 +28,7 @@ from components.auditor.intervals import (
     Interval,
     Scores,
     bootstrap,
+    interval_of_auc,
     percentile_interval,
     weighted_auc,
 )
@@ -96,7 +97,7 @@ def compare(name: str, control: np.ndarray, model: Scores, samples: int) -> Cont
     compared = Control(
         name,
         auc=float(control_auc),
-        auc_interval=percentile_interval(draws[:, 0]),
+        auc_interval=interval_of_auc(float(control_auc), draws[:, 0], model.labels, model.patients),
         margin=float(model_auc - control_auc),
         margin_interval=percentile_interval(draws[:, 1] - draws[:, 0]),
     )

@@ -32,7 +32,8 @@ from benchmarks.quality_tables import (
     worst_shift,
 )
 from models import features
-from models.hyperparameters import Hyperparameters
+from models.hyperparameters import Hyperparameters, Network
+from models.network import build_network
 from pipeline.config import ConfigError, load_config
 from radiographs.options import IngestOptions
 from tests.support import write_films
@@ -244,6 +245,16 @@ def test_widths_follow_the_standard(width: int) -> None:
     }
     assert rows["half the aspect and shift"] == half
     assert list(rows) == list(ablations(Hyperparameters()))
+
+
+@pytest.mark.parametrize(("size_px", "deeper"), [(64, 5), (128, 6)])
+def test_depth_stays_within_the_image(size_px: int, deeper: int) -> None:
+    base = load_config(overrides=[f"preprocessing.image_size_px={size_px}"]).hyperparameters
+    rows = ablations(base)
+    assert base.network.depth == 5
+    assert rows["one block less"]["network.depth"] == 4
+    assert rows["one block more"]["network.depth"] == deeper
+    build_network(size_px, Network(width=4, depth=deeper))  # which refuses what is too deep
 
 
 def test_a_row_that_the_standard_has_already_changes_nothing() -> None:

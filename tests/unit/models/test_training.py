@@ -245,10 +245,10 @@ class TestFit:
         films: tuple[TransformedFilms, TransformedFilms],
     ) -> None:
         network, history, _ = fitted
-        logits, labels = training.score(network, films[1], make_settings())
+        logits, labels = training.Scorer(network, films[1], make_settings())()
         logits = logits[:, 0]
         # Platt's map is a logistic regression on the logit, to targets that he moved inwards.
-        negatives, positives = np.bincount(labels.astype(int))
+        negatives, positives = np.bincount(labels)
         targets = np.where(labels, (positives + 1) / (positives + 2), 1 / (negatives + 2))
         doubled, weights = np.tile(logits, 2)[:, None], np.concatenate([targets, 1 - targets])
         classes = np.repeat([1, 0], len(logits))
@@ -260,22 +260,37 @@ class TestFit:
         assert best == pytest.approx(min(losses), abs=1e-4)
 
     def test_log_loss_of_subtypes_is_that_of_pneumonia_and_that_of_its_kind(
-        self, films: tuple[TransformedFilms, TransformedFilms], pushed: LocalRun
+        self, pushed: LocalRun
     ) -> None:
         settings = make_settings()
         keras.utils.set_random_seed(0)
         network = build_network(SIZE_PX, settings.network, "subtype")
         subtypes = open_split(pushed, features.EVAL, "subtype")
-        logits, classes = training.score(network, subtypes, settings)
+        logits, classes = training.Scorer(network, subtypes, settings)()
         assert np.bincount(classes).tolist() == list(subtypes.counts)
-        calibration, _ = training.calibrate(network, films[1], settings)
+        calibration, _ = training.calibrate(logits, classes, settings)
         ill = classes > 0
         of_pneumonia = np.logaddexp(logits[:, 1], logits[:, 2]) - logits[:, 0]
         first = metrics.log_loss(ill, calibration.probabilities(of_pneumonia))
         kind = metrics.log_loss(classes[ill] == 1, expit(logits[ill, 1] - logits[ill, 2]))
-        reached = training.judge(network, subtypes, settings)
+        reached = training.evaluate(logits, classes, settings)
         assert reached["calibrated_log_loss"] == pytest.approx(first + ill.mean() * kind, rel=1e-5)
         assert reached["auc"] == pytest.approx(metrics.roc_auc_score(ill, of_pneumonia))
+
+    def test_stops_where_patience_ends(
+        self,
+        films: tuple[TransformedFilms, TransformedFilms],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        losses = iter([0.5, 0.25, 0.375, 0.3, 0.2, 0.1])
+        monkeypatch.setattr(
+            training, "evaluate", lambda *_: {training.CALIBRATED_LOG_LOSS: next(losses)}
+        )
+        settings = make_settings(epochs=6, early_stopping_patience=2, max_steps_per_epoch=1)
+        network = build_network(SIZE_PX, settings.network)
+        training.fit(network, *films, settings, str(tmp_path), str(tmp_path))
+        assert list(losses) == [0.2, 0.1]
 
     def test_writes_events_for_tensorboard(
         self, fitted: tuple[keras.Model, list[dict[str, str]], Path]
@@ -312,11 +327,12 @@ class TestOperatingPoint:
         settings = make_settings()
         keras.utils.set_random_seed(1)
         network = build_network(SIZE_PX, settings.network)
-        before, _ = training.calibrate(network, films[1], settings)
+        score = training.Scorer(network, films[1], settings)
+        before, _ = training.calibrate(*score(), settings)
         output = network.get_layer(LOGITS)
         kernel, bias = output.get_weights()
         output.set_weights([2 * kernel, 2 * (bias + 3)])
-        after, _ = training.calibrate(network, films[1], settings)
+        after, _ = training.calibrate(*score(), settings)
         slope = before.slope_above
         assert after.slope_above == after.slope_below
         # sigmoid(a x + b) = sigmoid(a / 2 * 2 (x + 3) + b - 3 a)

@@ -21,11 +21,10 @@ def test_auc_interval_covers_as_often_as_it_says() -> None:
     assert 0.9 <= covered / 300 <= 1.0
 
 
-def test_proportion_interval_is_wilsons() -> None:
-    z, n, p = 1.959964, 50, 45 / 50
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    assert proportion_interval(45, 50) == pytest.approx((centre - half, centre + half), abs=1e-6)
+@pytest.mark.parametrize("successes", [0, 45, 50])
+def test_proportion_interval_is_wilsons(successes: int) -> None:
+    expected = stats.binomtest(successes, 50).proportion_ci(method="wilson")
+    assert proportion_interval(successes / 50, 50) == pytest.approx((expected.low, expected.high))
 
 
 def test_auc_interval_of_a_perfect_score_depends_on_the_films() -> None:
