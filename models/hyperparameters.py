@@ -76,9 +76,9 @@ class Augmentation(Settings):
     horizontal_flip: bool = Field(True, description="mirror half of the images")
     scale: float = Field(0.1, ge=0, le=0.1, description="zoom between 1 - scale and 1 + scale")
     aspect: float = Field(
-        0.2, ge=0, le=0.2, description="logarithm of the stretch of one side against the other"
+        0.1, ge=0, le=0.2, description="logarithm of the stretch of one side against the other"
     )
-    shift: float = Field(0.1, ge=0, le=0.1, description="shift along each side, of its length")
+    shift: float = Field(0.05, ge=0, le=0.1, description="shift along each side, of its length")
     brightness: float = Field(0.05, ge=0, le=0.3, description="shift of all pixels, of 1")
     contrast: float = Field(0.0, ge=0, le=0.5, description="logarithm of the contrast factor")
     gamma: float = Field(0.0, ge=0, le=0.7, description="logarithm of the exponent")
