@@ -94,7 +94,7 @@ class Augmentation(Settings):
 class Train(Settings):
     """Optimisation."""
 
-    epochs: int = Field(16, ge=1, le=1000, description="passes over the training films at most")
+    epochs: int = Field(8, ge=1, le=1000, description="passes over the training films at most")
     batch_size: int = Field(32, ge=1, le=1024, description="films in a step")
     max_steps_per_epoch: int = Field(0, ge=0, description="shortens an epoch; 0 is no limit")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's first learning rate")
