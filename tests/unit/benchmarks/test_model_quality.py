@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -502,3 +505,23 @@ def test_a_failure_ends_the_command(films: Films, capsys: pytest.CaptureFixture[
 def test_a_variant_refuses_a_bad_setting() -> None:
     with pytest.raises(ConfigError, match="contrast"):
         STANDARD.changed("bad", {"preprocessing.contrast": "more"}).config(seed=0)
+
+
+def test_a_run_that_does_not_stop_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quality_runs, "_STOP_SECONDS", 0.2)
+    deaf = (
+        "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "print(os.getpid(), flush=True); os.kill(os.getppid(), signal.SIGINT); time.sleep(60)"
+    )
+    log = tmp_path / "log.txt"
+    # A shell starts what runs in its background with the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            quality_runs.run_logged([sys.executable, "-c", deaf], log)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(log.read_text(encoding="utf-8")), 0)
