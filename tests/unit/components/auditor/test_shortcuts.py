@@ -13,6 +13,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from components.auditor.intervals import Scores
+from components.auditor.score_intervals import auc_interval
 from components.auditor.shortcuts import (
     ALTERATIONS,
     black_out_lungs,
@@ -165,6 +166,13 @@ class TestMargin:
         assert found.margin == 0
         assert found.margin_interval == (0, 0)
         assert found.auc_interval[1] - found.auc_interval[0] > 0.1
+
+    def test_a_perfect_control_is_as_sure_as_there_are_patients(self, model: Scores) -> None:
+        found = compare("labels", model.labels.astype(float), model, samples=100)
+        patients = [len(np.unique(model.patients[model.labels == label])) for label in (1, 0)]
+        assert found.auc == 1
+        assert found.auc_interval == auc_interval(1.0, *patients)
+        assert found.auc_interval[0] < 0.99
 
 
 def transformed(folder: Path, films: list[np.ndarray], labels: Any) -> TransformedFilms:
