@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -174,13 +175,7 @@ def fit(
         log_folder: Where TensorBoard's events go.
     """
     tf.io.gfile.makedirs(checkpoint_folder)
-    frozen = min(settings.network.frozen_epochs, settings.train.epochs)
-    for first, last in ((0, frozen), (frozen, settings.train.epochs)):
-        if first == last:
-            continue
-        set_backbone_trainable(network, first >= frozen)
-        steps = training_steps(train, settings)
-        compile_network(network, settings.task, settings.train, last - first, steps)
+    for first, last in training_phases(network, train, settings):
         network._initial_epoch = None  # Keras remembers where it resumed the phase before
         network.fit(
             training_batches(train, settings),
@@ -190,6 +185,28 @@ def fit(
             verbose=0,
         )
     network.load_weights(os.path.join(checkpoint_folder, _BEST_WEIGHTS))
+
+
+def training_phases(
+    network: keras.Model, train: TransformedFilms, settings: Hyperparameters
+) -> Iterator[tuple[int, int]]:
+    """Compiles a network for each phase of its training: head alone, then all of it.
+
+    Args:
+        network: Of `build_network`.
+        train: Films to learn from.
+        settings: `network.frozen_epochs`, `train.epochs` and what the optimiser needs.
+
+    Yields:
+        First epoch of the phase and the one after its last.
+    """
+    frozen = min(settings.network.frozen_epochs, settings.train.epochs)
+    steps = training_steps(train, settings)
+    for first, last in ((0, frozen), (frozen, settings.train.epochs)):
+        if first < last:
+            set_backbone_trainable(network, first >= frozen)
+            compile_network(network, settings.task, settings.train, last - first, steps)
+            yield first, last
 
 
 def _callbacks(

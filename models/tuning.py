@@ -13,18 +13,14 @@ from keras_tuner.engine.trial import TrialStatus
 from tfx import v1 as tfx
 
 from models.hyperparameters import SEARCH_NOTES, Hyperparameters, with_tuned
-from models.input_pipeline import (
-    TransformedFilms,
-    training_batches,
-    training_steps,
-)
+from models.input_pipeline import TransformedFilms, training_batches
 from models.network import build_network
 from models.training import (
     CALIBRATED_LOG_LOSS,
     HYPERPARAMETERS,
     Scorer,
-    compile_network,
     evaluate,
+    training_phases,
 )
 
 OBJECTIVE = CALIBRATED_LOG_LOSS  # of eval; unlike the AUC it still tells good models apart
@@ -75,21 +71,21 @@ class Trial(kt.HyperModel):
         self._evaluation = evaluation
 
     def build(self, hp: kt.HyperParameters) -> keras.Model:
-        """Builds and compiles the network of a trial."""
+        """Builds the network of a trial."""
         settings = propose(self._settings, hp)
         keras.utils.set_random_seed(settings.train.seed)
-        network = build_network(
-            settings.preprocessing.image_size_px, settings.network, settings.task
-        )
-        steps = training_steps(self._train, settings)
-        compile_network(network, settings.task, settings.train, settings.train.epochs, steps)
-        return network
+        return build_network(settings.preprocessing.image_size_px, settings.network, settings.task)
 
     def fit(self, hp: kt.HyperParameters, model: keras.Model, **kwargs: Any) -> dict[str, float]:
-        """Trains a trial and returns its objective."""
+        """Trains a trial, or the epochs of it that Hyperband asks for; returns its objective."""
         settings = propose(self._settings, hp)
-        arguments = {"epochs": settings.train.epochs, **kwargs}
-        model.fit(training_batches(self._train, settings), verbose=0, **arguments)
+        begin = kwargs.pop("initial_epoch", 0)
+        end = kwargs.pop("epochs", settings.train.epochs)
+        batches = training_batches(self._train, settings)
+        for first, last in training_phases(model, self._train, settings):
+            if first < end and begin < last:
+                epochs = {"initial_epoch": max(first, begin), "epochs": min(last, end)}
+                model.fit(batches, verbose=0, **epochs, **kwargs)
         scored = Scorer(model, self._evaluation, settings)()
         reached = evaluate(*scored, settings)[OBJECTIVE]
         tried = ", ".join(

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import keras_tuner as kt
+import numpy as np
 import pytest
 from tfx.components.tuner.executor import write_best_hyperparameters
 from tfx.types import standard_artifacts
@@ -78,9 +79,14 @@ class TestPropose:
 
 
 class TestSearch:
-    def make(self, pushed: LocalRun, folder: object, **search: object) -> kt.Tuner:
+    def make(
+        self, pushed: LocalRun, folder: object, frozen_epochs: int = 0, **search: object
+    ) -> kt.Tuner:
         settings = Hyperparameters.model_validate(
-            {"preprocessing": {"image_size_px": 64}, "network": {"width": 4, "depth": 3}}
+            {
+                "preprocessing": {"image_size_px": 64},
+                "network": {"width": 4, "depth": 3, "frozen_epochs": frozen_epochs},
+            }
         )
         files = pushed.uri("Transform", "transformed_examples")
         given = SimpleNamespace(
@@ -140,6 +146,36 @@ class TestSearch:
         assert set(reached) == {tuning.OBJECTIVE}
         assert 0 < reached[tuning.OBJECTIVE] < math.log(2) + 0.05
         assert int(network.optimizer.iterations) == 2  # one step in each of two epochs
+
+    @pytest.mark.parametrize(
+        ("frozen_epochs", "steps"),
+        [(1, 1), (2, 2)],  # the second phase has an optimiser, and steps, of its own
+    )
+    def test_the_backbone_waits_in_a_trial_too(
+        self, pushed: LocalRun, tmp_path: object, frozen_epochs: int, steps: int
+    ) -> None:
+        tuner = self.make(pushed, tmp_path, frozen_epochs, algorithm="bayesian")
+        trial = tuner.oracle.create_trial("one")
+        network = tuner.hypermodel.build(trial.hyperparameters)
+        before = network.get_layer("convolution_0").get_weights()[0]
+        tuner.hypermodel.fit(trial.hyperparameters, network)
+        moved = np.abs(network.get_layer("convolution_0").get_weights()[0] - before).max() > 0
+        assert moved == (frozen_epochs == 1)
+        assert int(network.optimizer.iterations) == steps
+
+    def test_hyperband_goes_on_in_the_phase_it_stopped_in(
+        self, pushed: LocalRun, tmp_path: object
+    ) -> None:
+        tuner = self.make(pushed, tmp_path, 1, algorithm="hyperband")
+        trial = tuner.oracle.create_trial("one")
+        network = tuner.hypermodel.build(trial.hyperparameters)
+        before = network.get_layer("convolution_0").get_weights()[0]
+        tuner.hypermodel.fit(trial.hyperparameters, network, initial_epoch=0, epochs=1)
+        after = network.get_layer("convolution_0").get_weights()[0]
+        np.testing.assert_array_equal(after, before)
+        tuner.hypermodel.fit(trial.hyperparameters, network, initial_epoch=1, epochs=2)
+        assert np.abs(network.get_layer("convolution_0").get_weights()[0] - before).max() > 0
+        assert int(network.optimizer.iterations) == 1
 
 
 class TestArtifacts:
