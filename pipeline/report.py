@@ -48,7 +48,8 @@ _COUNT_COLUMNS = ("TP", "FP", "TN", "FN")
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums }
+table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums;
+        display: block; overflow-x: auto }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: right }
 th:first-child, td:first-child { text-align: left }
 .failed { color: #b00020; font-weight: 600 } .passed { color: #1b6e3c }
@@ -261,7 +262,9 @@ def _operating_point_html(summary: Summary) -> str:
 def _write_page(file: Path, title: str, body: str) -> None:
     write_text(
         file,
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(title)}</title>"
         f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>{body}</html>\n",
     )
 
