@@ -45,7 +45,8 @@ class Tuner(hp.Settings):
     hyperparameters: str = Field(
         "",
         description="where tuning is off: folder of a best_hyperparameters artifact to import, "
-        f"'{SHIPPED_HYPERPARAMETERS}' for the packaged one, empty for the values given here",
+        f"'{SHIPPED_HYPERPARAMETERS}' for the packaged one of the task, empty for the values given "
+        "here",
     )
     keep: tuple[str, ...] = Field(
         (),

@@ -73,7 +73,8 @@ def _for_a_service(config: PipelineConfig) -> PipelineConfig:
     """
     update: dict[str, Any] = {"pipeline_name": config.pipeline_name.replace("_", "-")}
     if not config.tuner.enabled and config.tuner.hyperparameters == SHIPPED_HYPERPARAMETERS:
-        shipped = json.loads(next(SHIPPED_FOLDER.glob("*.txt")).read_text(encoding="utf-8"))
+        (file,) = (SHIPPED_FOLDER / config.task).glob("*.txt")
+        shipped = json.loads(file.read_text(encoding="utf-8"))
         tuned = with_tuned(config.hyperparameters, shipped["values"], config.tuner.keep)
         update |= {name: getattr(tuned, name) for name in type(tuned).model_fields}
         update["tuner"] = config.tuner.model_copy(update={"hyperparameters": ""})

@@ -26,7 +26,7 @@ from pipeline.config import SHIPPED_HYPERPARAMETERS, PipelineConfig
 from pipeline.evaluation import make_eval_config
 from pipeline.locations import Locations
 
-SHIPPED_FOLDER = Path(models.__file__).parent / "tuned" / "standard"
+SHIPPED_FOLDER = Path(models.__file__).parent / "tuned"  # a folder a task
 BASELINE = "LatestBlessedModel"
 
 
@@ -204,7 +204,7 @@ def _hyperparameters(
 
 def _hyperparameters_folder(config: PipelineConfig) -> str:
     shipped = config.tuner.hyperparameters == SHIPPED_HYPERPARAMETERS
-    return str(SHIPPED_FOLDER) if shipped else config.tuner.hyperparameters
+    return str(SHIPPED_FOLDER / config.task) if shipped else config.tuner.hyperparameters
 
 
 def _imported_files(config: PipelineConfig) -> Iterator[Path]:

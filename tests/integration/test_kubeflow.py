@@ -282,16 +282,19 @@ def test_shipped_hyperparameters_travel_inside_the_file(
     assert "hyperparameters" not in spec.root.dag.tasks["Trainer"].inputs.artifacts
     # Other values than the defaults, so that it shows where the file's come from.
     values = {"network.width": 24, "train.learning_rate": 0.00125}
-    (tmp_path / "best_hyperparameters.txt").write_text(json.dumps({"values": values}))
+    (tmp_path / "binary").mkdir()
+    file = tmp_path / "binary" / "best_hyperparameters.txt"
+    file.write_text(json.dumps({"values": values}))
     monkeypatch.setattr(kubeflow, "SHIPPED_FOLDER", tmp_path)
     config = json.loads(constant(compiled("kfp"), "Trainer", "custom_config"))
     settings = json.loads(config[HYPERPARAMETERS])
     assert (settings["network"]["width"], settings["train"]["learning_rate"]) == (24, 0.00125)
 
 
-def test_what_is_shipped_is_what_the_trainer_is_told(spec: pb.PipelineSpec) -> None:
-    (shipped,) = SHIPPED_FOLDER.glob("*.txt")
-    config = json.loads(constant(spec, "Trainer", "custom_config"))
+@pytest.mark.parametrize("task", ["binary", "subtype"])
+def test_what_is_shipped_is_what_the_trainer_is_told(task: str) -> None:
+    (shipped,) = (SHIPPED_FOLDER / task).glob("*.txt")
+    config = json.loads(constant(compiled("kfp", f"task={task}"), "Trainer", "custom_config"))
     told = json.loads(config[HYPERPARAMETERS])
     for name, value in json.loads(shipped.read_text())["values"].items():
         part, setting = name.split(".")
