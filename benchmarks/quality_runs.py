@@ -342,7 +342,7 @@ def _imported(config: PipelineConfig) -> str:
     """Returns a digest of imported hyperparameters and weights, which the settings only name."""
     folder = config.tuner.hyperparameters
     if folder == SHIPPED_HYPERPARAMETERS:
-        folder = str(Path(models.__file__).parent / "tuned")
+        folder = str(Path(models.__file__).parent / "tuned" / config.task)
     files = list(Path(folder).rglob("*.txt")) if folder else []
     weights = Path(config.network.weights)
     return digest([*files, weights] if weights.is_file() else files)

@@ -244,7 +244,7 @@ def _spread_cells(
 ) -> list[str]:
     """Returns the cells of `_SPREAD_COLUMNS`."""
     one = _over(records, value)
-    low, high = one.mean - one.half_width, one.mean + one.half_width
+    low, high = one.mean - one.half_width, min(1, one.mean + one.half_width)  # none exceeds 1
     interval = _UNDEFINED if math.isnan(low) else f"{low:.4f} to {high:.4f}"
     worst = _UNDEFINED
     if not math.isnan(one.mean):

@@ -117,6 +117,15 @@ class PipelineConfig(hp.Settings):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _a_trial_is_longer_than_the_frozen_epochs(self) -> PipelineConfig:
+        if self.tuner.enabled and self.tuner.epochs <= self.network.frozen_epochs:
+            raise ValueError(
+                f"tuner.epochs {self.tuner.epochs} ends a trial before the backbone learns; it has "
+                f"to be above network.frozen_epochs {self.network.frozen_epochs}"
+            )
+        return self
+
     @property
     def hyperparameters(self) -> hp.Hyperparameters:
         """The part of the settings that the training code is told."""

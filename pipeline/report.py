@@ -53,7 +53,7 @@ table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular
 th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: right }
 th:first-child, td:first-child { text-align: left }
 .failed { color: #b00020; font-weight: 600 } .passed { color: #1b6e3c }
-small { color: #666; white-space: nowrap } td small { display: block; line-height: 1.1 }
+small { color: #666 } td small { display: block; line-height: 1.1; white-space: nowrap }
 """
 
 

@@ -57,7 +57,7 @@ def look_at(browser: str, run: LocalRun, folder: Path, width_px: int = DESKTOP_P
     page = folder / "page.html"
     report = (run.folder / "report" / "index.html").read_text(encoding="utf-8")
     page.write_text(report.replace("</html>", f"{LOOK}</html>"), encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--dump-dom"]
     profile = f"--user-data-dir={folder / 'profile'}"
     window = f"--window-size={width_px},900"
     printed = subprocess.run(

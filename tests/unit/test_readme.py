@@ -27,6 +27,7 @@ def test_it_says_what_it_is_not() -> None:
 
 
 def test_linked_files_are_there() -> None:
-    for name in ("CONTRIBUTING.md", "CHANGELOG.md", "docs/report.png", "Dockerfile"):
+    files = ("CONTRIBUTING.md", "CHANGELOG.md", "Dockerfile", "docs/report.png")
+    for name in (*files, "docs/measurements.md"):
         assert name in README
         assert (ROOT / name).exists()

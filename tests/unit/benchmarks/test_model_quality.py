@@ -144,6 +144,14 @@ def test_the_worst_calibration_error_is_the_largest() -> None:
     assert cells(report, TEST, "calibration error")[-1] == "0.0500 (seed 1)"
 
 
+def test_an_interval_ends_at_1() -> None:
+    aucs = [0.999, 0.97]
+    low, high = stats.t.interval(0.95, 1, np.mean(aucs), stats.sem(aucs))
+    assert high > 1
+    report = quality_report([record(seed, auc) for seed, auc in enumerate(aucs)])
+    assert cells(report, TEST, "AUC")[2] == f"{low:.4f} to 1.0000"
+
+
 def test_an_undefined_metric_is_not_averaged_away() -> None:
     report = quality_report([record(0, 0.9), record(1, None)])
     assert cells(report, TEST, "AUC") == ["n/a"] * 4

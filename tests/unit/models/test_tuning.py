@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import keras_tuner as kt
 import numpy as np
 import pytest
+from keras_tuner.engine.trial import TrialStatus
 from tfx.components.tuner.executor import write_best_hyperparameters
 from tfx.types import standard_artifacts
 
@@ -23,6 +24,11 @@ SEARCHED = {
     "train.learning_rate", "train.weight_decay", "train.label_smoothing", "train.mixup",
     "network.width", "network.dropout", "augmentation.erase",
 }  # fmt: skip
+# What the shipped files set beyond what is searched.
+MORE_SHIPPED: dict[str, set[str]] = {
+    "binary": set(),
+    "subtype": {"train.epochs", "network.block", "network.squeeze_excite"},
+}
 
 EXTREMES = [
     Hyperparameters(),
@@ -163,6 +169,17 @@ class TestSearch:
         assert moved == (frozen_epochs == 1)
         assert int(network.optimizer.iterations) == steps
 
+    def test_hyperband_takes_up_a_trial_that_was_frozen(
+        self, pushed: LocalRun, tmp_path: object
+    ) -> None:
+        tuner = self.make(pushed, tmp_path, 1, algorithm="hyperband", epochs=3)
+        tuner.search()
+        trials = tuner.oracle.trials.values()
+        assert {trial.status for trial in trials} == {TrialStatus.COMPLETED}
+        went_on = [one for one in trials if "tuner/trial_id" in one.hyperparameters.values]
+        assert went_on
+        assert all(0 < trial.score < 1 for trial in went_on)
+
     def test_hyperband_goes_on_in_the_phase_it_stopped_in(
         self, pushed: LocalRun, tmp_path: object
     ) -> None:
@@ -195,6 +212,7 @@ class TestArtifacts:
         shipped = json.loads(file.read_text(encoding="utf-8"))
         config = load_config("standard", None, [f"task={task}"])
         tuned = with_tuned(config.hyperparameters, shipped["values"])
+        assert set(shipped["values"]) - SEARCHED == MORE_SHIPPED[task]
         assert set(shipped["values"]) >= SEARCHED
         for name, value in shipped["values"].items():
             assert value_of(tuned, name) == value

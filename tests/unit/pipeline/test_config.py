@@ -115,6 +115,15 @@ def test_imagenet_weights_need_the_pixels_they_were_trained_with() -> None:
     assert config.network.weights == "imagenet"
 
 
+def test_a_trial_has_to_outlast_the_frozen_epochs() -> None:
+    searching = ["tuner.enabled=true", "tuner.epochs=2"]
+    with pytest.raises(ConfigError, match=r"tuner\.epochs 2 .* above network\.frozen_epochs 2"):
+        load_config("standard", None, [*searching, "network.frozen_epochs=2"])
+    config = load_config("standard", None, [*searching, "network.frozen_epochs=1"])
+    assert config.network.frozen_epochs == 1
+    assert load_config("standard", None, ["network.frozen_epochs=4"]).tuner.epochs == 4
+
+
 def test_every_setting_has_a_row_with_a_meaning() -> None:
     rows = settings_table().splitlines()[2:]
     leaves = sum(

@@ -35,6 +35,14 @@ class TestComponents:
         plain = component_ids("tuner.hyperparameters=")
         assert {"Tuner", "ImportHyperparameters"}.isdisjoint(plain)
 
+    @pytest.mark.parametrize("task", ["binary", "subtype"])
+    def test_shipped_hyperparameters_are_those_of_the_task(self, task: str) -> None:
+        config = load_config("standard", None, [f"task={task}"])
+        nodes = {node.id: node for node in create_components(config, LOCATIONS, None)}
+        folder = Path(nodes["ImportHyperparameters"].exec_properties["artifact_uri"])
+        assert folder.parts[-2:] == ("tuned", task)
+        assert [file.name for file in folder.iterdir()] == ["best_hyperparameters.txt"]
+
     def test_baseline_may_be_left_out(self) -> None:
         assert "LatestBlessedModel" in component_ids()
         assert "LatestBlessedModel" not in component_ids(with_baseline=False)
