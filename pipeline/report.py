@@ -50,7 +50,7 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums;
         display: block; overflow-x: auto }
-th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: right }
+th, td { padding: .3rem .4rem; border-bottom: 1px solid #ddd; text-align: right }
 th:first-child, td:first-child { text-align: left }
 .failed { color: #b00020; font-weight: 600 } .passed { color: #1b6e3c }
 small { color: #666 } td small { display: block; line-height: 1.1; white-space: nowrap }
