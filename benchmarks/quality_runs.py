@@ -24,9 +24,8 @@ from typing import Any
 
 from rich.console import Console
 
-import models
 from models.source import digest, source_fingerprint
-from pipeline.config import SHIPPED_HYPERPARAMETERS, PipelineConfig, load_config
+from pipeline.config import PipelineConfig, load_config
 from pipeline.lineage import run_outputs
 from pipeline.locations import WorkDirectory
 from pipeline.runs import SUMMARY_FILE, write_json
@@ -190,7 +189,8 @@ class Bench:
     def _digest(self, config: PipelineConfig) -> str:
         settings = config.model_dump(mode="json")
         root = str(self._films.data_root.resolve())
-        identity = [settings, root, self._films_digest, source_fingerprint(), _imported(config)]
+        code, imported = source_fingerprint(), digest(config.imported_files)
+        identity = [settings, root, self._films_digest, code, imported]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
     def _run(self, variant: Variant, seed: int) -> Record:
@@ -336,16 +336,6 @@ def _talk_to(log: Path) -> None:
     with log.open("ab") as output:
         for descriptor in (1, 2):  # not sys.stdout: native code writes too
             os.dup2(output.fileno(), descriptor)
-
-
-def _imported(config: PipelineConfig) -> str:
-    """Returns a digest of imported hyperparameters and weights, which the settings only name."""
-    folder = config.tuner.hyperparameters
-    if folder == SHIPPED_HYPERPARAMETERS:
-        folder = str(Path(models.__file__).parent / "tuned" / config.task)
-    files = list(Path(folder).rglob("*.txt")) if folder else []
-    weights = Path(config.network.weights)
-    return digest([*files, weights] if weights.is_file() else files)
 
 
 def _read_results(file: Path) -> dict[str, Record]:

@@ -12,7 +12,7 @@ import tensorflow_transform as tft
 from keras_tuner.engine.trial import TrialStatus
 from tfx import v1 as tfx
 
-from models.hyperparameters import SEARCH_NOTES, Hyperparameters, with_tuned
+from models.hyperparameters import SEARCH_NOTES, Hyperparameters, Network, with_tuned
 from models.input_pipeline import TransformedFilms, training_batches
 from models.network import build_network
 from models.training import (
@@ -100,10 +100,11 @@ class Trial(kt.HyperModel):
 def propose(settings: Hyperparameters, hp: kt.HyperParameters) -> Hyperparameters:
     """Lays the proposed values over the settings; this is the search space.
 
-    Optimisation, width of the network, and what keeps it from learning films by heart; around
-    the configured values, so that a small image gets a small network. Of augmentation only erasing
-    is searched. The other bounds say what must not matter; on films of one site a search would
-    trade them for a better score there.
+    Optimisation, the shape of the network, and what keeps it from learning films by heart;
+    around the configured values, so that a small image gets a small network. A backbone and
+    weights from a file have a shape of their own. Of augmentation only erasing is searched. The
+    other bounds say what must not matter; on films of one site a search would trade them for a
+    better score there.
 
     Args:
         settings: The configured settings, also the first proposal.
@@ -113,7 +114,6 @@ def propose(settings: Hyperparameters, hp: kt.HyperParameters) -> Hyperparameter
         The settings of a trial.
     """
     network, train = settings.network, settings.train
-    widths = sorted({max(4, network.width // 2), network.width, min(128, network.width * 3 // 2)})
     rate, decay = train.learning_rate, train.weight_decay
     proposed = {
         "train.learning_rate": hp.Float(
@@ -124,17 +124,33 @@ def propose(settings: Hyperparameters, hp: kt.HyperParameters) -> Hyperparameter
             "train.label_smoothing", 0.0, 0.2, default=min(0.2, train.label_smoothing)
         ),
         "train.mixup": hp.Float("train.mixup", 0.0, max(0.4, train.mixup), default=train.mixup),
-        "network.width": hp.Choice("network.width", widths, default=network.width),
         "network.dropout": hp.Float("network.dropout", 0.0, 0.6, default=min(0.6, network.dropout)),
         "augmentation.erase": hp.Float(
             "augmentation.erase", 0.0, 0.3, default=settings.augmentation.erase
         ),
     }
+    if network.backbone == "cnn" and network.weights == "none":
+        proposed |= _propose_shape(network, hp)
     return with_tuned(settings, proposed)
 
 
+def _propose_shape(network: Network, hp: kt.HyperParameters) -> dict[str, Any]:
+    widths = sorted({max(4, network.width // 2), network.width, min(128, network.width * 3 // 2)})
+    return {
+        "network.width": hp.Choice("network.width", widths, default=network.width),
+        "network.block": hp.Choice("network.block", ["plain", "residual"], default=network.block),
+        "network.squeeze_excite": hp.Boolean(
+            "network.squeeze_excite", default=network.squeeze_excite
+        ),
+    }
+
+
 class FromConfigured(kt.oracles.BayesianOptimizationOracle):
-    """Bayesian search whose first trial is the configured settings."""
+    """Bayesian search whose first trial is the configured settings.
+
+    Up to three times as many trials as there are searched settings are drawn at random, which
+    Keras Tuner begins with; a short search is a random one.
+    """
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Proposes the values of a trial."""

@@ -1,12 +1,14 @@
 """PipelineConfig: every setting of a run, typed, frozen and checked.
 
 Values come from the defaults, then a preset, then a file, then single overrides
-(`train.epochs=3`). Unknown names and bad values are refused with the list of what is
-allowed. Nothing here imports TensorFlow, so `--help` and typing errors answer at once.
+(`train.epochs=3`). Shipped hyperparameters go above the preset and below the rest. Unknown
+names and bad values are refused with the list of what is allowed. Nothing here imports
+TensorFlow, so `--help` and typing errors answer at once.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -14,12 +16,14 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+import models
 from models import hyperparameters as hp
 from models.audit_settings import AuditSettings
 from models.features import MODEL_NAME
 from radiographs.options import IngestOptions
 
 SHIPPED_HYPERPARAMETERS = "shipped"
+SHIPPED_FOLDER = Path(models.__file__).parent / "tuned"  # a folder a task
 
 
 class ConfigError(ValueError):
@@ -44,13 +48,14 @@ class Tuner(hp.Settings):
     max_steps_per_epoch: int = Field(0, ge=0, description="shortens an epoch; 0 is no limit")
     hyperparameters: str = Field(
         "",
-        description="where tuning is off: folder of a best_hyperparameters artifact to import, "
-        f"'{SHIPPED_HYPERPARAMETERS}' for the packaged one of the task, empty for the values given "
-        "here",
+        description=f"'{SHIPPED_HYPERPARAMETERS}' for the packaged ones of the task, from which a "
+        "search starts; folder of a best_hyperparameters artifact to import instead of searching; "
+        "empty for the values given here",
     )
     keep: tuple[str, ...] = Field(
         (),
-        description="settings that an import leaves alone; what --config and --set name is added",
+        description="settings that imported or shipped values leave alone; what --config and --set "
+        "name is added",
     )
 
 
@@ -126,6 +131,16 @@ class PipelineConfig(hp.Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _hyperparameters_are_searched_or_imported(self) -> PipelineConfig:
+        folder = self.tuner.hyperparameters
+        if self.tuner.enabled and folder not in ("", SHIPPED_HYPERPARAMETERS):
+            raise ValueError(
+                f"tuner.enabled searches for hyperparameters and tuner.hyperparameters={folder} "
+                "imports them; set one of the two"
+            )
+        return self
+
     @property
     def hyperparameters(self) -> hp.Hyperparameters:
         """The part of the settings that the training code is told."""
@@ -136,6 +151,22 @@ class PipelineConfig(hp.Settings):
             network=self.network,
             train=self.train,
         )
+
+    @property
+    def hyperparameters_folder(self) -> str:
+        """The folder of imported hyperparameters; empty where none are imported."""
+        if self.tuner.enabled:
+            return ""
+        if self.tuner.hyperparameters == SHIPPED_HYPERPARAMETERS:
+            return str(SHIPPED_FOLDER / self.task)
+        return self.tuner.hyperparameters
+
+    @property
+    def imported_files(self) -> list[Path]:
+        """Files of this machine that the settings only name: hyperparameters and weights."""
+        folder = self.hyperparameters_folder
+        named = [*(Path(folder).glob("*") if folder else ()), Path(self.network.weights)]
+        return sorted(file for file in named if file.is_file())
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -176,14 +207,38 @@ def load_config(
     """
     if preset not in PRESETS:
         raise ConfigError(f"there is no preset '{preset}'; choose one of {', '.join(PRESETS)}")
-    given: dict[str, Any] = _merged({}, _read_file(file)) if file else {}
+    from_file = _read_file(file) if file else {}
+    overridden: dict[str, Any] = {}
     for override in overrides:
-        given = _merged(given, _parse_override(override))
-    config = config_from(_merged(PRESETS[preset], given))
-    named = _leaves(given) if "keep" not in given.get("tuner", {}) else ()
-    keep = {*config.tuner.keep, *named}
+        overridden = _merged(overridden, _parse_override(override))
+    config = config_from(_merged(_merged(PRESETS[preset], from_file), overridden))
+    keep = {*config.tuner.keep, *_leaves(overridden)}
+    if "keep" not in (from_file.get("tuner") or {}):  # a stored configuration names every setting
+        keep.update(_leaves(from_file))
     tuner = config.tuner.model_copy(update={"keep": tuple(sorted(keep & _trained_names()))})
-    return config.model_copy(update={"tuner": tuner})
+    config = config.model_copy(update={"tuner": tuner})
+    return with_shipped(config) if tuner.enabled else config
+
+
+def with_shipped(config: PipelineConfig) -> PipelineConfig:
+    """Turns the shipped hyperparameters, where they are asked for, into settings.
+
+    For a search, which starts from the settings, and for a service, which cannot import a
+    packaged file.
+
+    Args:
+        config: Of a run.
+
+    Returns:
+        The same run with nothing shipped to import; what `tuner.keep` names is as it was.
+    """
+    if config.tuner.hyperparameters != SHIPPED_HYPERPARAMETERS:
+        return config
+    (file,) = (SHIPPED_FOLDER / config.task).glob("*.txt")
+    shipped = json.loads(file.read_text(encoding="utf-8"))
+    tuned = hp.with_tuned(config.hyperparameters, shipped["values"], config.tuner.keep)
+    nothing_to_import = {"tuner": {"hyperparameters": ""}}
+    return config_from(_merged(config.model_dump() | tuned.model_dump(), nothing_to_import))
 
 
 def config_from(values: Mapping[str, Any]) -> PipelineConfig:

@@ -10,10 +10,9 @@ from tfx import v1 as tfx
 
 from components.radiograph_example_gen.component import RadiographExampleGen
 from models.features import MODEL_NAME
-from models.hyperparameters import with_tuned
-from pipeline.config import SHIPPED_HYPERPARAMETERS, PipelineConfig
+from pipeline.config import PipelineConfig, with_shipped
 from pipeline.locations import Locations
-from pipeline.pipeline import SHIPPED_FOLDER, create_pipeline
+from pipeline.pipeline import create_pipeline
 
 Target = Literal["kfp", "vertex"]
 
@@ -71,14 +70,8 @@ def _for_a_service(config: PipelineConfig) -> PipelineConfig:
     It knows no underscore in a name and cannot import a packaged file, so the shipped
     hyperparameters are laid over the settings.
     """
-    update: dict[str, Any] = {"pipeline_name": config.pipeline_name.replace("_", "-")}
-    if not config.tuner.enabled and config.tuner.hyperparameters == SHIPPED_HYPERPARAMETERS:
-        (file,) = (SHIPPED_FOLDER / config.task).glob("*.txt")
-        shipped = json.loads(file.read_text(encoding="utf-8"))
-        tuned = with_tuned(config.hyperparameters, shipped["values"], config.tuner.keep)
-        update |= {name: getattr(tuned, name) for name in type(tuned).model_fields}
-        update["tuner"] = config.tuner.model_copy(update={"hyperparameters": ""})
-    return config.model_copy(update=update)
+    name = config.pipeline_name.replace("_", "-")
+    return with_shipped(config).model_copy(update={"pipeline_name": name})
 
 
 def _always_read_the_films(spec: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.types import BaseChannel
 
-import models
 from components.auditor import external
 from components.auditor.component import Auditor
 from components.data_gate.component import DataGate
@@ -22,11 +20,10 @@ from models import features, preprocessing, training, tuning
 from models.source import SOURCE_FINGERPRINT, digest, source_fingerprint
 from pipeline.baseline import CANDIDATE, MODEL, MODEL_BLESSING, LatestOtherBlessedModel
 from pipeline.beam import beam_arguments
-from pipeline.config import SHIPPED_HYPERPARAMETERS, PipelineConfig
+from pipeline.config import PipelineConfig
 from pipeline.evaluation import make_eval_config
 from pipeline.locations import Locations
 
-SHIPPED_FOLDER = Path(models.__file__).parent / "tuned"  # a folder a task
 BASELINE = "LatestBlessedModel"
 
 
@@ -70,7 +67,7 @@ def create_components(
         training.KEEP: [] if config.tuner.enabled else list(config.tuner.keep),
         training.CHECKPOINT_ROOT: locations.checkpoint_root,
         # Imports are known by their address only; what they hold has to reach the cache's key.
-        training.IMPORTED: digest(_imported_files(config)),
+        training.IMPORTED: digest(config.imported_files),
         SOURCE_FINGERPRINT: source,
     }
 
@@ -193,26 +190,13 @@ def _hyperparameters(
             eval_args=tfx.proto.EvalArgs(splits=[features.EVAL]),
             custom_config={**training_config, tuning.SEARCH: search},
         )
-    if not tuner.hyperparameters:
+    if not config.hyperparameters_folder:
         return None
     return tfx.dsl.Importer(
-        source_uri=_hyperparameters_folder(config),
+        source_uri=config.hyperparameters_folder,
         artifact_type=tfx.types.standard_artifacts.HyperParameters,
         output_key="best_hyperparameters",
     ).with_id("ImportHyperparameters")
-
-
-def _hyperparameters_folder(config: PipelineConfig) -> str:
-    shipped = config.tuner.hyperparameters == SHIPPED_HYPERPARAMETERS
-    return str(SHIPPED_FOLDER / config.task) if shipped else config.tuner.hyperparameters
-
-
-def _imported_files(config: PipelineConfig) -> Iterator[Path]:
-    if config.tuner.hyperparameters and not config.tuner.enabled:
-        yield from Path(_hyperparameters_folder(config)).glob("*")
-    weights = Path(config.network.weights)
-    if weights.is_file():
-        yield weights
 
 
 def _external_fingerprint(root: str) -> str:

@@ -33,9 +33,8 @@ from models import features
 from models.source import source_fingerprint
 from models.training import HYPERPARAMETERS
 from pipeline import kubeflow
-from pipeline.config import load_config
+from pipeline.config import SHIPPED_FOLDER, load_config
 from pipeline.kubeflow import IMAGE_SCHEMA_FILE
-from pipeline.pipeline import SHIPPED_FOLDER
 from radiographs.phantoms import write_phantoms
 
 ROOT = Path(__file__).parents[2]
@@ -285,7 +284,7 @@ def test_shipped_hyperparameters_travel_inside_the_file(
     (tmp_path / "binary").mkdir()
     file = tmp_path / "binary" / "best_hyperparameters.txt"
     file.write_text(json.dumps({"values": values}))
-    monkeypatch.setattr(kubeflow, "SHIPPED_FOLDER", tmp_path)
+    monkeypatch.setattr("pipeline.config.SHIPPED_FOLDER", tmp_path)
     config = json.loads(constant(compiled("kfp"), "Trainer", "custom_config"))
     settings = json.loads(config[HYPERPARAMETERS])
     assert (settings["network"]["width"], settings["train"]["learning_rate"]) == (24, 0.00125)
@@ -306,6 +305,10 @@ def test_a_search_is_a_task_before_the_trainer(target: kubeflow.Target) -> None:
     hyperparameters = spec.root.dag.tasks["Trainer"].inputs.artifacts["hyperparameters"]
     assert hyperparameters.task_output_artifact.producer_task == "Tuner"
     assert constant(spec, "Tuner", "tuner_fn") == "models.tuning.tuner_fn"
+    told = json.loads(json.loads(constant(spec, "Tuner", "custom_config"))[HYPERPARAMETERS])
+    (shipped,) = (SHIPPED_FOLDER / "binary").glob("*.txt")
+    searched_before = json.loads(shipped.read_text())["values"]["train.learning_rate"]
+    assert told["train"]["learning_rate"] == searched_before
 
 
 def test_hyperparameters_of_an_earlier_search_are_imported(target: kubeflow.Target) -> None:

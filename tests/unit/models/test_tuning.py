@@ -16,18 +16,18 @@ from tfx.types import standard_artifacts
 
 from models import training, tuning
 from models.hyperparameters import Hyperparameters, with_tuned
-from pipeline.config import load_config
-from pipeline.pipeline import SHIPPED_FOLDER
+from pipeline.config import SHIPPED_FOLDER, load_config
 from tests.support import LocalRun
 
 SEARCHED = {
     "train.learning_rate", "train.weight_decay", "train.label_smoothing", "train.mixup",
-    "network.width", "network.dropout", "augmentation.erase",
+    "network.width", "network.block", "network.squeeze_excite", "network.dropout",
+    "augmentation.erase",
 }  # fmt: skip
 # What the shipped files set beyond what is searched.
 MORE_SHIPPED: dict[str, set[str]] = {
     "binary": set(),
-    "subtype": {"train.epochs", "network.block", "network.squeeze_excite"},
+    "subtype": {"train.epochs"},
 }
 
 EXTREMES = [
@@ -64,7 +64,10 @@ class TestPropose:
         tuning.propose(settings, space)
         seen: dict[str, set[float | str]] = {name: set() for name in SEARCHED}
         for seed in range(60):
-            space.values = {one.name: one.random_sample(seed) for one in space.space}
+            space.values = {
+                one.name: one.random_sample(seed + 100 * number)
+                for number, one in enumerate(space.space)
+            }
             proposal = tuning.propose(settings, space)  # refuses what is not allowed
             rate = settings.train.learning_rate
             assert rate / 4 <= proposal.train.learning_rate <= 4 * rate
@@ -72,6 +75,18 @@ class TestPropose:
                 seen[name].add(value_of(proposal, name))
         assert len(seen["train.learning_rate"]) > 30
         assert len(seen["network.width"]) > 1
+        assert seen["network.block"] == {"plain", "residual"}
+        assert seen["network.squeeze_excite"] == {False, True}
+
+    @pytest.mark.parametrize(
+        "network", [{"backbone": "mobilenet_v3"}, {"weights": "earlier.weights.h5"}]
+    )
+    def test_a_shape_that_is_given_is_not_searched(self, network: dict[str, str]) -> None:
+        settings = Hyperparameters.model_validate({"network": network})
+        space = kt.HyperParameters()
+        assert tuning.propose(settings, space) == settings
+        shape = {"network.width", "network.block", "network.squeeze_excite"}
+        assert {one.name for one in space.space} == SEARCHED - shape
 
     def test_what_is_not_searched_stays(self) -> None:
         settings = load_config("demo", None, ["train.epochs=3", "train.seed=9"]).hyperparameters

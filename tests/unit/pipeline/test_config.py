@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from models.hyperparameters import Hyperparameters, with_tuned
-from pipeline.config import PRESETS, ConfigError, PipelineConfig, load_config, settings_table
+from pipeline.config import (
+    PRESETS,
+    SHIPPED_FOLDER,
+    ConfigError,
+    PipelineConfig,
+    load_config,
+    settings_table,
+)
 
 
 def test_layers_are_laid_over_each_other(tmp_path: Path) -> None:
@@ -32,11 +41,65 @@ def test_what_the_user_names_is_kept_from_an_import(tmp_path: Path) -> None:
     assert settings.train.learning_rate == 0.01
 
 
-def test_a_stored_configuration_is_the_same_run_again(tmp_path: Path) -> None:
-    config = load_config("standard", None, ["network.width=24"])
+@pytest.mark.parametrize("task", ["binary", "subtype"])
+def test_a_search_starts_from_what_is_shipped_and_what_is_set(task: str) -> None:
+    shipped = shipped_values(task)
+    config = load_config(
+        "standard", None, [f"task={task}", "tuner.enabled=true", "network.width=24"]
+    )
+    told = config.hyperparameters
+    for name, value in shipped.items():
+        part, setting = name.split(".")
+        expected = 24 if name == "network.width" else value
+        assert getattr(getattr(told, part), setting) == expected
+    assert (config.tuner.hyperparameters, config.tuner.enabled) == ("", True)
+
+
+def test_shipped_values_are_checked_beside_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "binary").mkdir()
+    file = tmp_path / "binary" / "best_hyperparameters.txt"
+    file.write_text(json.dumps({"values": {"network.depth": 7}}), encoding="utf-8")
+    monkeypatch.setattr("pipeline.config.SHIPPED_FOLDER", tmp_path)
+    with pytest.raises(ConfigError, match=r"network\.depth 7 needs"):
+        load_config("standard", None, ["tuner.enabled=true"])
+
+
+def test_without_a_search_the_shipped_ones_stay_an_import() -> None:
+    config = load_config("standard")
+    assert config.train == PipelineConfig().train
+    assert config.hyperparameters_folder == str(SHIPPED_FOLDER / "binary")
+
+
+def test_imported_files_are_hyperparameters_and_weights(tmp_path: Path) -> None:
+    names = [tmp_path / "searched" / "best_hyperparameters.txt", tmp_path / "earlier.keras"]
+    for name in names:
+        name.parent.mkdir(exist_ok=True)
+        name.write_text("{}", encoding="utf-8")
+    (tmp_path / "searched" / "folder").mkdir()
+    given = [f"tuner.hyperparameters={tmp_path / 'searched'}", f"network.weights={names[1]}"]
+    assert set(load_config("standard", None, given).imported_files) == set(names)
+    searching = load_config("standard", None, [given[1], "tuner.enabled=true"])
+    assert searching.imported_files == [names[1]]
+    assert load_config("standard", None, ["tuner.hyperparameters="]).imported_files == []
+
+
+def shipped_values(task: str) -> dict[str, Any]:
+    (file,) = (SHIPPED_FOLDER / task).glob("*.txt")
+    values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["values"]
+    return values
+
+
+@pytest.mark.parametrize("searching", ["false", "true"])
+def test_a_stored_configuration_is_the_same_run_again(tmp_path: Path, searching: str) -> None:
+    config = load_config("standard", None, ["network.width=24", f"tuner.enabled={searching}"])
     file = tmp_path / "config.json"
     file.write_text(config.model_dump_json(), encoding="utf-8")
     assert load_config("standard", file) == config
+    again = load_config("standard", file, ["network.dropout=0.5", "tuner.enabled=true"])
+    assert (again.network.width, again.network.dropout) == (24, 0.5)
+    assert {"network.width", "network.dropout"} <= set(again.tuner.keep)
 
 
 def test_numbers_and_text_of_an_override() -> None:
@@ -66,6 +129,7 @@ def test_json_survives_a_round_trip() -> None:
         ("beam.extra_args=--a", ["beam.extra_args is a list", "--set 'beam.extra_args=[--a]'"]),
         ("data.patient_pattern=(", ["data.patient_pattern", "no regular expression"]),
         ("network.depth=7", ["network.depth 7 needs", "at least 256, not 128"]),
+        ("tuner={enabled: true, hyperparameters: f}", ["tuner.enabled", "hyperparameters=f"]),
     ],
 )
 def test_what_is_not_allowed_is_named(override: str, words: list[str]) -> None:
