@@ -21,6 +21,12 @@ from pipeline.locations import WorkDirectory
 ROOT = Path(__file__).parents[1]
 
 
+def shipped_hyperparameters(task: str) -> dict[str, Any]:
+    """Returns what the shipped file of a task holds; there has to be one file."""
+    (file,) = (ROOT / "models" / "tuned" / task).glob("*.txt")
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
 @dataclass(frozen=True)
 class LocalRun:
     """A call of the local runner and what it left behind.

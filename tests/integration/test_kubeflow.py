@@ -33,9 +33,10 @@ from models import features
 from models.source import source_fingerprint
 from models.training import HYPERPARAMETERS
 from pipeline import kubeflow
-from pipeline.config import SHIPPED_FOLDER, load_config
+from pipeline.config import load_config
 from pipeline.kubeflow import IMAGE_SCHEMA_FILE
 from radiographs.phantoms import write_phantoms
+from tests.support import shipped_hyperparameters
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "images.example/cxr:1"
@@ -292,10 +293,9 @@ def test_shipped_hyperparameters_travel_inside_the_file(
 
 @pytest.mark.parametrize("task", ["binary", "subtype"])
 def test_what_is_shipped_is_what_the_trainer_is_told(task: str) -> None:
-    (shipped,) = (SHIPPED_FOLDER / task).glob("*.txt")
     config = json.loads(constant(compiled("kfp", f"task={task}"), "Trainer", "custom_config"))
     told = json.loads(config[HYPERPARAMETERS])
-    for name, value in json.loads(shipped.read_text())["values"].items():
+    for name, value in shipped_hyperparameters(task)["values"].items():
         part, setting = name.split(".")
         assert told[part][setting] == value
 
@@ -306,9 +306,8 @@ def test_a_search_is_a_task_before_the_trainer(target: kubeflow.Target) -> None:
     assert hyperparameters.task_output_artifact.producer_task == "Tuner"
     assert constant(spec, "Tuner", "tuner_fn") == "models.tuning.tuner_fn"
     told = json.loads(json.loads(constant(spec, "Tuner", "custom_config"))[HYPERPARAMETERS])
-    (shipped,) = (SHIPPED_FOLDER / "binary").glob("*.txt")
-    searched_before = json.loads(shipped.read_text())["values"]["train.learning_rate"]
-    assert told["train"]["learning_rate"] == searched_before
+    shipped = shipped_hyperparameters("binary")["values"]
+    assert told["train"]["learning_rate"] == shipped["train.learning_rate"]
 
 
 def test_hyperparameters_of_an_earlier_search_are_imported(target: kubeflow.Target) -> None:

@@ -16,8 +16,8 @@ from tfx.types import standard_artifacts
 
 from models import training, tuning
 from models.hyperparameters import Hyperparameters, with_tuned
-from pipeline.config import SHIPPED_FOLDER, load_config
-from tests.support import LocalRun
+from pipeline.config import load_config
+from tests.support import LocalRun, shipped_hyperparameters
 
 SEARCHED = {
     "train.learning_rate", "train.weight_decay", "train.label_smoothing", "train.mixup",
@@ -223,8 +223,7 @@ class TestArtifacts:
 
     @pytest.mark.parametrize("task", ["binary", "subtype"])
     def test_the_shipped_one_is_made_of_allowed_settings(self, task: str) -> None:
-        (file,) = (SHIPPED_FOLDER / task).glob("*.txt")
-        shipped = json.loads(file.read_text(encoding="utf-8"))
+        shipped = shipped_hyperparameters(task)
         config = load_config("standard", None, [f"task={task}"])
         tuned = with_tuned(config.hyperparameters, shipped["values"])
         assert set(shipped["values"]) - SEARCHED == MORE_SHIPPED[task]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,6 +16,7 @@ from pipeline.config import (
     load_config,
     settings_table,
 )
+from tests.support import shipped_hyperparameters
 
 
 def test_layers_are_laid_over_each_other(tmp_path: Path) -> None:
@@ -43,12 +43,11 @@ def test_what_the_user_names_is_kept_from_an_import(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("task", ["binary", "subtype"])
 def test_a_search_starts_from_what_is_shipped_and_what_is_set(task: str) -> None:
-    shipped = shipped_values(task)
     config = load_config(
         "standard", None, [f"task={task}", "tuner.enabled=true", "network.width=24"]
     )
     told = config.hyperparameters
-    for name, value in shipped.items():
+    for name, value in shipped_hyperparameters(task)["values"].items():
         part, setting = name.split(".")
         expected = 24 if name == "network.width" else value
         assert getattr(getattr(told, part), setting) == expected
@@ -83,12 +82,6 @@ def test_imported_files_are_hyperparameters_and_weights(tmp_path: Path) -> None:
     searching = load_config("standard", None, [given[1], "tuner.enabled=true"])
     assert searching.imported_files == [names[1]]
     assert load_config("standard", None, ["tuner.hyperparameters="]).imported_files == []
-
-
-def shipped_values(task: str) -> dict[str, Any]:
-    (file,) = (SHIPPED_FOLDER / task).glob("*.txt")
-    values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["values"]
-    return values
 
 
 @pytest.mark.parametrize("searching", ["false", "true"])
