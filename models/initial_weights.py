@@ -18,6 +18,7 @@ import tensorflow as tf
 _LOG = logging.getLogger(__name__)
 
 WEIGHTS_ONLY = ".weights.h5"
+_HEAD = ("dense", "logits")  # of models.network; their shape says nothing of what comes before
 _EXTENSIONS = (WEIGHTS_ONLY, ".h5", ".keras")  # the longer of two that fit comes first
 
 
@@ -33,15 +34,17 @@ def take_weights(network: keras.Model, file: str) -> int:
         How many layers were taken.
 
     Raises:
-        ValueError: If the file is missing, broken or of another kind, or no layer fits.
+        ValueError: If the file is missing, broken or of another kind, or no layer before the
+            head fits.
     """
     given = _read_weights(file)
     learning = [layer for layer in network.layers if layer.weights]
     fitting = [layer for layer in learning if _fits(layer, given.get(layer.name, []))]
-    if not fitting:
+    if all(layer.name in _HEAD for layer in fitting):
         raise ValueError(
-            f"network.weights: no layer of {file} has the name and shape of a layer of this "
-            "network; choose the backbone, block and width that the file was trained with"
+            f"network.weights: no layer of {file} before the head has the name and shape of a "
+            "layer of this network; choose the backbone, block and width that the file was "
+            "trained with"
         )
     for layer in fitting:
         layer.set_weights(given[layer.name])

@@ -129,7 +129,7 @@ def _average_moments(network: keras.Model, momentum: float) -> None:
     """Lets normalisations average their moments over as many steps as the weights.
 
     Averaged weights with the moments of the last few batches give logits that jump from epoch to
-    epoch. The moments of a backbone stay as its authors average them.
+    epoch.
     """
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):

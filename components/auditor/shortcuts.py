@@ -35,7 +35,7 @@ from components.auditor.intervals import (
 from components.auditor.pixels import decode_film, image_size
 from components.auditor.scoring import batches, image_of
 from models import features
-from models.hyperparameters import Hyperparameters
+from models.hyperparameters import Hyperparameters, Train
 from models.imbalance import class_weights
 from models.input_pipeline import TransformedFilms
 from models.network import build_network
@@ -140,7 +140,9 @@ def train_control(
     Args:
         films: `[films, side, side, 1]` uint8.
         labels: `[films]` of 0 and 1, both present.
-        settings: Network and optimisation; of a backbone only what shapes the own network.
+        settings: Network and optimisation; of a backbone only what shapes the own network. A
+            control starts from nothing, so where the model does not, it has the default
+            learning rate: the small one of a fine-tuning would teach it nothing.
         epochs: Passes over the films.
 
     Returns:
@@ -153,7 +155,7 @@ def train_control(
     shape = {"backbone": "cnn", "weights": "none", "depth": depth}
     network = build_network(side_px, settings.network.model_copy(update=shape), "binary")
     steps = -(-len(films) // settings.train.batch_size)
-    compile_network(network, "binary", settings.train, epochs, steps)
+    compile_network(network, "binary", _from_nothing(settings), epochs, steps)
     pairs = tf.data.Dataset.from_tensor_slices((films, labels.astype(np.float32)[:, None]))
     shuffled = pairs.shuffle(len(films), seed=settings.train.seed).batch(settings.train.batch_size)
     network.fit(
@@ -164,6 +166,13 @@ def train_control(
         verbose=0,
     )
     return network
+
+
+def _from_nothing(settings: Hyperparameters) -> Train:
+    network, train = settings.network, settings.train
+    if network.backbone == "cnn" and network.weights == "none":
+        return train
+    return train.model_copy(update={"learning_rate": Train().learning_rate})
 
 
 def transformed_pixels(films: TransformedFilms, size_px: int) -> tuple[np.ndarray, np.ndarray]:

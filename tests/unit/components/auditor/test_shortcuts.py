@@ -91,6 +91,21 @@ class TestNetworks:
         assert aucs["frame"] > 0.95
         assert aucs["centre"] < 0.8
 
+    @pytest.mark.parametrize("start", [{"weights": "a.keras"}, {"backbone": "mobilenet_v3"}])
+    def test_the_rate_of_a_fine_tuning_is_not_for_a_control(self, start: dict[str, str]) -> None:
+        def trained(learning_rate: float, **start: str) -> list[np.ndarray]:
+            network = SMALL.network.model_copy(update=start)
+            train = SMALL.train.model_copy(update={"learning_rate": learning_rate})
+            settings = SMALL.model_copy(update={"network": network, "train": train})
+            labels = np.arange(16) % 2
+            films = noisy_films(labels, (slice(0, 3), slice(0, 32)))
+            return train_control(films, labels, settings, epochs=1).get_weights()
+
+        tuned, fresh, slow = trained(1e-5, **start), trained(1e-3), trained(1e-5)
+        for weights, expected in zip(tuned, fresh, strict=True):
+            np.testing.assert_allclose(weights, expected, atol=1e-6)
+        assert max(np.abs(a - b).max() for a, b in zip(tuned, slow, strict=True)) > 1e-4
+
     def test_half_of_the_pixels_is_what_transform_made(
         self, mean_model: Any, tmp_path: Path
     ) -> None:
