@@ -114,7 +114,11 @@ class Train(Settings):
         0.2, ge=0, le=1, description="alpha of the Beta law that films are mixed by; 0 is off"
     )
     weight_average: float = Field(
-        0.99, ge=0, lt=1, description="momentum of the average of weights; 0 is off"
+        0.99,
+        ge=0,
+        lt=1,
+        description="momentum of the average of weights, which reaches back over a fifth of the "
+        "training at most; 0 is off",
     )
     imbalance: Literal["none", "class_weights", "oversample", "undersample", "focal"] = Field(
         "class_weights", description="what makes up for the rarer class"

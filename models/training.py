@@ -57,6 +57,7 @@ TRAINING_RECORD = "training.json"  # in the model_run artifact
 
 _BEST_WEIGHTS = "best.weights.h5"
 _MOMENTS_AVERAGE = 0.9  # momentum of a normalisation where weights are not averaged
+_AVERAGED_SHARE = 0.2  # of a training's steps, at most, that an average reaches back
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
@@ -113,16 +114,27 @@ def compile_network(
         rate = keras.optimizers.schedules.CosineDecay(
             train.learning_rate, epochs * steps_per_epoch, alpha=0.01
         )
+    longest = _longest_average(epochs * steps_per_epoch)
+    momentum = min(train.weight_average, longest)
     optimiser = keras.optimizers.AdamW(
         rate,
         weight_decay=train.weight_decay,
-        use_ema=train.weight_average > 0,
-        ema_momentum=train.weight_average,
+        use_ema=momentum > 0,
+        ema_momentum=momentum,
     )
     # Decay is meant for kernels; a normalisation's scale and a bias do not overfit.
     optimiser.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    _average_moments(network, train.weight_average or _MOMENTS_AVERAGE)
+    _average_moments(network, min(train.weight_average or _MOMENTS_AVERAGE, longest))
     network.compile(optimizer=optimiser, loss=_loss(task, train), metrics=pneumonia_metrics())
+
+
+def _longest_average(steps: int) -> float:
+    """Returns the momentum of the longest average that a training may have.
+
+    An average reaches back over 1 / (1 - momentum) steps. In a training of few steps a long one
+    would hold little but the first weights.
+    """
+    return max(0.0, 1 - 1 / (_AVERAGED_SHARE * steps))
 
 
 def _average_moments(network: keras.Model, momentum: float) -> None:

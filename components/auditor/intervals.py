@@ -6,8 +6,10 @@ Bootstrapping clustered data, J. R. Stat. Soc. B 69, 2007; for ROC curves of clu
 data see Obuchowski, Biometrics 53, 1997). A drawn patient is a weight on the films, so a
 thousand draws are a few matrix products.
 
-Where all draws agree, as for a perfect AUC or a single patient, an interval that needs no
-draws stands in: see `score_intervals`.
+A bootstrap is too sure where hardly a film is wrong, and of a perfect score altogether. So the
+interval of an AUC or a proportion also holds the one of as many independent films as there are
+patients, see `score_intervals`: a better score never has a lower bound that is worse. Of patients
+with many films each it asks for more than need be.
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ from components.auditor.score_intervals import CONFIDENCE, auc_interval, proport
 AUC = "auc"
 RECALL = "recall"
 SPECIFICITY = "specificity"
+CALIBRATION_ERROR = "expected_calibration_error"
 METRICS = (
     AUC, RECALL, SPECIFICITY, "precision", "f1_score", "binary_accuracy", "brier_score",
-    "expected_calibration_error",
+    CALIBRATION_ERROR,
 )  # fmt: skip
 
 CALIBRATION_BINS = 10
@@ -81,8 +84,10 @@ class Estimate:
         patients: How many.
         positives: Pneumonia films.
         metrics: Value of each of `METRICS`; NaN where a class or a decision is missing.
-        intervals: 95 % interval of each metric that has a value; an F1, Brier score or
-            calibration error on which all draws agree has none.
+        intervals: 95 % interval of each metric that has a value. An F1 or Brier score on which
+            all draws agree has none, nor has the calibration error, which is larger in a draw
+            than in the films that it is drawn from (Kumar et al., Verified Uncertainty
+            Calibration, NeurIPS 2019).
     """
 
     films: int
@@ -126,23 +131,26 @@ def _intervals(
     metrics: dict[str, float], draws: np.ndarray, scores: Scores
 ) -> Iterator[tuple[str, Interval]]:
     for column, (name, value) in enumerate(metrics.items()):
-        if math.isnan(value):
+        if math.isnan(value) or name == CALIBRATION_ERROR:
             continue
+        drawn = percentile_interval(draws[:, column])
         if name == AUC:
             yield name, interval_of_auc(value, draws[:, column], scores.labels, scores.patients)
-            continue
-        low, high = percentile_interval(draws[:, column])
-        if high - low > _ROUNDING:
-            yield name, (low, high)
         elif name in _CONDITIONS:
             patients = len(np.unique(scores.patients[_CONDITIONS[name](scores)]))
-            yield name, proportion_interval(value, patients)
+            yield name, _spanning(drawn, proportion_interval(value, patients))
+        elif drawn[1] - drawn[0] > _ROUNDING:
+            yield name, drawn
+
+
+def _spanning(one: Interval, other: Interval) -> Interval:
+    return min(one[0], other[0]), max(one[1], other[1])
 
 
 def interval_of_auc(
     auc: float, draws: np.ndarray, labels: np.ndarray, patients: np.ndarray
 ) -> Interval:
-    """Returns the 95 % interval of a ROC AUC, also where all draws agree.
+    """Returns the 95 % interval of a ROC AUC, of the draws and of the number of patients.
 
     Args:
         auc: Measured.
@@ -153,11 +161,8 @@ def interval_of_auc(
     Returns:
         Lower and upper bound.
     """
-    low, high = percentile_interval(draws)
-    if high - low > _ROUNDING:
-        return low, high
     positives, negatives = (len(np.unique(patients[labels == label])) for label in (1, 0))
-    return auc_interval(auc, positives, negatives)
+    return _spanning(percentile_interval(draws), auc_interval(auc, positives, negatives))
 
 
 def bootstrap(

@@ -1,8 +1,8 @@
-"""Intervals that need no draws, for scores that every draw repeats.
+"""Intervals that need no draws, for scores of which a bootstrap is too sure.
 
-All draws of films without an error are without an error, and all draws of one patient are
-the same films, so a bootstrap says nothing about them. These intervals depend on the number
-of patients instead.
+All draws of films without an error are without an error, all draws of one patient are the
+same films, and one wrong film among a few right ones is left out of a third of the draws. These
+intervals depend on the number of patients instead.
 """
 
 from __future__ import annotations

@@ -136,13 +136,23 @@ class TestLoss:
 
 
 class TestWeightAverage:
+    # Of ten steps, a fifth is two, over which a momentum of a half averages.
+    @pytest.mark.parametrize(("wanted", "momentum"), [(0.25, 0.25), (0.99, 0.5)])
     def test_the_kept_weights_are_the_average(
         self,
         films: tuple[TransformedFilms, TransformedFilms],
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
+        wanted: float,
+        momentum: float,
     ) -> None:
-        settings = make_settings(epochs=1, max_steps_per_epoch=3, weight_average=0.75)
+        settings = make_settings(
+            epochs=1,
+            batch_size=4,
+            max_steps_per_epoch=10,
+            weight_average=wanted,
+            learning_rate_schedule="constant",
+        )
         keras.utils.set_random_seed(0)
         network = build_network(SIZE_PX, settings.network)
         after: list[np.ndarray] = []
@@ -160,17 +170,22 @@ class TestWeightAverage:
         training.fit(network, *films, settings, str(tmp_path / "checkpoints"), str(tmp_path))
         average = after[0]  # Keras begins with the first step
         for weights in after[1:]:
-            average = 0.75 * average + 0.25 * weights
+            average = momentum * average + (1 - momentum) * weights
         kept = network.get_layer(LOGITS).get_weights()[0]
         np.testing.assert_allclose(kept, average, atol=1e-6)
-        assert len(after) == 3
+        assert len(after) == 10
         assert np.abs(kept - after[-1]).max() > 1e-4
 
-    @pytest.mark.parametrize(("average", "momentum"), [(0.75, 0.75), (0.0, 0.9)])
-    def test_moments_are_averaged_as_the_weights_are(self, average: float, momentum: float) -> None:
+    @pytest.mark.parametrize(
+        ("average", "steps", "momentum"),
+        [(0.75, 1000, 0.75), (0.75, 10, 0.5), (0.0, 1000, 0.9), (0.0, 10, 0.5), (0.75, 1, 0.0)],
+    )
+    def test_moments_are_averaged_as_the_weights_are(
+        self, average: float, steps: int, momentum: float
+    ) -> None:
         settings = make_settings(weight_average=average)
         network = build_network(SIZE_PX, settings.network, settings.task)
-        training.compile_network(network, settings.task, settings.train, 1, 1)
+        training.compile_network(network, settings.task, settings.train, 1, steps)
         images = np.random.default_rng(0).random((4, SIZE_PX, SIZE_PX, 1), np.float32)
         convolved = network.get_layer("convolution_0")(images)
         batch_mean = keras.ops.convert_to_numpy(convolved).mean(axis=(0, 1, 2))

@@ -106,7 +106,7 @@ class TestBootstrap:
         scores = draw_scores()
         copied = scores.where(np.repeat(np.arange(120), 9))
         once, often = estimate(scores, 1000), estimate(copied, 1000)
-        assert set(often.intervals) == set(METRICS)
+        assert set(METRICS) - set(often.intervals) == {"expected_calibration_error"}
         for name, interval in often.intervals.items():
             assert interval == pytest.approx(once.intervals[name])
         assert (often.films, often.patients) == (9 * 120, 120)
@@ -139,7 +139,8 @@ class TestEstimate:
     def test_a_metric_without_value_has_no_interval(self) -> None:
         scores = draw_scores()
         normal = estimate(scores.where(scores.labels == 0), 200)
-        assert set(METRICS) - set(normal.intervals) == {"auc", "recall", "f1_score"}
+        missing = {"auc", "recall", "f1_score", "expected_calibration_error"}
+        assert set(METRICS) - set(normal.intervals) == missing
         assert np.isnan(normal.lower_bound("recall"))
         assert normal.positives == 0
 
@@ -160,6 +161,23 @@ class TestEstimate:
         assert perfect.intervals["auc"] == auc_interval(1.0, count, of_normal)
         assert perfect.lower_bound("auc") < 0.99
         assert not {"f1_score", "brier_score"} & set(perfect.intervals)
+
+    @pytest.mark.parametrize("patients", [20, 70, 1000])
+    def test_a_better_score_has_no_worse_bound(self, patients: int) -> None:
+        labels = np.arange(patients) % 2
+        bounds = []
+        for wrong in range(4):
+            probabilities = np.where(labels, 0.9, 0.1)
+            probabilities[1 : 2 * wrong : 2] = 0.05  # pneumonia that looks healthier than health
+            calls = (probabilities > 0.5).astype(int)
+            found = estimate(Scores(np.arange(patients), labels, probabilities, calls), 500)
+            bounds.append(
+                [found.lower_bound(name) for name in ("auc", "recall", "binary_accuracy")]
+            )
+            trials = patients // 2
+            wilson = stats.binomtest(trials - wrong, trials).proportion_ci(method="wilson")
+            assert bounds[-1][1] <= wilson.low + 1e-12
+        assert (np.diff(bounds, axis=0) < 0).all()
 
     def test_a_single_patient_is_no_certainty(self) -> None:
         probabilities = np.array([0.2, 0.3, 0.1, 0.7])
