@@ -2,7 +2,7 @@
 
 One choice at a time, but for contrast and normalisation, which are changed once together: each
 does part of the other's work. Both sides of most choices are listed, so that the rows stay complete
-when a default changes; the side that the standard has is left out by `changes_anything`.
+when a default changes; the side that the standard has is left out by `why_left_out`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ LEAN_SETTINGS: Mapping[str, Any] = {
     "tuner.enabled": False,
 }
 
+_SHAPE = ("network.width", "network.depth", "network.block", "network.squeeze_excite")
 _EXPOSURE = ("augmentation.brightness", "augmentation.contrast", "augmentation.gamma")
 _DETAIL = ("augmentation.sharpness", "augmentation.noise_stddev", "augmentation.erase")
 
@@ -89,6 +90,10 @@ def ablations(base: Hyperparameters) -> dict[str, dict[str, Any]]:
     }
 
 
-def changes_anything(base: Hyperparameters, settings: Mapping[str, Any]) -> bool:
-    """Returns whether the settings of a row differ from what the standard has already."""
-    return with_tuned(base, dict(settings)) != base
+def why_left_out(base: Hyperparameters, settings: Mapping[str, Any]) -> str:
+    """Returns why a row of these settings would train what the standard is; empty if it is not."""
+    if with_tuned(base, dict(settings)) == base:
+        return "the standard has it"
+    if not base.network.from_nothing and set(settings) <= set(_SHAPE):
+        return "the shape is that of the backbone or the weights"
+    return ""

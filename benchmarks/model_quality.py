@@ -16,9 +16,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.markdown import Markdown
 
-from benchmarks.ablations import LEAN_SETTINGS, ablations, changes_anything
+from benchmarks.ablations import LEAN_SETTINGS, ablations, why_left_out
 from benchmarks.comparison import describe_machine
-from benchmarks.quality_runs import Bench, BenchmarkError, Films, Record, Variant
+from benchmarks.quality_runs import Bench, BenchmarkError, Films, Record, Variant, check_sites
 from benchmarks.quality_tables import Ablation, ablation_report, heading, quality_report
 from models.hyperparameters import Hyperparameters
 from models.source import source_fingerprint
@@ -73,7 +73,8 @@ def measure(flags: argparse.Namespace, films: Films, command: str, console: Cons
         ConfigError: For a bad setting.
     """
     standard = Variant(_STANDARD, flags.preset or _DEFAULT_PRESET, flags.config, tuple(flags.set))
-    standard.config(seed=0)  # a bad setting is refused before anything is written
+    config = standard.config(seed=0)  # a bad setting is refused before anything is written
+    check_sites(films.external.values(), config.data)
     bench = Bench(films, flags.workdir, console)
     records = bench.measure(standard, range(flags.seeds))
     parts = [
@@ -93,15 +94,25 @@ def _measure_ablations(bench: Bench, standard: Variant, flags: argparse.Namespac
     reference = standard if _training(lean) == _training(standard) else lean
     records = bench.measure(reference, seeds)
     base = _trained_with(records[0])
-    rows, same = [], []
+    rows, left_out = [], {}
     for name, settings in ablations(base).items():
         if flags.only and name not in flags.only:
             continue
-        if not changes_anything(base, settings):
-            same.append(name)
-            continue
-        rows.append(Ablation(name, settings, bench.measure(lean.changed(name, settings), seeds)))
-    return ablation_report(records, rows, same)
+        changed = lean.changed(name, settings)
+        if reason := why_left_out(base, settings) or _refusal(changed):
+            left_out[name] = reason
+        else:
+            rows.append(Ablation(name, settings, bench.measure(changed, seeds)))
+    return ablation_report(records, rows, left_out)
+
+
+def _refusal(variant: Variant) -> str:
+    """Returns why the pipeline does not take a combination of settings; empty if it does."""
+    try:
+        variant.config(seed=0)
+    except ConfigError as error:
+        return str(error)
+    return ""
 
 
 def _training(variant: Variant) -> PipelineConfig:

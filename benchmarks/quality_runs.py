@@ -16,7 +16,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -277,6 +277,21 @@ def folder_digest(root: Path) -> str:
             inside = os.path.relpath(os.path.join(folder, name), root)
             facts.append((inside, status.st_size, status.st_mtime_ns))
     return hashlib.sha256(repr(sorted(facts)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def check_sites(roots: Iterable[Path], options: IngestOptions) -> None:
+    """Finds a site that cannot be scored before the trainings, not after them.
+
+    Raises:
+        BenchmarkError: If it holds no films of both classes.
+    """
+    from components.auditor.external import find_films
+
+    for root in roots:
+        try:
+            find_films(str(root), options)
+        except DataError as error:
+            raise BenchmarkError(f"external films cannot be scored: {error}") from None
 
 
 def score_in_own_process(

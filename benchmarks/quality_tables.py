@@ -124,14 +124,14 @@ def quality_report(records: Sequence[Record]) -> str:
 
 
 def ablation_report(
-    standard: Sequence[Record], rows: Sequence[Ablation], same: Sequence[str]
+    standard: Sequence[Record], rows: Sequence[Ablation], left_out: Mapping[str, str]
 ) -> str:
     """Returns the table of ablations and how to read it.
 
     Args:
         standard: Records that the rows are compared with, one a seed.
         rows: What was changed.
-        same: Rows left out because they change nothing.
+        left_out: Names of rows that were not trained, with the reason.
     """
     external = list(standard[0].external)
     values: dict[str, Callable[[Record], float]] = {
@@ -155,8 +155,9 @@ def ablation_report(
         "",
         *_table(["changed", "settings", *values, "training, min"], table, text_columns=2),
     ]
-    if same:
-        lines += ["", f"Left out, as the standard has it: {', '.join(same)}."]
+    if left_out:
+        named = "; ".join(f"{name} ({reason})" for name, reason in left_out.items())
+        lines += ["", f"Left out: {named}."]
     return "\n".join(lines)
 
 

@@ -67,6 +67,11 @@ class Network(Settings):
         True, description="answer with the mean logit of a film and its mirror image"
     )
 
+    @property
+    def from_nothing(self) -> bool:
+        """Whether it is the network of this project, in the shape set here and untrained."""
+        return self.backbone == "cnn" and self.weights == "none"
+
 
 class Augmentation(Settings):
     """Bounds of the random changes to a training image; off in evaluation."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -54,7 +55,8 @@ class TransformedFilms:
             The split.
 
         Raises:
-            ValueError: If the task is `subtype` and a pneumonia film has no subtype of these.
+            ValueError: If a class has no film, or the task is `subtype` and a pneumonia film
+                has no subtype of these.
         """
         files = tuple(sorted(tf.io.gfile.glob(list(file_patterns))))
         return cls(files, transform.transformed_feature_spec(), _count_classes(files, task), task)
@@ -256,5 +258,13 @@ def _count_classes(files: Sequence[str], task: Task) -> tuple[int, ...]:
             f"pneumonia film, but {unknown} of {len(classes)} films have another; see "
             "data.subtype_pattern, or set task=binary"
         )
-    counts = np.bincount(classes, minlength=len(features.classes_of(task)))
+    names = features.classes_of(task)
+    counts = np.bincount(classes, minlength=len(names))
+    missing = [name for name, count in zip(names, counts, strict=True) if not count]
+    if missing:
+        split = posixpath.basename(posixpath.dirname(files[0]))
+        raise ValueError(
+            f"task={task} needs films of each class to learn from and to judge by, but {split} has "
+            f"none of {' and '.join(missing)}; add some or change task"
+        )
     return tuple(int(count) for count in counts)

@@ -392,6 +392,11 @@ def _calibrated(
     logits: np.ndarray, classes: np.ndarray, settings: Hyperparameters
 ) -> tuple[Calibration, np.ndarray]:
     """Returns the calibration of pneumonia and what it makes of the same films: `[films]`."""
+    if not np.isfinite(logits).all():
+        raise ValueError(
+            "the training has diverged, the network's answers are no numbers; set a "
+            f"train.learning_rate below {settings.train.learning_rate:g}"
+        )
     of_pneumonia = pneumonia_logit(tf.constant(logits)).numpy()[:, 0]
     calibration = fit_calibration(of_pneumonia, classes > 0, settings.train.calibration)
     return calibration, calibration.probabilities(of_pneumonia)

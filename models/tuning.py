@@ -107,7 +107,7 @@ def propose(settings: Hyperparameters, hp: kt.HyperParameters) -> Hyperparameter
     better score there.
 
     Args:
-        settings: The configured settings, also the first proposal.
+        settings: The configured settings, also the first proposal of a Bayesian search.
         hp: What the search proposes.
 
     Returns:
@@ -129,7 +129,7 @@ def propose(settings: Hyperparameters, hp: kt.HyperParameters) -> Hyperparameter
             "augmentation.erase", 0.0, 0.3, default=settings.augmentation.erase
         ),
     }
-    if network.backbone == "cnn" and network.weights == "none":
+    if network.from_nothing:
         proposed |= _propose_shape(network, hp)
     return with_tuned(settings, proposed)
 

@@ -100,7 +100,7 @@ def create_components(
         evaluator_blessing=evaluator.outputs["blessing"],
         settings=config.evaluation,
         options=config.data,
-        external_fingerprint=_external_fingerprint(config.evaluation.external_data_root),
+        external_fingerprint=_external_fingerprint(config),
         source_fingerprint=source,
     )
     pusher = tfx.components.Pusher(
@@ -199,9 +199,18 @@ def _hyperparameters(
     ).with_id("ImportHyperparameters")
 
 
-def _external_fingerprint(root: str) -> str:
-    """Returns a digest of a folder on this machine; a service sees only the address."""
-    return external.fingerprint(root) if root and Path(root).is_dir() else ""
+def _external_fingerprint(config: PipelineConfig) -> str:
+    """Returns a digest of a folder on this machine; a service sees only the address.
+
+    Raises:
+        DataError: If the folder holds no films of both classes, before an hour of training has
+            gone by.
+    """
+    root = config.evaluation.external_data_root
+    if not root or not Path(root).is_dir():
+        return ""
+    external.find_films(root, config.data)
+    return external.fingerprint(root)
 
 
 def _baseline(strategy: type[ResolverStrategy], candidate: BaseChannel) -> BaseNode:

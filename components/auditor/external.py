@@ -64,7 +64,7 @@ def audit_external_site(
     Raises:
         DataError: If there is no such folder, or it holds no usable films of both classes.
     """
-    found = _find_films(root, options)
+    found = find_films(root, options)
     films = score_examples(served, _usable_examples(root, found, options))
     for label in features.LABELS:
         if label not in set(films[features.LABEL]):
@@ -78,13 +78,11 @@ def audit_external_site(
 
 
 def fingerprint(root: str) -> str:
-    """Returns a digest of names, sizes and times below a folder; empty for no folder.
+    """Returns a digest of names, sizes and times below a folder.
 
     Raises:
         DataError: If there is no such folder.
     """
-    if not root:
-        return ""
     facts = [(path, *size_and_time(root, path)) for path in _list_files(root)]
     return hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
@@ -95,7 +93,19 @@ def _list_files(root: str) -> list[str]:
     return list_files(root)
 
 
-def _find_films(root: str, options: IngestOptions) -> list[Film]:
+def find_films(root: str, options: IngestOptions) -> list[Film]:
+    """Lists the films of another site without opening them.
+
+    Args:
+        root: Local or remote folder.
+        options: Layout, patients.
+
+    Returns:
+        At least one of each class.
+
+    Raises:
+        DataError: If there is no such folder, its films cannot be told, or a class has none.
+    """
     paths = _list_files(root)
     try:
         return read_films(paths, lambda path: read_text(root, path), options).films

@@ -170,7 +170,7 @@ def train_control(
 
 def _from_nothing(settings: Hyperparameters) -> Train:
     network, train = settings.network, settings.train
-    if network.backbone == "cnn" and network.weights == "none":
+    if network.from_nothing:
         return train
     return train.model_copy(update={"learning_rate": Train().learning_rate})
 

@@ -238,6 +238,16 @@ def _fill(file: Path) -> None:
             filling.write(bytes(4096))
 
 
+def test_another_site_without_both_classes_is_refused_before_anything_is_read(
+    root: Path, workdir: Path, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    write_films(site, "NORMAL", 2)
+    run = run_over(root, workdir, "--set", f"evaluation.external_data_root={site}")
+    assert_refused(run, 3, f"evaluation.external_data_root: {site}: the class folder PNEUMONIA is")
+    assert run.summary["durations_seconds"] == {}
+
+
 @pytest.mark.parametrize("setting", ["evaluation.external_data_root", "network.weights"])
 def test_a_path_that_is_missing_is_said_before_anything_runs(
     workdir: Path, tmp_path: Path, setting: str

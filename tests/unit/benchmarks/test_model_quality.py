@@ -22,7 +22,7 @@ from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from benchmarks import model_quality, quality_runs
-from benchmarks.ablations import LEAN_SETTINGS, ablations, changes_anything
+from benchmarks.ablations import LEAN_SETTINGS, ablations, why_left_out
 from benchmarks.quality_runs import Bench, BenchmarkError, Films, Record, Variant, folder_digest
 from benchmarks.quality_tables import (
     TEST,
@@ -218,14 +218,15 @@ def test_an_ablation_is_compared_seed_by_seed() -> None:
     standard = [record(seed, auc) for seed, auc in enumerate(AUCS)]
     changed = [record(seed, auc) for seed, auc in enumerate(after)]
     settings = {"train.mixup": 0.2}
-    report = ablation_report(standard, [Ablation("mixup", settings, changed)], ["mixup 0"])
+    left_out = {"mixup 0": "the standard has it", "resolution 224": "too large"}
+    report = ablation_report(standard, [Ablation("mixup", settings, changed)], left_out)
     paired = stats.ttest_rel(after, AUCS).confidence_interval(0.95)
     difference = np.mean(after) - np.mean(AUCS)
     text = f"{difference:+.4f} ± {(paired.high - paired.low) / 2:.4f}"
     assert cells(report, "mixup", "`train.mixup=0.2`")[0] == text
     assert cells(report, "standard", "")[0] == f"{np.mean(AUCS):.4f}"
     assert cells(report, "standard", "")[-1] == "1.5"
-    assert report.endswith("Left out, as the standard has it: mixup 0.")
+    assert report.endswith("Left out: mixup 0 (the standard has it); resolution 224 (too large).")
 
 
 # Ablations as settings.
@@ -273,9 +274,23 @@ def test_a_row_that_the_standard_has_already_changes_nothing() -> None:
         overrides=["preprocessing.contrast=none", "augmentation.strength=0"]
     ).hyperparameters
     rows = ablations(base)
-    assert not changes_anything(base, rows["contrast none"])
-    assert changes_anything(base, rows["contrast equalize"])
-    assert not changes_anything(base, rows["no augmentation"])
+    assert why_left_out(base, rows["contrast none"]) == "the standard has it"
+    assert why_left_out(base, rows["contrast equalize"]) == ""
+    assert why_left_out(base, rows["no augmentation"]) == "the standard has it"
+
+
+@pytest.mark.parametrize("network", [{"backbone": "resnet50"}, {"weights": "earlier.keras"}])
+def test_the_shape_of_another_network_is_not_varied(network: dict[str, str]) -> None:
+    base = Hyperparameters.model_validate({"network": network})
+    left_out = {
+        name
+        for name, settings in ablations(base).items()
+        if why_left_out(base, settings).startswith("the shape is that of")
+    }
+    assert left_out == {
+        "residual blocks", "with squeeze-excite", "half the width", "1.5 times the width",
+        "one block less", "one block more",
+    }  # fmt: skip
 
 
 # Runs.
@@ -470,7 +485,7 @@ def test_the_command_prints_its_tables_and_writes_them(
     row = cells(printed.out, "contrast clahe", "`preprocessing.contrast=clahe`")
     assert row[0] == "+0.0100"
     assert "Ablations at 4 epochs, seeds 0" in printed.out
-    assert printed.out.endswith("Left out, as the standard has it: weight decay 0.\n")
+    assert printed.out.endswith("Left out: weight decay 0 (the standard has it).\n")
     assert "seed 2 of 2, variant standard: AUC 0.910 in" in printed.err
     settings = [(call.get("train.epochs"), call["train.seed"]) for call in calls()]
     assert settings == [(None, "0"), (None, "1"), ("4", "0"), ("4", "0")]
@@ -481,6 +496,29 @@ def test_ablations_use_the_runs_of_the_standard(films: Films) -> None:
     assert model_quality.main([*flags, "--ablations", "--only", "contrast clahe"]) == 0
     contrast = [call.get("preprocessing.contrast") for call in calls()]
     assert contrast == [None, None, "clahe", "clahe"]
+
+
+def test_a_row_that_the_pipeline_refuses_is_left_out(
+    films: Films, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--data-root", str(films.data_root), "--seeds", "1", "--workdir", "bench"]
+    flags += ["--set", "preprocessing.image_size_px=256", "--set", "network.depth=7"]
+    rows = ["resolution 160", "without noise"]
+    assert model_quality.main([*flags, "--ablations", "--only", *rows]) == 0
+    told = capsys.readouterr().out
+    assert "Left out: resolution 160 (network.depth 7 needs preprocessing.image_size_px of" in told
+    assert cells(told, "without noise", "`augmentation.noise_stddev=0.0`")
+
+
+@pytest.mark.slow  # imports TFX
+def test_a_site_without_both_classes_is_refused_before_a_training(
+    films: Films, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_films(Path("adults"), features.NORMAL, 2)
+    flags = ["--data-root", str(films.data_root), "--external-data-root", "adults"]
+    assert model_quality.main([*flags, "--workdir", "bench"]) == 1
+    assert "adults: the class folder PNEUMONIA is missing" in capsys.readouterr().err
+    assert not Path("calls.txt").exists()
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,22 @@ class TestSubtypes:
         with pytest.raises(ValueError, match="1 of 1 films have another"):
             TransformedFilms.open([file], transform, "subtype")
 
+    def test_a_class_without_a_film_is_refused(
+        self, subtypes: TransformedFilms, tmp_path: Path, pushed: LocalRun
+    ) -> None:
+        without_viral = tmp_path / "Split-eval"
+        without_viral.mkdir()
+        with tf.io.TFRecordWriter(str(without_viral / "films.gz"), "GZIP") as writer:
+            for film in subtypes.serialised().as_numpy_iterator():
+                example = tf.train.Example.FromString(film)
+                if example.features.feature[features.SUBTYPE_XF].int64_list.value[0] != 2:
+                    writer.write(film)
+        transform = tft.TFTransformOutput(str(pushed.uri("Transform", "transform_graph")))
+        files = [f"{without_viral}/*"]
+        with pytest.raises(ValueError, match=r"but Split-eval has none of virus; add some"):
+            TransformedFilms.open(files, transform, "subtype")
+        assert min(TransformedFilms.open(files, transform, "binary").counts) > 0
+
 
 class TestEvaluationBatches:
     def test_two_passes_are_the_same_and_hold_the_pixels_as_written(

@@ -292,6 +292,11 @@ class TestFit:
         assert reached["calibrated_log_loss"] == pytest.approx(first + ill.mean() * kind, rel=1e-5)
         assert reached["auc"] == pytest.approx(metrics.roc_auc_score(ill, of_pneumonia))
 
+    def test_a_diverged_network_is_named(self) -> None:
+        logits = np.array([[1.0], [np.nan], [0.0]])
+        with pytest.raises(ValueError, match=r"diverged.* train\.learning_rate below 0\.5$"):
+            training.evaluate(logits, np.array([1, 0, 1]), make_settings(learning_rate=0.5))
+
     def test_stops_where_patience_ends(
         self,
         films: tuple[TransformedFilms, TransformedFilms],
