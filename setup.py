@@ -64,6 +64,7 @@ setup(
         "keras>=3.12,<4",
         "keras-tuner>=1.4.8,<2",
         "numpy>=1.26,<3",
+        "opencv-python-headless>=4.11,<6",
         "pandas>=1.5,<3",
         "Pillow>=11",
         "pydantic>=2.9,<3",
@@ -71,6 +72,7 @@ setup(
         "rich>=13",
         "scikit-learn>=1.5,<2",
         "scipy>=1.12,<2",
+        "simplejpeg>=1.9,<2",
         "threadpoolctl>=3,<4",
         "tensorboard>=2.16",
         "tensorflow-metadata>=1.16,<2",
@@ -79,7 +81,6 @@ setup(
         "kubeflow": KUBEFLOW,
         "dev": [
             "mypy>=1.18",
-            "opencv-python-headless>=4.11,<6",
             "packaging>=24",
             "psutil>=6",
             "pytest>=8.4",

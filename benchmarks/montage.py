@@ -16,7 +16,7 @@ from components.radiograph_example_gen.listing import list_files, read_bytes, re
 from models.augmentation import augment
 from models.hyperparameters import Augmentation, Preprocessing
 from models.preprocessing import prepare_pixels
-from radiographs.decoding import inspect_image
+from radiographs.decoding import read_film
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import LABELS, Film
 from radiographs.layouts import read_films
@@ -34,7 +34,7 @@ def read_examples(root: str, options: IngestOptions, count: int) -> list[bytes]:
         count: How many, as `choose_films` chooses them.
 
     Returns:
-        Encoded files.
+        Encoded canonical films.
 
     Raises:
         DataError: If the folder cannot be read as films, or a chosen film is unusable.
@@ -43,8 +43,7 @@ def read_examples(root: str, options: IngestOptions, count: int) -> list[bytes]:
     encoded = []
     for film in choose_films(layout.films, count):
         try:
-            encoded.append(read_bytes(root, film.path))
-            inspect_image(encoded[-1], options)
+            encoded.append(read_film(read_bytes(root, film.path), options).encoded)
         except UnusableImage as error:
             raise DataError(f"the film {film.path} is unusable: {error.reason}") from None
     return encoded
@@ -69,8 +68,10 @@ def choose_films(films: Sequence[Film], count: int) -> list[Film]:
 
 def prepare(encoded: Sequence[bytes], settings: Preprocessing) -> np.ndarray:
     """Does what Transform does: [films, size, size] uint8."""
-    transform = tf.function(functools.partial(prepare_pixels, settings=settings))
-    return transform(tf.constant(list(encoded))).numpy()
+    transform = tf.function(
+        functools.partial(prepare_pixels, settings=settings, bounds=IngestOptions())
+    )
+    return transform(tf.constant(list(encoded)))[0].numpy()
 
 
 def draw_montage(films: np.ndarray, bounds: Augmentation, changes: int, seed: int) -> np.ndarray:

@@ -59,6 +59,7 @@ def transformed_name(feature: str) -> str:
 IMAGE_XF = transformed_name(IMAGE)  # bytes: height * width uint8 pixels, row-major
 LABEL_XF = transformed_name(LABEL)  # int64: index into LABELS
 SUBTYPE_XF = transformed_name(SUBTYPE)  # int64: index into SUBTYPES, -1 for any other
+QUALITY_XF = "quality_xf"  # bytes: one of QUALITIES
 PIXEL_MEAN_XF = "pixel_mean_xf"  # float32, in units of pixel / 255
 PIXEL_STDDEV_XF = "pixel_stddev_xf"  # float32, in units of pixel / 255
 AGE_BAND = "age_band"  # bytes: one of AGE_BANDS
@@ -82,7 +83,19 @@ IMAGE_BYTES = "image_bytes"  # string [batch], encoded JPEG or PNG
 PROBABILITY = "probability"  # float32 [batch], calibrated P(pneumonia)
 PREDICTED_LABEL = "label"  # string [batch], at the operating point
 CLASS_PROBABILITIES = "class_probabilities"  # float32 [batch, classes]
+QUALITY = "quality"  # string [batch], one of QUALITIES
 HEATMAP = "heatmap"  # float32 [batch, height, width] in [0, 1]
 OVERLAY_BYTES = "overlay_bytes"  # string [batch], PNG
+
+# Whether a picture was judged. Where it was not, its label is empty, its overlay too, and its
+# numbers are NaN.
+QUALITY_OK = "ok"
+TOO_LARGE = "too large"  # a side is above data.max_side_px
+TOO_SMALL = "too small"  # a side is below data.min_side_px
+BLANK = "blank"  # hardly a pixel differs from the others, or there are no grey levels
+TRANSPARENT = "transparent"  # what a person sees depends on what lies behind it
+INCOMPLETE = "incomplete"  # a part of the picture was lost on its way
+UNDECODABLE = "not decodable"  # no JPEG or PNG, damaged, or of a kind that is not read
+QUALITIES = (QUALITY_OK, TOO_LARGE, TOO_SMALL, BLANK, TRANSPARENT, INCOMPLETE, UNDECODABLE)
 
 MODEL_NAME = "cxr_pneumonia"

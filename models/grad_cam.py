@@ -20,6 +20,9 @@ _RED, _GREEN, _BLUE, _OPACITY = (1.0, 1.0, 0.85), (0.9, 0.55, 0.0), (0.2, 0.0, 0
 def grad_cam(activations_and_logits: keras.Model, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Computes the logits and the heatmap of pneumonia of any kind.
 
+    Where the logits are the mean over a film and its mirror image, so is the evidence: the map
+    of the mirror image is turned back and added before what speaks against pneumonia is cut off.
+
     Args:
         activations_and_logits: Model of `models.network.activations_and_logits`.
         images: `[batch, height, width, 1]` float32, standardised.
@@ -34,9 +37,12 @@ def grad_cam(activations_and_logits: keras.Model, images: tf.Tensor) -> tuple[tf
         activations, logits = activations_and_logits(images, training=False)
         explained = pneumonia_logit(logits)
     gradients = tape.gradient(explained, activations)
-    importance = tf.reduce_mean(gradients, axis=[1, 2], keepdims=True)
-    evidence = tf.nn.relu(tf.reduce_sum(importance * activations, axis=-1, keepdims=True))
-    resized = tf.image.resize(evidence, images.shape[1:3])[..., 0]
+    own, *mirrored = (
+        tf.reduce_sum(tf.reduce_mean(gradient, axis=[1, 2], keepdims=True) * of_half, axis=-1)
+        for of_half, gradient in zip(activations, gradients, strict=True)
+    )
+    evidence = tf.nn.relu(tf.add_n([own, *(tf.reverse(one, [2]) for one in mirrored)]))
+    resized = tf.image.resize(evidence[..., tf.newaxis], images.shape[1:3])[..., 0]
     largest = tf.reduce_max(resized, axis=[1, 2], keepdims=True)
     return tf.math.divide_no_nan(resized, largest), logits
 

@@ -1,28 +1,125 @@
 """Encoded films to grey pixels of one size, in TensorFlow ops.
 
-Training and serving decode through here alone. JPEG and PNG are told apart by their
-first bytes, because a served model is handed bytes without a file name. Large JPEGs
-are shrunk while they are decoded, as decoding is what a full-size film costs most.
+Training and serving decode through here alone, and so does the ingest to see whether a film can
+be used. Large JPEGs are shrunk while they are decoded, as decoding is what a full-size film
+costs most.
+
+The ingest hands on grey upright films of 8 bits, see `radiographs.decoding`. A client may send
+any file, so this graph reads what the ingest would read and sees the same picture in it; what
+it cannot judge gets a reason, and the films beside it their answers.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 
-_JPEG_START = b"\xff\xd8\xff"
-_PNG_START = b"\x89PNG\r\n\x1a\n"
-_PNG_BIT_DEPTH_BYTE = 24  # in the header chunk, which always comes first
+from models import features
+from models.film_files import (
+    has_16_bits,
+    has_clear_level,
+    has_hole,
+    is_png,
+    orientation,
+    quality_of_header,
+)
+from radiographs import grey_levels
+from radiographs.formats.orientation import MIRRORED, TRANSPOSED, UPENDED
+from radiographs.options import IngestOptions
+
 _JPEG_RATIOS = (8, 4, 2, 1)  # what a JPEG decoder can shrink by on the way
+_LUMINANCE = (0.299, 0.587, 0.114)  # red, green, blue; ITU-R BT.601
+_CMYK_CHANNELS = 4
 
 # A film shrunk while decoding stays this many times larger than its final size. At 2 the
 # result is within half a grey level of a full decode on average; at 1 it is up to 1.8 off.
 OVERSAMPLING = 2
 
+# Films decoded at once. Enough for every core of a worker; more only costs memory, since
+# a film of 100 megapixels takes 400 MB before it is resized.
+_PARALLEL_FILMS = 4
 
-def decode_and_resize(encoded: tf.Tensor, size_px: int, border_crop: float = 0.0) -> tf.Tensor:
+_DEFAULTS = IngestOptions()
+_JUDGED_SIDE_PX = 128  # where only the quality is asked for
+
+
+def prepare_films(
+    encoded: tf.Tensor,
+    size_px: int,
+    border_crop: float = 0.0,
+    bounds: IngestOptions = _DEFAULTS,
+    enhance: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Brings the films of a batch to one size, each by itself, and says which are none.
+
+    Film by film, so that memory does not grow with Transform's batches of up to 1,000. As a
+    dataset, because there alone TensorFlow goes on when an op has failed.
+
+    Args:
+        encoded: [batch] string, files.
+        size_px: height and width of the result; the aspect ratio is not kept.
+        border_crop: share of height and width cut off at each side, below 0.5.
+        bounds: of the sides of a film.
+        enhance: what is done to the pixels in the end, [size_px, size_px] uint8 to the same.
+
+    Returns:
+        [batch, size_px, size_px] uint8, 0 where a film cannot be judged; and [batch] string,
+        each one of `features.QUALITIES`.
+    """
+    films = tf.shape(encoded, out_type=tf.int64)[0]
+    black = tf.zeros([size_px, size_px], tf.uint8)
+
+    def prepare(place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        film = encoded[place]
+        quality = quality_of_header(film, bounds)
+        pixels, quality = tf.cond(
+            quality == features.QUALITY_OK,
+            lambda: _decode_and_judge(film, size_px, border_crop),
+            lambda: (black, quality),
+        )
+        return place, enhance(pixels), quality
+
+    prepared = tf.data.Dataset.range(films).map(
+        prepare, num_parallel_calls=_PARALLEL_FILMS, deterministic=False
+    )
+    # One more, since a dataset without an element has nothing to hand out.
+    beyond = tf.data.Dataset.from_tensors((films, black, tf.constant(features.QUALITY_OK)))
+    gathered = prepared.ignore_errors().concatenate(beyond).batch(films + 1)
+    places, pixels, qualities = gathered.get_single_element()
+    return (
+        tf.ensure_shape(_scatter(places, pixels, films, black), [None, size_px, size_px]),
+        _scatter(places, qualities, films, tf.constant(features.UNDECODABLE)),
+    )
+
+
+def quality_of(encoded: bytes, bounds: IngestOptions = _DEFAULTS) -> str:
+    """Tells whether training and serving can use a film, by the ops that they use.
+
+    Args:
+        encoded: a file.
+        bounds: of the sides of a film.
+
+    Returns:
+        One of `features.QUALITIES`.
+    """
+    return _quality_graph(bounds)(tf.constant([encoded])).numpy()[0].decode()
+
+
+@functools.lru_cache(maxsize=1)
+def _quality_graph(bounds: IngestOptions) -> Callable[[tf.Tensor], tf.Tensor]:
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def qualities(encoded: tf.Tensor) -> tf.Tensor:
+        return prepare_films(encoded, _JUDGED_SIDE_PX, bounds=bounds)[1]
+
+    return qualities
+
+
+def decode_and_resize(
+    encoded: tf.Tensor, size_px: int, border_crop: float = 0.0
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes one film, cuts its border off and brings it to the size of the network's input.
 
     Args:
@@ -31,21 +128,23 @@ def decode_and_resize(encoded: tf.Tensor, size_px: int, border_crop: float = 0.0
         border_crop: share of height and width cut off at each side, below 0.5.
 
     Returns:
-        [size_px, size_px] uint8.
+        [size_px, size_px] uint8, upright; and whether every pixel is opaque, scalar bool.
 
     Raises:
         tf.errors.InvalidArgumentError: the bytes are no JPEG or PNG file, or a broken one.
     """
     share_kept = 1 - 2 * border_crop
-    image = decode_image(encoded, math.ceil(OVERSAMPLING * size_px / share_kept))
-    return resize_image(tf.image.central_crop(image, share_kept), size_px)
+    image, opaque = decode_image(encoded, math.ceil(OVERSAMPLING * size_px / share_kept))
+    resized = resize_image(tf.image.central_crop(image, share_kept), size_px)
+    # What is square is cheaper to turn, and turning changes neither sides nor borders.
+    return _upright(resized, orientation(encoded)), opaque
 
 
-def decode_image(encoded: tf.Tensor, min_side_px: int | None = None) -> tf.Tensor:
-    """Decodes one film to grey; colour becomes luminance (ITU-R BT.601).
+def decode_image(encoded: tf.Tensor, min_side_px: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes one film to grey, as stored; colour becomes luminance (ITU-R BT.601).
 
-    A PNG of 16 bits does not record how many of them are used, so such a film is
-    stretched between its own darkest and brightest pixel.
+    A PNG of 16 bits does not record how many of them are used, so such a film is stretched, as
+    `radiographs.grey_levels` does it.
 
     Args:
         encoded: scalar string: JPEG in grey or colour; PNG of any colour type, 1 to 16 bit.
@@ -53,18 +152,17 @@ def decode_image(encoded: tf.Tensor, min_side_px: int | None = None) -> tf.Tenso
             side keeps this length; None decodes every pixel.
 
     Returns:
-        [height, width, 1] float32 in [0, 255].
+        [height, width, 1] float32 in [0, 255]; and whether every pixel is opaque, scalar bool.
 
     Raises:
         tf.errors.InvalidArgumentError: the bytes are no JPEG or PNG file, or a broken one.
     """
-    is_png = tf.strings.substr(encoded, 0, len(_PNG_START)) == _PNG_START
-    image = tf.cond(
-        is_png,
+    image, opaque = tf.cond(
+        is_png(encoded),
         functools.partial(_decode_png, encoded),
-        functools.partial(_decode_jpeg, encoded, min_side_px),
+        lambda: (_decode_jpeg(encoded, min_side_px), True),
     )
-    return tf.ensure_shape(image, [None, None, 1])
+    return tf.ensure_shape(image, [None, None, 1]), opaque
 
 
 def resize_image(image: tf.Tensor, size_px: int) -> tf.Tensor:
@@ -96,36 +194,106 @@ def resize_image(image: tf.Tensor, size_px: int) -> tf.Tensor:
     return tf.ensure_shape(tf.cast(levels, tf.uint8)[..., 0], target)
 
 
-def _decode_png(encoded: tf.Tensor) -> tf.Tensor:
-    # Cut out as the end of the beginning: a position beyond the end would be an error that
-    # quotes the bytes of the file, which Python then fails to decode as text.
-    header = tf.strings.substr(encoded, 0, _PNG_BIT_DEPTH_BYTE + 1)
-    is_16_bit = tf.strings.substr(header, -1, 1) == b"\x10"
+def stretch(levels: tf.Tensor) -> tf.Tensor:
+    """Stretches 16-bit levels between their robust bounds: `grey_levels.to_8_bit`, unrounded.
+
+    Args:
+        levels: [height, width, 1] float32, whole numbers up to 65535.
+
+    Returns:
+        The same shape, float32 in [0, 255]; a film of a single level becomes black.
+    """
+    counts = tf.math.bincount(tf.cast(tf.reshape(levels, [-1]), tf.int32), minlength=65536)
+    low, high = _quantiles(counts, grey_levels.DEFECT_SHARE)
+    margin = grey_levels.FENCE * tf.cast(high - low, tf.float32)
+    occurring = tf.cast(tf.where(counts > 0)[:, 0], tf.float32)
+    near = (occurring >= tf.cast(low, tf.float32) - margin) & (
+        occurring <= tf.cast(high, tf.float32) + margin
+    )
+    inside = tf.boolean_mask(occurring, near)
+    span = tf.maximum(inside[-1] - inside[0], 1.0)
+    return tf.clip_by_value((levels - inside[0]) * (255.0 / span), 0.0, 255.0)
+
+
+def _decode_and_judge(
+    encoded: tf.Tensor, size_px: int, border_crop: float
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the pixels of a film, or black ones, and one of `features.QUALITIES`."""
+    pixels, opaque = decode_and_resize(encoded, size_px, border_crop)
+    counts = tf.math.bincount(tf.cast(tf.reshape(pixels, [-1]), tf.int32), minlength=256)
+    low, high = _quantiles(counts, grey_levels.BLANK_SHARE)
+    is_blank = high - low < grey_levels.BLANK_SPREAD
+    quality = tf.where(is_blank, features.BLANK, features.QUALITY_OK)
+    quality = tf.where(has_hole(encoded), features.INCOMPLETE, quality)
+    quality = tf.where(opaque & ~has_clear_level(encoded), quality, features.TRANSPARENT)
+    return tf.where(quality == features.QUALITY_OK, pixels, tf.zeros_like(pixels)), quality
+
+
+def _quantiles(counts: tf.Tensor, share: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the levels with at most a share of the pixels below and above, scalar int32."""
+    cumulated = tf.cumsum(counts)
+    beyond = tf.cast(share * tf.cast(cumulated[-1], tf.float64), tf.int32)
+    low = tf.searchsorted(cumulated, beyond[tf.newaxis], side="right")
+    high = tf.searchsorted(cumulated, (cumulated[-1] - beyond)[tf.newaxis])
+    return low[0], high[0]
+
+
+def _scatter(
+    places: tf.Tensor, values: tf.Tensor, films: tf.Tensor, missing: tf.Tensor
+) -> tf.Tensor:
+    """Puts values in their places, and what stands for a missing one in the others."""
+    shape = tf.concat([[films + 1], tf.shape(missing, out_type=tf.int64)], axis=0)
+    everywhere = tf.broadcast_to(missing, shape)
+    return tf.tensor_scatter_nd_update(everywhere, places[:, tf.newaxis], values)[:-1]
+
+
+def _upright(pixels: tf.Tensor, told: tf.Tensor) -> tf.Tensor:
+    """Turns [size, size] pixels as `radiographs.formats.orientation.upright` does."""
+
+    def where_told(orientations: tuple[int, ...], turned: tf.Tensor) -> tf.Tensor:
+        return tf.where(tf.reduce_any(told == tf.constant(orientations)), turned, pixels)
+
+    pixels = where_told(TRANSPOSED, tf.transpose(pixels))
+    pixels = where_told(MIRRORED, tf.reverse(pixels, [1]))
+    return where_told(UPENDED, tf.reverse(pixels, [0]))
+
+
+def _decode_png(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.cond(
-        is_16_bit,
-        lambda: _stretch(tf.io.decode_png(encoded, channels=1, dtype=tf.uint16)),
-        lambda: tf.cast(tf.io.decode_png(encoded, channels=1), tf.float32),
+        has_16_bits(encoded),
+        lambda: _grey_and_opaque(tf.io.decode_png(encoded, channels=0, dtype=tf.uint16), stretch),
+        lambda: _grey_and_opaque(tf.io.decode_png(encoded, channels=0), tf.identity),
     )
 
 
-def _stretch(image: tf.Tensor) -> tf.Tensor:
-    """Stretches 16-bit levels to [0, 255]; a film of a single level becomes black."""
-    levels = tf.cast(image, tf.float32)
-    darkest = tf.reduce_min(levels)
-    return (levels - darkest) * (255.0 / tf.maximum(tf.reduce_max(levels) - darkest, 1.0))
+def _grey_and_opaque(
+    image: tf.Tensor, finish: Callable[[tf.Tensor], tf.Tensor]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Weighs colours, since the PNG library would weigh them by what a file says of its screen."""
+    channels = tf.shape(image)[2]
+    grey = tf.cond(
+        channels >= 3, lambda: _luminance(image), lambda: tf.cast(image[..., :1], tf.float32)
+    )
+    # 2 channels are grey and alpha, 4 are colour and alpha.
+    opaque = (channels % 2 == 1) | tf.reduce_all(image[..., -1] == image.dtype.max)
+    return finish(grey), opaque
+
+
+def _luminance(image: tf.Tensor) -> tf.Tensor:
+    """Returns [height, width, 1] float32, whole numbers."""
+    weighted = tf.cast(image[..., :3], tf.float32) * tf.constant(_LUMINANCE)
+    return tf.round(tf.reduce_sum(weighted, axis=-1, keepdims=True))
 
 
 def _decode_jpeg(encoded: tf.Tensor, min_side_px: int | None) -> tf.Tensor:
-    start = tf.strings.substr(encoded, 0, len(_JPEG_START))
-    known = tf.debugging.Assert(
-        start == _JPEG_START, ["The image is neither a JPEG nor a PNG file; it starts with", start]
+    shape = tf.io.extract_jpeg_shape(encoded)
+    ratios = _JPEG_RATIOS if min_side_px else (1,)
+    limit = tf.reduce_min(shape[:2]) // (min_side_px or 1)
+    return tf.cond(
+        shape[2] == _CMYK_CHANNELS,
+        lambda: _luminance(tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")),
+        lambda: _decode_jpeg_by_largest(ratios, encoded, limit),
     )
-    with tf.control_dependencies([known]):
-        encoded = tf.identity(encoded)
-    if min_side_px is None:
-        return _decode_jpeg_by(1, encoded)
-    shorter_side = tf.reduce_min(tf.io.extract_jpeg_shape(encoded)[:2])
-    return _decode_jpeg_by_largest(_JPEG_RATIOS, encoded, shorter_side // min_side_px)
 
 
 def _decode_jpeg_by_largest(

@@ -61,19 +61,19 @@ def activations_and_logits(network: keras.Model, flip_average: bool = False) -> 
         flip_average: Whether the logits are the mean over a film and its mirror image.
 
     Returns:
-        Model with the same input whose outputs are the last convolution's activations
-        `[batch, rows, columns, channels]` of the film as it is, and the logits, `[batch, 1]`
-        or `[batch, 3]`.
+        Model with the same input and two outputs. The first is a list of the last convolution's
+        activations, each `[batch, rows, columns, channels]`: of the film and, where logits are
+        averaged, of its mirror image. The second is the logits, `[batch, 1]` or `[batch, 3]`.
     """
-    outputs = [network.get_layer(LAST_CONVOLUTION).output, network.get_layer(LOGITS).output]
+    activations, logits = (network.get_layer(name).output for name in (LAST_CONVOLUTION, LOGITS))
+    outputs = [[activations], logits]
     cut_open = keras.Model(network.input, outputs, name="activations_and_logits")
     if not flip_average:
         return cut_open
-    activations, logits = cut_open(network.input)
-    _, mirrored = cut_open(keras.ops.flip(network.input, axis=2))
-    return keras.Model(
-        network.input, [activations, (logits + mirrored) / 2], name="averaged_over_flip"
-    )
+    (as_it_is,), logits = cut_open(network.input)
+    (mirrored,), logits_mirrored = cut_open(keras.ops.flip(network.input, axis=2))
+    averaged = [[as_it_is, mirrored], (logits + logits_mirrored) / 2]
+    return keras.Model(network.input, averaged, name="averaged_over_flip")
 
 
 def set_backbone_trainable(network: keras.Model, trainable: bool) -> None:

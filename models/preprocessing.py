@@ -12,19 +12,20 @@ example carries, or by the film's own, which are those of the pixels as augmente
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import tensorflow as tf
 import tensorflow_transform as tft
 
 from models import contrast, features, images
 from models.hyperparameters import Preprocessing
+from radiographs.options import IngestOptions
 
-PREPROCESSING_KEY = "preprocessing"  # of custom_config: Preprocessing as JSON
+# Keys of custom_config.
+PREPROCESSING_KEY = "preprocessing"  # Preprocessing as JSON
+INGEST_KEY = "ingest"  # IngestOptions as JSON: which films the ingest lets through
 
-# Films decoded at once. Enough for every core of a worker; more only costs memory, since
-# a film of 100 megapixels takes 400 MB before it is resized.
-_PARALLEL_FILMS = 4
+_Settings = TypeVar("_Settings", Preprocessing, IngestOptions)
 
 _MIN_STDDEV = 1 / 255  # one grey level, should a film, or all of them, be blank
 
@@ -39,22 +40,25 @@ def preprocessing_fn(
 
     Args:
         inputs: raw features, each [batch, 1].
-        custom_config: holds `Preprocessing` as JSON under `PREPROCESSING_KEY`.
+        custom_config: holds `Preprocessing` under `PREPROCESSING_KEY` and `IngestOptions` under
+            `INGEST_KEY`, as JSON.
 
     Returns:
-        Features, each [batch, 1]: IMAGE_XF string, size * size bytes, row by row; LABEL_XF
-        and SUBTYPE_XF int64; PIXEL_MEAN_XF and PIXEL_STDDEV_XF float32, of pixels in [0, 1];
-        AGE_BAND string.
+        Features, each [batch, 1]: IMAGE_XF string, size * size bytes, row by row; QUALITY_XF
+        string; LABEL_XF and SUBTYPE_XF int64; PIXEL_MEAN_XF and PIXEL_STDDEV_XF float32, of
+        pixels in [0, 1]; AGE_BAND string.
 
     Raises:
         ValueError: custom_config does not hold the settings.
     """
-    settings = _settings(custom_config)
-    pixels = prepare_pixels(tf.reshape(inputs[features.IMAGE], [-1]), settings)
+    settings = _settings(custom_config, PREPROCESSING_KEY, Preprocessing)
+    bounds = _settings(custom_config, INGEST_KEY, IngestOptions)
+    pixels, quality = prepare_pixels(tf.reshape(inputs[features.IMAGE], [-1]), settings, bounds)
     mean, stddev = _pixel_moments(pixels, settings)
     column = tf.shape(pixels[:, :1, 0])
     return {
         features.IMAGE_XF: _pack(pixels)[:, None],
+        features.QUALITY_XF: quality[:, None],
         features.LABEL_XF: _index_in(features.LABELS, inputs[features.LABEL]),
         features.SUBTYPE_XF: _index_in(features.SUBTYPES, inputs[features.SUBTYPE]),
         features.PIXEL_MEAN_XF: tf.fill(column, mean),
@@ -63,33 +67,25 @@ def preprocessing_fn(
     }
 
 
-def prepare_pixels(encoded: tf.Tensor, settings: Preprocessing) -> tf.Tensor:
+def prepare_pixels(
+    encoded: tf.Tensor, settings: Preprocessing, bounds: IngestOptions
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes films, cuts off borders, brings them to one size and enhances their contrast.
 
-    Film by film, so that memory does not grow with Transform's batches of up to 1,000 and
-    the pixels stay in the processor's cache from one step to the next.
-
     Args:
-        encoded: [batch] string, JPEG or PNG files.
+        encoded: [batch] string, files.
         settings: border, size and contrast.
+        bounds: of the sides of a film.
 
     Returns:
-        [batch, size, size] uint8.
-
-    Raises:
-        tf.errors.InvalidArgumentError: an image is no JPEG or PNG file, or a broken one.
+        [batch, size, size] uint8; and [batch] string of `features.QUALITIES`.
     """
-    size_px = settings.image_size_px
-
-    def prepare(film: tf.Tensor) -> tf.Tensor:
-        image = images.decode_and_resize(film, size_px, settings.border_crop)
-        return _enhance(image[None], settings)[0]
-
-    return tf.map_fn(
-        prepare,
+    return images.prepare_films(
         encoded,
-        fn_output_signature=tf.TensorSpec([size_px, size_px], tf.uint8),
-        parallel_iterations=_PARALLEL_FILMS,
+        settings.image_size_px,
+        settings.border_crop,
+        bounds,
+        lambda film: _enhance(film[None], settings)[0],
     )
 
 
@@ -108,7 +104,8 @@ def unpack_images(transformed: Mapping[str, tf.Tensor], size_px: int) -> tf.Tens
     """
     packed = tf.reshape(transformed[features.IMAGE_XF], [-1])
     pixels = tf.ensure_shape(tf.io.decode_raw(packed, tf.uint8), [None, size_px**2])
-    return tf.cast(tf.reshape(pixels, [-1, size_px, size_px, 1]), tf.float32) / 255.0
+    shape = [tf.shape(pixels)[0], size_px, size_px, 1]  # -1 cannot be told of an empty batch
+    return tf.cast(tf.reshape(pixels, shape), tf.float32) / 255.0
 
 
 def standardise(
@@ -131,19 +128,19 @@ def standardise(
         stddev = tf.maximum(tf.sqrt(variance), _MIN_STDDEV)
     else:
         mean, stddev = (
-            tf.reshape(transformed[name], [-1, 1, 1, 1])
+            tf.reshape(transformed[name], [-1])[:, tf.newaxis, tf.newaxis, tf.newaxis]
             for name in (features.PIXEL_MEAN_XF, features.PIXEL_STDDEV_XF)
         )
     return (pixels - mean) / stddev
 
 
-def _settings(custom_config: Mapping[str, Any]) -> Preprocessing:
-    if PREPROCESSING_KEY not in custom_config:
+def _settings(custom_config: Mapping[str, Any], key: str, kind: type[_Settings]) -> _Settings:
+    if key not in custom_config:
         raise ValueError(
-            f"Transform's custom_config has no {PREPROCESSING_KEY!r}; pass the settings of "
-            "models.hyperparameters.Preprocessing there as JSON."
+            f"Transform's custom_config has no {key!r}; pass the settings of {kind.__module__}."
+            f"{kind.__name__} there as JSON."
         )
-    return Preprocessing.model_validate_json(custom_config[PREPROCESSING_KEY])
+    return kind.model_validate_json(custom_config[key])
 
 
 def _enhance(pixels: tf.Tensor, settings: Preprocessing) -> tf.Tensor:

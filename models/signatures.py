@@ -1,12 +1,15 @@
 """The served model: every signature, written once.
 
 The module carries the Transform graph, the network, the calibration and the operating
-point, so a client sends a file as it is and nothing re-implements the preparation.
+point, so a client sends a file as it is and nothing re-implements the preparation. A picture
+that cannot be judged gets a reason in `quality`, and no label or number that could be taken
+for an answer: see `models.features`.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import posixpath
 from dataclasses import asdict
 
@@ -64,12 +67,12 @@ class ServedModel(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.EXAMPLES)])
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers serialised tf.Examples; only `image` has to be present."""
-        return self._answer(self._logits(self._transform(_parse(examples))))
+        return self._answer(self._transform(_parse(examples)))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.IMAGE_BYTES)])
     def predict_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers encoded JPEG or PNG files."""
-        return self._answer(self._logits(self._transform(_raw_features(image_bytes))))
+        return self._answer(self._transform(_raw_features(image_bytes)))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.IMAGE_BYTES)])
     def explain_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -77,11 +80,14 @@ class ServedModel(tf.Module):
         transformed = self._transform(_raw_features(image_bytes))
         pixels, images = self._images(transformed)
         heatmap, logits = grad_cam(self._network, images)
-        return {
-            features.PROBABILITY: self._probability(logits),
-            features.HEATMAP: heatmap,
-            features.OVERLAY_BYTES: overlay(pixels, heatmap),
-        }
+        return _where_judged(
+            transformed,
+            {
+                features.PROBABILITY: self._probability(logits),
+                features.HEATMAP: heatmap,
+                features.OVERLAY_BYTES: overlay(pixels, heatmap),
+            },
+        )
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.EXAMPLES)])
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -95,11 +101,6 @@ class ServedModel(tf.Module):
         pixels = unpack_images(transformed, self._preprocessing.image_size_px)
         return pixels, standardise(pixels, transformed, self._preprocessing.normalisation)
 
-    def _logits(self, transformed: dict[str, tf.Tensor]) -> tf.Tensor:
-        _, images = self._images(transformed)
-        _, logits = self._network(images, training=False)
-        return logits
-
     def _probability(self, logits: tf.Tensor) -> tf.Tensor:
         calibration, logit = self._calibration, pneumonia_logit(logits)[:, 0]
         return tf.sigmoid(
@@ -111,14 +112,19 @@ class ServedModel(tf.Module):
     def _is_pneumonia(self, probability: tf.Tensor) -> tf.Tensor:
         return probability >= self._operating_point.threshold
 
-    def _answer(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _answer(self, transformed: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        _, images = self._images(transformed)
+        _, logits = self._network(images, training=False)
         probability = self._probability(logits)
         label = tf.where(self._is_pneumonia(probability), features.PNEUMONIA, features.NORMAL)
-        return {
-            features.PROBABILITY: probability,
-            features.PREDICTED_LABEL: label,
-            features.CLASS_PROBABILITIES: class_probabilities(probability, logits),
-        }
+        return _where_judged(
+            transformed,
+            {
+                features.PROBABILITY: probability,
+                features.PREDICTED_LABEL: label,
+                features.CLASS_PROBABILITIES: class_probabilities(probability, logits),
+            },
+        )
 
 
 def save_served_model(model: ServedModel, directory: str) -> None:
@@ -141,6 +147,23 @@ def save_served_model(model: ServedModel, directory: str) -> None:
     with tf.io.gfile.GFile(posixpath.join(extra, OPERATING_POINT_FILE), "w") as file:
         file.write(json.dumps(facts, indent=2))
     write_warmup_requests(directory)
+
+
+def _where_judged(
+    transformed: dict[str, tf.Tensor], answers: dict[str, tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """Adds `quality` to answers, and empties those about pictures that were not judged."""
+    quality = tf.reshape(transformed[features.QUALITY_XF], [-1])
+    judged = quality == features.QUALITY_OK
+
+    def or_nothing(answer: tf.Tensor) -> tf.Tensor:
+        nothing = tf.constant("" if answer.dtype == tf.string else math.nan, answer.dtype)
+        behind = (tf.newaxis,) * (answer.shape.rank - 1)
+        mask = judged[(slice(None), *behind)]
+        return tf.where(mask, answer, nothing)
+
+    emptied = {name: or_nothing(answer) for name, answer in answers.items()}
+    return {**emptied, features.QUALITY: quality}
 
 
 def _parse(examples: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -130,6 +130,7 @@ def _transform(
         ),
         custom_config={
             preprocessing.PREPROCESSING_KEY: config.preprocessing.model_dump_json(),
+            preprocessing.INGEST_KEY: config.data.model_dump_json(),
             SOURCE_FINGERPRINT: source,
         },
         disable_statistics=True,

@@ -15,7 +15,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from radiographs.decoding import decode_film
+from radiographs.decoding import read_film
 from radiographs.options import IngestOptions
 
 # Name of each number of `acquisition_statistics`, in its order.
@@ -67,9 +67,10 @@ def acquisition_statistics(data: bytes, options: IngestOptions) -> np.ndarray:
     Raises:
         UnusableImage: Saying why the file is no usable film.
     """
-    grey, facts = decode_film(data, options)
+    film = read_film(data, options)
+    facts = film.facts
     pixels = facts.width_px * facts.height_px
-    levels = (grey / np.iinfo(grey.dtype).max).astype(np.float32)
+    levels = (film.grey / 255).astype(np.float32)
     side = (_COPY_SIDE_PX, _COPY_SIDE_PX)
     copy = np.asarray(Image.fromarray(levels).resize(side, Image.Resampling.BOX), np.float64)
     borders = (copy[:_BORDER_PX], copy[-_BORDER_PX:], copy[:, :_BORDER_PX], copy[:, -_BORDER_PX:])

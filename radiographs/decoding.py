@@ -1,33 +1,24 @@
-"""Looks at an encoded file: is it a film the pipeline can use, and what are its facts?
+"""The one seam between files and films: any readable file becomes a canonical film.
 
-Every later step decodes without asking again, so this is where a damaged, foreign or
-empty image is found out. What passes here also decodes in TensorFlow, whose decoders
-forgive less than Pillow: hence the checks of a file's end and of a PNG's checksums.
+A canonical film is a grey JPEG or PNG of 8 bits, upright and without metadata. Ingest, external
+sites, audits and clients all go through here, and the served graph decodes what comes out. This
+is also where a damaged, foreign or empty file is found out, with a reason that is true.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
-import re
-import struct
-import zlib
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from PIL.ImageFile import ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
+from PIL import Image
 
 from radiographs.errors import UnusableImage
+from radiographs.formats import DECODERS, FilmDecoder
+from radiographs.formats.jpeg import decode_grey_jpeg, jpeg_size
+from radiographs.formats.png import decode_grey_png, encode_png, png_size
+from radiographs.grey_levels import is_blank, to_8_bit
 from radiographs.options import IngestOptions
-
-_JPEG_START = b"\xff\xd8\xff"
-_PNG_START = b"\x89PNG\r\n\x1a\n"
-_PNG_END = re.compile(rb"IEND\xaeB`\x82")
-# A scan that runs into the end of the image: no marker in between but those of restarts.
-_JPEG_END = re.compile(rb"\xff\xda[^\xff]*(?:\xff+[\x00\xd0-\xd7][^\xff]*)*\xff+\xd9")
 
 # Other formats that films come in, often under a wrong name: offset, bytes there, format.
 _OTHER_FORMATS = (
@@ -38,34 +29,9 @@ _OTHER_FORMATS = (
     (0, b"MM\0*", "TIFF"),
     (8, b"WEBP", "WebP"),
     (4, b"jP  ", "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
     (0, b"%PDF-", "PDF"),
 )
-
-_UNUSABLE_MODES = {
-    "CMYK": "the colours are CMYK; convert it to grey",
-    "P": "the pixels are indices into a palette; convert it to grey",
-    "PA": "the pixels are indices into a palette; convert it to grey",
-    "LA": "it has transparency; save it without an alpha channel",
-    "RGBA": "it has transparency; save it without an alpha channel",
-    "1": "it is black and white without grey levels; export it again with 8 or 16 bit",
-}
-_USABLE_MODES = ("L", "RGB", "I;16")
-
-# A larger JPEG is shrunk while it is decoded, down to no less than this: enough for its mean.
-_MEAN_SIDE_PX = 256
-
-# What Pillow raises on damaged files, depending on where the damage is.
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    IndexError,
-    TypeError,
-    KeyError,
-    struct.error,
-    zlib.error,
-)
-_DAMAGED = "the file is truncated or damaged; copy it again from its source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,67 +39,92 @@ class ImageFacts:
     """What the pixels and the header of a usable film say.
 
     Attributes:
-        width_px: Width as stored.
-        height_px: Height as stored.
-        mean_intensity: Mean of the grey levels in [0, 1], 1 being the largest level of
-            the file's bit depth.
-        source_format: Encoding of the file.
+        width_px: Width of the upright film, as large as in the file.
+        height_px: Height of the same.
+        mean_intensity: Mean of the grey levels in [0, 1], of 16 bits after stretching.
+        source_format: `JPEG` or `PNG`, encoding of the file.
+        sha256: Digest of the file, in hexadecimal.
     """
 
     width_px: int
     height_px: int
     mean_intensity: float
-    source_format: Literal["JPEG", "PNG"]
+    source_format: str
+    sha256: str
 
 
-def inspect_image(data: bytes, options: IngestOptions) -> ImageFacts:
-    """Decodes a file once to see whether it is a usable film.
+@dataclass(frozen=True, slots=True)
+class CanonicalFilm:
+    """A film that every later step can decode.
 
-    Usable are JPEG and PNG, grey or RGB, 8 bit, or 16 bit in PNG, of a side within the
-    options and with more than one grey level. The sides are checked before pixels are
-    decoded, so a small file that unpacks to a huge image costs nothing.
+    Attributes:
+        encoded: Grey JPEG or PNG of 8 bits, upright, without metadata.
+        facts: Of the file that it came from.
+        grey: `[height, width]` uint8, its pixels; of a large JPEG a copy of at least 256 pixels a
+            side.
+    """
+
+    encoded: bytes
+    facts: ImageFacts
+    grey: np.ndarray
+
+
+def read_film(data: bytes, options: IngestOptions) -> CanonicalFilm:
+    """Turns a file into a canonical film.
+
+    Usable are JPEG of 8 bits and PNG of up to 16, grey, in colours or of a palette, opaque, of a
+    side within the options, that show something. The sides are checked before pixels are
+    decoded, so a small file that unpacks to a huge image costs nothing. Colours become their
+    luminance (ITU-R BT.601). A grey film of 8 bits keeps its bytes but for metadata.
 
     Args:
         data: The encoded file.
         options: Bounds of the sides.
 
     Returns:
-        Size, mean intensity and format.
+        The film and its facts.
 
     Raises:
         UnusableImage: Saying why the file is no usable film.
     """
-    return decode_film(data, options)[1]
-
-
-def decode_film(data: bytes, options: IngestOptions) -> tuple[np.ndarray, ImageFacts]:
-    """Decodes a usable film, as `inspect_image` does, and keeps its grey levels.
-
-    Args:
-        data: The encoded file.
-        options: Bounds of the sides.
-
-    Returns:
-        [height, width] uint8 or uint16, of a large JPEG a copy of at least 256 pixels a side;
-        and the facts, which are those of the file.
-
-    Raises:
-        UnusableImage: Saying why the file is no usable film.
-    """
-    image = _open(data)
-    width_px, height_px = image.size
-    _check_mode(image.mode)
-    _check_sides(width_px, height_px, options)
-    grey = _decode_grey(image)
-    if grey.min() == grey.max():
-        raise UnusableImage("all pixels are equal; it has no content")
+    decoder = _decoder_of(data)
+    film = decoder.decode(data, lambda width, height: _check_sides(width, height, options))
+    grey = to_8_bit(film.levels) if film.levels.dtype == np.uint16 else film.levels
+    if is_blank(grey):
+        raise UnusableImage("all pixels are nearly equal; it has no content")
     facts = ImageFacts(
-        width_px=width_px,
-        height_px=height_px,
-        mean_intensity=float(grey.mean() / np.iinfo(grey.dtype).max),
-        source_format="PNG" if isinstance(image, PngImageFile) else "JPEG",
+        width_px=film.width_px,
+        height_px=film.height_px,
+        mean_intensity=float(grey.mean() / 255),
+        source_format=decoder.name,
+        sha256=sha256_of(data),
     )
-    return grey, facts
+    return CanonicalFilm(film.encoded or encode_png(grey), facts, grey)
+
+
+def grey_levels(encoded: bytes, max_side_px: int) -> np.ndarray:
+    """Decodes a canonical film; a large one is reduced by areas.
+
+    Args:
+        encoded: Of a `CanonicalFilm`.
+        max_side_px: Longest side of the result.
+
+    Returns:
+        `[height, width]` uint8.
+    """
+    is_png = DECODERS[1].recognises(encoded)
+    grey = decode_grey_png(encoded) if is_png else decode_grey_jpeg(encoded, max_side_px)
+    factor = max(grey.shape) / max_side_px
+    if factor <= 1:
+        return grey
+    height, width = (max(1, round(side / factor)) for side in grey.shape)
+    return np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.BOX))
+
+
+def film_size(encoded: bytes) -> tuple[int, int]:
+    """Returns width and height of a canonical film in pixels."""
+    is_png = DECODERS[1].recognises(encoded)
+    return png_size(encoded) if is_png else jpeg_size(encoded)
 
 
 def sha256_of(data: bytes) -> str:
@@ -141,39 +132,16 @@ def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _open(data: bytes) -> ImageFile:
-    """Reads the header.
-
-    The classes are called directly: `PIL.Image.open` has its own limit of the number of
-    pixels, and takes a JPEG with an embedded preview for another format.
-    """
+def _decoder_of(data: bytes) -> FilmDecoder:
     if not data:
         raise UnusableImage("the file is empty; copy it again from its source")
-    _check_format(data)
-    is_jpeg = data.startswith(_JPEG_START)
-    if not (_JPEG_END if is_jpeg else _PNG_END).search(data):
-        raise UnusableImage(_DAMAGED)
-    try:
-        if is_jpeg:
-            return JpegImageFile(io.BytesIO(data))
-        PngImageFile(io.BytesIO(data)).verify()
-        return PngImageFile(io.BytesIO(data))
-    except _DAMAGE:
-        raise UnusableImage(_DAMAGED) from None
-
-
-def _check_format(data: bytes) -> None:
     for offset, magic, name in _OTHER_FORMATS:
         if data.startswith(magic, offset):
             raise UnusableImage(f"the content is {name}, not JPEG or PNG; convert it to PNG")
-    if not data.startswith((_JPEG_START, _PNG_START)):
-        raise UnusableImage("the content is no image; only JPEG and PNG are read")
-
-
-def _check_mode(mode: str) -> None:
-    if mode not in _USABLE_MODES:
-        reason = f"the pixel format {mode} is not supported; convert it to grey"
-        raise UnusableImage(_UNUSABLE_MODES.get(mode, reason))
+    for decoder in DECODERS:
+        if decoder.recognises(data):
+            return decoder
+    raise UnusableImage("the content is no image; only JPEG and PNG are read")
 
 
 def _check_sides(width_px: int, height_px: int, options: IngestOptions) -> None:
@@ -186,13 +154,3 @@ def _check_sides(width_px: int, height_px: int, options: IngestOptions) -> None:
         raise UnusableImage(
             f"{size} is too large for a film; above data.max_side_px={options.max_side_px}"
         )
-
-
-def _decode_grey(image: ImageFile) -> np.ndarray:
-    """Decodes to [height, width] uint8 or uint16; a JPEG may come out smaller."""
-    try:
-        image.draft("L", (_MEAN_SIDE_PX, _MEAN_SIDE_PX))
-        image.load()
-        return np.asarray(image.convert("L") if image.mode == "RGB" else image)
-    except _DAMAGE:
-        raise UnusableImage(_DAMAGED) from None

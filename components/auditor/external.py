@@ -13,15 +13,13 @@ from tfx.dsl.io import fileio
 
 from components.auditor.intervals import AUC, RECALL, Estimate, estimate
 from components.auditor.scoring import score_examples, scores_of
-from components.radiograph_example_gen.executor import to_example
+from components.radiograph_example_gen.executor import read_image, to_example
 from components.radiograph_example_gen.listing import (
     list_files,
-    read_bytes,
     read_text,
     size_and_time,
 )
 from models import features
-from radiographs.decoding import inspect_image
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
 from radiographs.layouts import read_films
@@ -118,9 +116,8 @@ def _usable_examples(
 ) -> Iterator[tf.train.Example]:
     for film in films:
         try:
-            data = read_bytes(root, film.path)
-            facts = inspect_image(data, options)
+            image = read_image(root, film.path, options)
         except UnusableImage as error:
             _LOG.warning("external film %s is left out: %s", film.path, error)
         else:
-            yield to_example(film, data, facts)
+            yield to_example(film, image)

@@ -19,9 +19,10 @@ from PIL import Image
 from scipy import ndimage
 
 from components.auditor.intervals import AUC, RECALL, SPECIFICITY, Estimate, estimate
-from components.auditor.pixels import decode_film, encode_png
 from components.auditor.scoring import score_images, scores_of
 from models import features
+from radiographs.decoding import grey_levels
+from radiographs.formats.png import encode_png
 
 _LOG = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def audit_shifts(
     Returns:
         The unchanged films first, then the order of `SHIFTS`.
     """
-    decoded = [decode_film(image, MAX_SIDE_PX) for image in images]
+    decoded = [grey_levels(image, MAX_SIDE_PX) for image in images]
     shifts: list[Shift] = []
     for name, change in {UNCHANGED: _same, **SHIFTS}.items():
         answers = score_images(served, (encode_png(change(film)) for film in decoded))

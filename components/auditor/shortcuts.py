@@ -32,7 +32,6 @@ from components.auditor.intervals import (
     percentile_interval,
     weighted_auc,
 )
-from components.auditor.pixels import decode_film, image_size
 from components.auditor.scoring import batches, image_of
 from models import features
 from models.hyperparameters import Hyperparameters, Train
@@ -41,6 +40,7 @@ from models.input_pipeline import TransformedFilms
 from models.network import build_network
 from models.preprocessing import unpack_images
 from models.training import compile_network
+from radiographs.decoding import film_size, grey_levels
 
 _LOG = logging.getLogger(__name__)
 
@@ -297,15 +297,15 @@ def file_statistics(data: bytes) -> np.ndarray:
     """Measures an encoded film as a whole.
 
     Args:
-        data: JPEG or PNG file.
+        data: Of a `CanonicalFilm`.
 
     Returns:
         `[16]` float: width, height, aspect ratio, encoded bytes, and of the grey levels
         mean, standard deviation, skewness, excess kurtosis, seven percentiles and the share of
         the brightest level.
     """
-    width_px, height_px = image_size(data)
-    levels = decode_film(data, _STATISTICS_SIDE_PX).ravel().astype(np.float64)
+    width_px, height_px = film_size(data)
+    levels = grey_levels(data, _STATISTICS_SIDE_PX).ravel().astype(np.float64)
     mean, stddev = levels.mean(), levels.std()
     standardised = (levels - mean) / max(stddev, 1e-6)
     return np.array(

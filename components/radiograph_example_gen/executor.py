@@ -27,8 +27,9 @@ from components.radiograph_example_gen.listing import (
     size_and_time,
 )
 from models import features
+from models.images import quality_of
 from radiographs.acquisition import acquisition_statistics
-from radiographs.decoding import ImageFacts, inspect_image, sha256_of
+from radiographs.decoding import CanonicalFilm, read_film, sha256_of
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
 from radiographs.layouts import Layout, read_films
@@ -131,27 +132,49 @@ class _ReadFilm(beam.DoFn):
     def process(self, planned: tuple[Film, str]) -> Iterator[beam.pvalue.TaggedOutput]:
         film, split = planned
         try:
-            data = read_bytes(self._root, film.path)
-            facts = inspect_image(data, self._options)
+            image = read_image(self._root, film.path, self._options)
         except UnusableImage as error:
             yield beam.pvalue.TaggedOutput(_UNUSABLE, [film.path, str(error)])
         else:
-            yield beam.pvalue.TaggedOutput(split, to_example(film, data, facts))
+            yield beam.pvalue.TaggedOutput(split, to_example(film, image))
 
 
-def to_example(film: Film, data: bytes, facts: ImageFacts) -> tf.train.Example:
+def read_image(root: str, path: str, options: IngestOptions) -> CanonicalFilm:
+    """Reads a file and makes sure that training and serving can.
+
+    Args:
+        root: Local or remote folder.
+        path: Of the file, relative to it.
+        options: Which films are usable.
+
+    Returns:
+        The film that goes on.
+
+    Raises:
+        UnusableImage: Saying why the file is no usable film.
+    """
+    film = read_film(read_bytes(root, path), options)
+    quality = quality_of(film.encoded, options)
+    if quality != features.QUALITY_OK:
+        raise UnusableImage(
+            f"the graph that prepares films finds it {quality}; open it and save it again as PNG"
+        )
+    return film
+
+
+def to_example(film: Film, image: CanonicalFilm) -> tf.train.Example:
     """Makes the tf.Example of the contract.
 
     Args:
         film: What is known of the film.
-        data: The encoded file.
-        facts: What its pixels say.
+        image: What was read of its file.
 
     Returns:
         Example with every feature of `models.features`, one value each.
     """
+    facts = image.facts
     strings: dict[str, bytes] = {
-        features.IMAGE: data,
+        features.IMAGE: image.encoded,
         features.LABEL: film.label.encode(),
         features.SUBTYPE: film.subtype.encode(),
         features.PATIENT_ID: film.patient_id.encode(),
@@ -159,7 +182,7 @@ def to_example(film: Film, data: bytes, facts: ImageFacts) -> tf.train.Example:
         features.VIEW: film.view.encode(),
         features.SEX: film.sex.encode(),
         features.SOURCE_FORMAT: facts.source_format.encode(),
-        features.SHA256: sha256_of(data).encode(),
+        features.SHA256: facts.sha256.encode(),
     }
     integers = {
         features.AGE_YEARS: film.age_years,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +23,8 @@ from components.radiograph_example_gen.listing import (
     size_and_time,
 )
 from models import features
-from radiographs.decoding import ImageFacts
+from models.images import quality_of
+from radiographs.decoding import CanonicalFilm, ImageFacts
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
 from radiographs.options import IngestOptions
@@ -162,12 +165,35 @@ class TestPlan:
         assert random.exec_properties[executor.OPTIONS] != stress.exec_properties[executor.OPTIONS]
 
 
+class TestReadImage:
+    def test_what_the_ingest_hands_on_is_what_the_graph_can_read(self, root: Path) -> None:
+        film = executor.read_image(str(root), "NORMAL/normal0.png", IngestOptions())
+        written = (root / "NORMAL" / "normal0.png").read_bytes()
+        assert film.facts.sha256 == hashlib.sha256(written).hexdigest()
+        assert quality_of(film.encoded) == features.QUALITY_OK
+
+    def test_what_the_graph_alone_cannot_read_is_unusable(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Should a decoder let through what TensorFlow refuses, as Pillow has done before."""
+        read = executor.read_film
+
+        def without_end(data: bytes, options: IngestOptions) -> CanonicalFilm:
+            film = read(data, options)
+            return dataclasses.replace(film, encoded=film.encoded[:-40])
+
+        monkeypatch.setattr(executor, "read_film", without_end)
+        with pytest.raises(UnusableImage, match="finds it not decodable"):
+            executor.read_image(str(root), "NORMAL/normal0.png", IngestOptions())
+
+
 def test_example_holds_what_is_known_of_the_film() -> None:
     film = Film(
         "NORMAL/größe.png", "NORMAL", "none", "größe", site="Zürich", view="AP", sex="F",
         age_years=7,
     )  # fmt: skip
-    example = to_example(film, b"pixels", ImageFacts(640, 480, 0.25, "PNG"))
+    facts = ImageFacts(640, 480, 0.25, "PNG", sha256="0a1b")
+    example = to_example(film, CanonicalFilm(b"pixels", facts, np.zeros((1, 1), np.uint8)))
     values = {}
     for name, feature in example.features.feature.items():
         (values[name],) = getattr(feature, feature.WhichOneof("kind")).value
@@ -184,5 +210,5 @@ def test_example_holds_what_is_known_of_the_film() -> None:
         "height_px": 480,
         "mean_intensity": 0.25,
         "source_format": b"PNG",
-        "sha256": b"6ec9c2b0eb14010746c8bce8939303b382344b296206612eb8a907a37b2b2f37",
+        "sha256": b"0a1b",
     }

@@ -22,7 +22,7 @@ def make_linear_model() -> keras.Model:
     image = keras.Input((SIDE, SIDE, 1))
     activations = keras.layers.Conv2D(2, 1, use_bias=False)(image)
     logit = keras.layers.Dense(1)(keras.layers.GlobalAveragePooling2D()(activations))
-    model = keras.Model(image, [activations, logit])
+    model = keras.Model(image, [[activations], logit])
     model.set_weights([np.array([[[[1.0, -1.0]]]]), np.array([[2.0], [-0.5]]), np.array([0.3])])
     return model
 
@@ -95,12 +95,44 @@ def test_heatmap_of_every_network_follows_the_chain_rule(
     network = build_network(64, Network.model_validate(values), task)
     images = np.random.default_rng(1).random((2, 64, 64, 1), dtype=np.float32)
     cut_open = activations_and_logits(network)
-    activations = cut_open(images, training=False)[0].numpy()
+    activations = cut_open(images, training=False)[0][0].numpy()
     expected, expected_logits = answer_by_algebra(activations, *draw_head(network, activations))
     heatmap, logits = grad_cam(cut_open, tf.constant(images))
     np.testing.assert_allclose(logits, expected_logits, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(heatmap, expected, atol=1e-3)
     assert np.ptp(expected) > 0.01
+
+
+def test_the_map_explains_both_halves_of_the_answer() -> None:
+    """Logits averaged over the mirror image: what is true of a film is true of its mirror image.
+
+    The map of a mirrored film is the mirrored map, which that of one half would not be; and it
+    is the sum of the maps of both halves by the chain rule.
+    """
+    keras.utils.set_random_seed(0)
+    network = build_network(64, Network(width=4, depth=4, dense_units=8), "binary")
+    images = np.random.default_rng(1).random((2, 64, 64, 1), dtype=np.float32)
+    draw_head(network, activations_and_logits(network)(images, training=False)[0][0].numpy())
+    averaged = activations_and_logits(network, flip_average=True)
+    heatmap, logits = (part.numpy() for part in grad_cam(averaged, tf.constant(images)))
+    of_mirror, _ = grad_cam(averaged, tf.constant(images[:, :, ::-1].copy()))
+    np.testing.assert_allclose(of_mirror.numpy()[:, :, ::-1], heatmap, atol=1e-4)
+
+    single = activations_and_logits(network)
+    evidence = np.zeros((2, 4, 4))
+    expected_logits = np.zeros((2, 1))
+    for turn in (slice(None), slice(None, None, -1)):
+        half = tf.constant(images[:, :, turn].copy())
+        with tf.GradientTape() as tape:
+            (activations,), logit = single(half, training=False)
+        importance = tape.gradient(logit, activations).numpy().mean(axis=(1, 2), keepdims=True)
+        evidence += (importance * activations.numpy()).sum(axis=-1)[:, :, turn]
+        expected_logits += logit.numpy() / 2
+    resized = np.stack([cv2.resize(film, (64, 64)) for film in np.maximum(evidence, 0)])
+    np.testing.assert_allclose(logits, expected_logits, atol=1e-5)
+    np.testing.assert_allclose(
+        heatmap, resized / resized.max(axis=(1, 2), keepdims=True), atol=1e-3
+    )
 
 
 def test_overlay_leaves_cold_pixels_and_reddens_hot_ones() -> None:

@@ -16,8 +16,10 @@ import tensorflow_transform.beam as tft_beam
 
 from models import features, preprocessing
 from models.hyperparameters import Preprocessing
+from radiographs.options import IngestOptions
 
 SIZE_PX = 48
+BOUNDS = IngestOptions(min_side_px=SIZE_PX)
 RAW_SPEC = {
     features.IMAGE: tf.io.FixedLenFeature([1], tf.string),
     features.LABEL: tf.io.FixedLenFeature([1], tf.string),
@@ -34,7 +36,15 @@ def settings(**changes: Any) -> Preprocessing:
 
 
 def custom_config(chosen: Preprocessing) -> dict[str, str]:
-    return {preprocessing.PREPROCESSING_KEY: chosen.model_dump_json()}
+    return {
+        preprocessing.PREPROCESSING_KEY: chosen.model_dump_json(),
+        preprocessing.INGEST_KEY: BOUNDS.model_dump_json(),
+    }
+
+
+def prepare(encoded: Sequence[bytes], chosen: Preprocessing) -> tuple[np.ndarray, list[str]]:
+    pixels, quality = preprocessing.prepare_pixels(tf.constant(encoded), chosen, BOUNDS)
+    return pixels.numpy(), [word.decode() for word in quality.numpy()]
 
 
 @functools.cache
@@ -151,6 +161,7 @@ def test_every_transformed_feature_has_one_value(transformed: Any) -> None:
     shapes = {name: spec.shape for name, spec in output.transformed_feature_spec().items()}
     assert shapes == {
         features.IMAGE_XF: [1],
+        features.QUALITY_XF: [1],
         features.LABEL_XF: [1],
         features.SUBTYPE_XF: [1],
         features.PIXEL_MEAN_XF: [1],
@@ -197,8 +208,9 @@ def test_blank_films_are_standardised_without_dividing_by_zero(
 @pytest.mark.parametrize("contrast", ["none", "equalize", "clahe"])
 def test_prepared_pixels_have_the_contrast_asked_for(contrast: str) -> None:
     chosen = settings(contrast=contrast)
-    pixels = preprocessing.prepare_pixels(tf.constant(encoded_films()), chosen)
+    pixels, quality = prepare(encoded_films(), chosen)
     np.testing.assert_array_equal(pixels, enhanced_films(chosen))
+    assert quality == [features.QUALITY_OK] * len(pixels)
 
 
 def test_the_border_is_cut_off_before_contrast_is_enhanced() -> None:
@@ -206,7 +218,7 @@ def test_the_border_is_cut_off_before_contrast_is_enhanced() -> None:
     framed = cv2.copyMakeBorder(films()[1], 8, 8, 8, 8, cv2.BORDER_CONSTANT, value=255)
     encoded = cv2.imencode(".png", framed)[1].tobytes()
     chosen = settings(contrast="equalize", border_crop=8 / framed.shape[0])
-    pixels = preprocessing.prepare_pixels(tf.constant([encoded]), chosen)
+    pixels, _ = prepare([encoded], chosen)
     np.testing.assert_array_equal(pixels[0], cv2.equalizeHist(films()[1]))
 
 
@@ -214,19 +226,18 @@ def test_films_of_any_size_and_kind_share_a_batch() -> None:
     large = cv2.resize(films()[4], (400, 300), interpolation=cv2.INTER_LINEAR)
     colour = cv2.cvtColor(films()[2], cv2.COLOR_GRAY2BGR)
     encoded = [cv2.imencode(".jpg", large), cv2.imencode(".png", colour)]
-    pixels = preprocessing.prepare_pixels(
-        tf.constant([file.tobytes() for _, file in encoded]), settings(contrast="none")
-    ).numpy()
+    pixels, _ = prepare([file.tobytes() for _, file in encoded], settings(contrast="none"))
     np.testing.assert_array_equal(pixels[1], films()[2])
     expected = cv2.resize(large, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
     assert np.abs(pixels[0].astype(float) - expected).mean() < 2
 
 
-def test_an_image_that_cannot_be_read_is_refused() -> None:
-    encoded = tf.constant([encoded_films()[0], b"not an image"])
-    prepare_in_graph = tf.function(lambda x: preprocessing.prepare_pixels(x, settings()))
-    with pytest.raises(tf.errors.InvalidArgumentError, match="neither a JPEG nor a PNG"):
-        prepare_in_graph(encoded)
+def test_an_image_that_cannot_be_read_leaves_the_others_as_they_are() -> None:
+    encoded = [encoded_films()[0], b"not an image", encoded_films()[1]]
+    pixels, quality = prepare(encoded, settings(contrast="none"))
+    np.testing.assert_array_equal(pixels[[0, 2]], films()[:2])
+    assert quality == [features.QUALITY_OK, features.UNDECODABLE, features.QUALITY_OK]
+    assert not pixels[1].any()
 
 
 def test_films_of_another_size_are_not_unpacked() -> None:

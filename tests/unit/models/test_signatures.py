@@ -75,6 +75,7 @@ def ask(served: Any, signature: str, batch: list[bytes]) -> Answer:
 PREDICTION = {
     "probability": (tf.float32, [None]),
     "label": (tf.string, [None]),
+    "quality": (tf.string, [None]),
     "class_probabilities": (tf.float32, [None, 2]),
 }
 OUTPUTS = {
@@ -84,9 +85,11 @@ OUTPUTS = {
         "probability": (tf.float32, [None]),
         "heatmap": (tf.float32, [None, SIZE_PX, SIZE_PX]),
         "overlay_bytes": (tf.string, [None]),
+        "quality": (tf.string, [None]),
     },
     "transform_features": {
         "image_xf": (tf.string, [None, 1]),
+        "quality_xf": (tf.string, [None, 1]),
         "label_xf": (tf.int64, [None, 1]),
         "subtype_xf": (tf.int64, [None, 1]),
         "pixel_mean_xf": (tf.float32, [None, 1]),
@@ -266,13 +269,60 @@ class TestEncodings:
         alone = [self.probability(served, encoded) for encoded in batch]
         np.testing.assert_allclose(answer, alone, atol=1e-6)
 
-    @pytest.mark.parametrize("batch", [[], [b"no image"]], ids=["empty batch", "no image"])
-    def test_what_is_no_film_is_refused_and_the_next_is_answered(
-        self, served: Any, batch: list[bytes]
+
+class TestQuality:
+    """What cannot be judged gets a reason, and nothing that could be taken for an answer."""
+
+    @pytest.fixture(scope="class", name="batch")
+    def make_batch(self, images: list[bytes]) -> dict[bytes, str]:
+        """Films and what is none, with the quality of each."""
+        clear = np.dstack([cv2.cvtColor(draw_film(5), cv2.COLOR_GRAY2BGR), draw_film(6)])
+        return {
+            images[0]: "ok",
+            encode(np.zeros((300, 300), np.uint8)): "blank",
+            encode(np.full((300, 300), 255, np.uint8), ".jpg"): "blank",
+            encode(np.zeros((1, 1), np.uint8)): "too small",
+            encode(np.zeros((64, 10_001), np.uint8)): "too large",
+            encode(clear): "transparent",
+            images[1]: "ok",
+            encode(draw_film(5))[:-40]: "not decodable",
+            b"no image": "not decodable",
+            images[2]: "ok",
+        }
+
+    @staticmethod
+    def as_input(signature: str, films: list[bytes]) -> list[bytes]:
+        if signature != features.SERVING_DEFAULT:
+            return films
+        values = [tf.train.Feature(bytes_list=tf.train.BytesList(value=[one])) for one in films]
+        return [
+            tf.train.Example(
+                features=tf.train.Features(feature={features.IMAGE: value})
+            ).SerializeToString()
+            for value in values
+        ]
+
+    @pytest.mark.parametrize("signature", ["serving_default", "predict_images", "explain_images"])
+    def test_the_rest_of_a_batch_is_answered(
+        self, served: Any, batch: dict[bytes, str], signature: str
     ) -> None:
-        with pytest.raises(tf.errors.InvalidArgumentError):
-            ask(served, features.PREDICT_IMAGES, batch)
-        assert 0 < self.probability(served, encode(self.FILM)) < 1
+        answer = ask(served, signature, self.as_input(signature, list(batch)))
+        assert [word.decode() for word in answer[features.QUALITY]] == list(batch.values())
+        judged = np.array([quality == "ok" for quality in batch.values()])
+        films = [film for film, quality in batch.items() if quality == "ok"]
+        alone = ask(served, signature, self.as_input(signature, films))
+        for name, values in answer.items():
+            if values.dtype == object:
+                assert name == features.QUALITY or not any(values[~judged])
+                assert all(values[judged])
+            else:
+                assert np.isnan(values[~judged]).all()
+                np.testing.assert_allclose(values[judged], alone[name], atol=1e-6)
+
+    @pytest.mark.parametrize("signature", OUTPUTS)
+    def test_an_empty_batch_has_empty_answers(self, served: Any, signature: str) -> None:
+        for name, values in ask(served, signature, []).items():
+            assert values.shape[0] == 0, name
 
 
 class TestExplanation:

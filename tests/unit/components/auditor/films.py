@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.radiograph_example_gen.executor import to_example
-from radiographs.decoding import inspect_image
+from radiographs.decoding import read_film
 from radiographs.films import Film
 from radiographs.options import IngestOptions
 from tests.support import draw_film, encode
@@ -28,7 +28,7 @@ def example_of(
     """Makes the raw example of a film."""
     data = encode(film, suffix)
     known = {"subtype": "none" if label == "NORMAL" else "virus", "patient_id": "p", **known}
-    return to_example(Film("film", label, **known), data, inspect_image(data, IngestOptions()))
+    return to_example(Film("film", label, **known), read_film(data, IngestOptions()))
 
 
 def write_split(folder: Path, examples: Iterable[tf.train.Example]) -> str:
