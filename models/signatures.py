@@ -158,9 +158,8 @@ def _where_judged(
 
     def or_nothing(answer: tf.Tensor) -> tf.Tensor:
         nothing = tf.constant("" if answer.dtype == tf.string else math.nan, answer.dtype)
-        behind = (tf.newaxis,) * (answer.shape.rank - 1)
-        mask = judged[(slice(None), *behind)]
-        return tf.where(mask, answer, nothing)
+        index = (slice(None), *[tf.newaxis] * (answer.shape.rank - 1))
+        return tf.where(judged[index], answer, nothing)
 
     emptied = {name: or_nothing(answer) for name, answer in answers.items()}
     return {**emptied, features.QUALITY: quality}

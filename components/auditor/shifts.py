@@ -81,7 +81,7 @@ def audit_shifts(
     decoded = [grey_levels(image, MAX_SIDE_PX) for image in images]
     shifts: list[Shift] = []
     for name, change in {UNCHANGED: _same, **SHIFTS}.items():
-        answers = score_images(served, (encode_png(change(film)) for film in decoded))
+        answers = score_images(served, (encode_png(_changed(film, change)) for film in decoded))
         known = films[[features.PATIENT_ID, features.LABEL]].reset_index(drop=True)
         reached = estimate(scores_of(known.join(answers)), samples)
         reference = shifts[0].estimate if shifts else reached
@@ -95,6 +95,15 @@ def audit_shifts(
         )
         _LOG.info("%s: %s on %d films", name, ", ".join(values), reached.films)
     return shifts
+
+
+def _changed(film: np.ndarray, change: Change) -> np.ndarray:
+    """Changes a film and brings it back to its size: a small one is no film for the model."""
+    changed = change(film)
+    if changed.shape == film.shape:
+        return changed
+    height, width = film.shape
+    return np.asarray(Image.fromarray(changed).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def choose_films(films: pd.DataFrame, at_most: int) -> np.ndarray:
