@@ -103,8 +103,9 @@ def unpack_images(transformed: Mapping[str, tf.Tensor], size_px: int) -> tf.Tens
         tf.errors.InvalidArgumentError: the films have another size.
     """
     packed = tf.reshape(transformed[features.IMAGE_XF], [-1])
-    pixels = tf.ensure_shape(tf.io.decode_raw(packed, tf.uint8), [None, size_px**2])
-    shape = [tf.shape(pixels)[0], size_px, size_px, 1]  # -1 cannot be told of an empty batch
+    pixels = tf.io.decode_raw(packed, tf.uint8)
+    # By the number of films: bytes of another size do not fit, and no film needs no bytes.
+    shape = [tf.shape(packed)[0], size_px, size_px, 1]
     return tf.cast(tf.reshape(pixels, shape), tf.float32) / 255.0
 
 
