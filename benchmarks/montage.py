@@ -14,11 +14,12 @@ from PIL import Image
 
 from components.radiograph_example_gen.listing import list_files, read_bytes, read_text
 from models.augmentation import augment
+from models.features import LABELS
 from models.hyperparameters import Augmentation, Preprocessing
 from models.preprocessing import prepare_pixels
 from radiographs.decoding import inspect_image
 from radiographs.errors import DataError, UnusableImage
-from radiographs.films import LABELS, Film
+from radiographs.films import Film
 from radiographs.layouts import read_films
 from radiographs.options import IngestOptions
 

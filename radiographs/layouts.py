@@ -17,8 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from radiographs.errors import DataError
-from radiographs.films import (
+from models.features import (
     AGE_UNKNOWN,
     EVAL,
     LABELS,
@@ -27,8 +26,9 @@ from radiographs.films import (
     TEST,
     TRAIN,
     UNKNOWN,
-    Film,
 )
+from radiographs.errors import DataError
+from radiographs.films import Film
 from radiographs.options import IngestOptions
 
 MAX_AGE_YEARS = 120

@@ -10,8 +10,6 @@ from typing import Literal
 import pandas as pd
 import pytest
 
-from models import features
-from radiographs import films
 from radiographs.errors import DataError
 from radiographs.films import Film
 from radiographs.layouts import Layout, read_films
@@ -22,10 +20,6 @@ SHARED_DATA = Path(__file__).parents[4] / "shared" / "data"
 Form = Literal["NFC", "NFD"]
 
 TWO_FILMS = ("NORMAL/a.png", "PNEUMONIA/b.png")
-WORDS = (
-    "NORMAL", "PNEUMONIA", "LABELS", "UNKNOWN", "SUBTYPE_NONE", "AGE_UNKNOWN", "VIEWS", "SEXES",
-    "TRAIN", "EVAL", "TEST", "SPLITS",
-)  # fmt: skip
 
 
 def read_folders(*paths: str, **options: str) -> Layout:
@@ -52,11 +46,6 @@ def read_shared(folder: str, **options: str) -> Layout:
     if not paths:
         pytest.skip(f"needs the radiographs of ../shared/data/{folder}")
     return read_films(paths, lambda path: (root / path).read_text(), IngestOptions(**options))
-
-
-@pytest.mark.parametrize("name", WORDS)
-def test_words_are_those_of_the_contract(name: str) -> None:
-    assert getattr(films, name) == getattr(features, name)
 
 
 class TestFolders:
