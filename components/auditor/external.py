@@ -17,14 +17,13 @@ from components.radiograph_example_gen.executor import to_example
 from components.radiograph_example_gen.listing import (
     list_files,
     read_bytes,
-    read_text,
+    read_layout,
     size_and_time,
 )
 from models import features
 from radiographs.decoding import inspect_image
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
-from radiographs.layouts import read_films
 from radiographs.options import IngestOptions
 
 _LOG = logging.getLogger(__name__)
@@ -88,9 +87,13 @@ def fingerprint(root: str) -> str:
 
 
 def _list_files(root: str) -> list[str]:
+    _check_folder(root)
+    return list_files(root)
+
+
+def _check_folder(root: str) -> None:
     if not fileio.isdir(root):
         raise DataError(f"{_SETTING}: {root} is not a folder; correct it or leave it empty")
-    return list_files(root)
 
 
 def find_films(root: str, options: IngestOptions) -> list[Film]:
@@ -106,9 +109,9 @@ def find_films(root: str, options: IngestOptions) -> list[Film]:
     Raises:
         DataError: If there is no such folder, its films cannot be told, or a class has none.
     """
-    paths = _list_files(root)
+    _check_folder(root)
     try:
-        return read_films(paths, lambda path: read_text(root, path), options).films
+        return read_layout(root, options).films
     except DataError as error:
         raise DataError(f"{_SETTING}: {root}: {error}") from None
 

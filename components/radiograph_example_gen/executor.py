@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import apache_beam as beam
@@ -20,19 +21,17 @@ from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenE
 from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
-from components.radiograph_example_gen.listing import (
-    list_files,
-    read_bytes,
-    read_text,
-    size_and_time,
-)
+from components.radiograph_example_gen.listing import read_bytes, read_layout, size_and_time
 from models import features
 from radiographs.acquisition import acquisition_statistics
 from radiographs.decoding import ImageFacts, inspect_image, sha256_of
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
-from radiographs.layouts import Layout, read_films
+from radiographs.ignored import count_reasons, ignored_sentence, largest_folders
+from radiographs.label_conflicts import find_label_conflicts, settle_label_conflicts
+from radiographs.layouts import Layout
 from radiographs.options import IngestOptions
+from radiographs.patient_ids import patient_notes
 from radiographs.splits import SplitPlan, assign_splits
 
 _LOG = logging.getLogger(__name__)
@@ -191,17 +190,34 @@ def plan_ingest(root: str, options: IngestOptions) -> tuple[Layout, SplitPlan]:
     Raises:
         DataError: Saying what is wrong with the folder and what to do.
     """
-    layout = read_films(list_files(root), lambda path: read_text(root, path), options)
-    paths = [film.path for film in layout.films]
+    found = read_layout(root, options)
+    identical = list(_identical_files(root, [film.path for film in found.films]))
+    usable = [same for same in identical if _is_usable(root, same[0], options)]
+    layout = settle_label_conflicts(found, find_label_conflicts(found.films, usable), options)
     plan = assign_splits(
         layout.films,
         options,
-        identical=list(_identical_files(root, paths)),
+        identical=identical,
         statistics_of=lambda measured: _measure(root, measured, options),
     )
-    for note in plan.notes:
-        _LOG.info("%s", note)
+    plan = replace(plan, notes=[*layout.notes, *patient_notes(layout.films), *plan.notes])
+    for note in (ignored_sentence(*_ignored_summary(layout)), *plan.notes):
+        if note:
+            _LOG.info("%s", note)
     return layout, plan
+
+
+def _ignored_summary(layout: Layout) -> tuple[dict[str, int], dict[str, int]]:
+    films = [film.path for film in layout.films]
+    return count_reasons(layout.ignored), largest_folders(layout.ignored, films)
+
+
+def _is_usable(root: str, path: str, options: IngestOptions) -> bool:
+    try:
+        inspect_image(read_bytes(root, path), options)
+    except UnusableImage:  # empty files are alike, but no films
+        return False
+    return True
 
 
 def _identical_files(root: str, paths: Sequence[str]) -> Iterator[list[str]]:
@@ -264,6 +280,7 @@ def write_report(uri: str, layout: Layout, plan: SplitPlan, options: IngestOptio
     for film in kept:
         patients[plan.split_of[film.path]].add(film.patient_id)
         images[plan.split_of[film.path]] += 1
+    reasons, folders = _ignored_summary(layout)
     report = {
         "layout": layout.kind,
         "images": {split: images[split] for split in features.SPLITS},
@@ -271,6 +288,8 @@ def write_report(uri: str, layout: Layout, plan: SplitPlan, options: IngestOptio
         "labels": dict(Counter(film.label for film in kept)),
         "rejected": len(unusable),
         "ignored": len(layout.ignored),
+        "ignored_reasons": reasons,
+        "ignored_folders": folders,
         "notes": plan.notes,
     }
     _write_text(f"{uri}/{QUARANTINE_FILE}", _csv(unusable))
