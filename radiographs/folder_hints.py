@@ -59,17 +59,18 @@ def _nearly(path: str) -> tuple[str, str] | None:
     """Returns the folder that is nearly a name we know, and `kind/name` that it may mean."""
     written = path.split("/")[:-1]
     folders = folders_of(path)
-    at = 1 if folders and folders[0] in SPLIT_WORDS else 0
-    for depth in range(at, min(at + 2, len(folders))):
-        folder = "/".join(written[: depth + 1])
-        label = _meant(folders[depth], _CLASS_HINTS)
-        if label:
-            negated = _NEGATIONS & set(_words(folders[depth]))
-            return folder, f"class/{f'{NORMAL} or {PNEUMONIA}' if negated else label}"
-        split = _meant(folders[depth], SPLIT_WORDS)
-        if split and depth == 0:
-            return folder, f"split/{_FOLDER_OF_SPLIT[split]}"
-    if folders and label_and_split("/".join([*written[1:], "x"])):
+    depth = 1 if folders and folders[0] in SPLIT_WORDS else 0
+    if len(folders) <= depth:
+        return None
+    folder = "/".join(written[: depth + 1])
+    label = _meant(folders[depth], _CLASS_HINTS)
+    if label:
+        negated = _NEGATIONS & set(_words(folders[depth]))
+        return folder, f"class/{f'{NORMAL} or {PNEUMONIA}' if negated else label}"
+    split = _meant(folders[depth], SPLIT_WORDS)
+    if split and depth == 0:
+        return folder, f"split/{_FOLDER_OF_SPLIT[split]}"
+    if label_and_split("/".join([*written[1:], "x"])):
         return written[0], "split/train, val or test, or make it --data-root"
     return None
 

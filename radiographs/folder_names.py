@@ -7,7 +7,7 @@ from radiographs.file_names import composed
 
 SPLIT_WORDS = {
     **dict.fromkeys(("train", "training"), TRAIN),
-    **dict.fromkeys(("val", "valid", "validation", "dev", "eval"), EVAL),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "eval"), EVAL),
     **dict.fromkeys(("test", "testing"), TEST),
 }
 CLASS_WORDS = {label.lower(): label for label in LABELS}
