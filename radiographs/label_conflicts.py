@@ -1,10 +1,11 @@
-"""The same bytes under both labels: one of the labels is wrong, and no file can say which."""
+"""The same bytes under both labels: one of them is wrong, and no file can say which."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from radiographs.errors import DataError
 from radiographs.films import Film
@@ -17,35 +18,15 @@ CONFLICTS_FILE = "label_conflicts.csv"
 _SHOWN = 3  # groups in a sentence; the list has all
 
 
-def find_label_conflicts(
-    films: Sequence[Film], identical: Iterable[Sequence[str]]
-) -> list[list[Film]]:
-    """Finds films with the same bytes and different labels.
-
-    Args:
-        films: All films.
-        identical: Groups of paths whose files have the same bytes.
-
-    Returns:
-        The films of each group that has more than one label.
-    """
-    by_path = {film.path: film for film in films}
-    groups = [[by_path[path] for path in sorted(same) if path in by_path] for same in identical]
-    return sorted(
-        (group for group in groups if len({film.label for film in group}) > 1),
-        key=lambda group: group[0].path,
-    )
-
-
 def settle_label_conflicts(
-    layout: Layout, conflicts: Sequence[Sequence[Film]], options: IngestOptions
+    layout: Layout, identical: Iterable[Sequence[str]], options: IngestOptions
 ) -> Layout:
-    """Leaves the films of conflicts out, or stops, as `data.label_conflicts` says.
+    """Leaves films with the same bytes and different labels out, or stops.
 
     Args:
         layout: What was found.
-        conflicts: Of `find_label_conflicts`.
-        options: Which of both.
+        identical: Groups of paths whose files have the same bytes.
+        options: `label_conflicts` says which of both.
 
     Returns:
         The layout without these films, each of them listed with the reason.
@@ -53,9 +34,10 @@ def settle_label_conflicts(
     Raises:
         DataError: Naming the files, with the list of all of them.
     """
-    if not conflicts:
-        return layout
-    if options.label_conflicts == "stop":
+    by_path = {film.path: film for film in layout.films}
+    groups = [[by_path[path] for path in same] for same in sorted(map(sorted, identical))]
+    conflicts = [group for group in groups if len({film.label for film in group}) > 1]
+    if conflicts and options.label_conflicts == "stop":
         raise DataError(_sentence(conflicts), {CONFLICTS_FILE: _csv(conflicts)})
     reasons = {
         film.path: f"{LABEL_CONFLICT}: the same bytes as "
@@ -63,12 +45,29 @@ def settle_label_conflicts(
         for group in conflicts
         for film in group
     }
-    left_out = layout.without(reasons)
-    left_out.notes.append(
-        f"{len(reasons):,} films with the same bytes under both labels are left out "
-        "(data.label_conflicts=drop)."
-    )
-    return left_out
+    return replace(layout.without(reasons), notes=[*layout.notes, *_notes(groups, reasons)])
+
+
+def _notes(groups: Sequence[Sequence[Film]], left_out: Collection[str]) -> list[str]:
+    notes = []
+    if left_out:
+        notes.append(
+            f"{len(left_out):,} films with the same bytes under both labels are left out "
+            "(data.label_conflicts=drop)."
+        )
+    of_two_kinds = [
+        group
+        for group in groups
+        if group[0].path not in left_out and len({film.subtype for film in group}) > 1
+    ]
+    if of_two_kinds:
+        one, other, *_ = of_two_kinds[0]
+        times = "once" if len(of_two_kinds) == 1 else f"{len(of_two_kinds):,} times"
+        notes.append(
+            f"The same bytes are under different subtypes {times}, such as '{one.path}' and "
+            f"'{other.path}'."
+        )
+    return notes
 
 
 def _sentence(conflicts: Sequence[Sequence[Film]]) -> str:

@@ -17,6 +17,7 @@ from radiographs.file_names import FileNameRules, composed
 from radiographs.films import Film
 from radiographs.folder_hints import folder_hints, manifest_hints
 from radiographs.folder_names import label_and_split
+from radiographs.ignored import count_reasons, ignored_sentence, largest_folders
 from radiographs.manifests import read_manifest
 from radiographs.not_films import HIDDEN, Bystanders, is_hidden
 from radiographs.options import IngestOptions
@@ -53,7 +54,6 @@ class Layout:
             self,
             films=[film for film in self.films if film.path not in reasons],
             ignored=sorted([*self.ignored, *reasons.items()]),
-            notes=[*self.notes],
         )
 
 
@@ -87,6 +87,18 @@ def read_films(
     else:
         layout = _read_manifest(manifest, paths, read_text(manifest), rules)
     return _each_file_once(layout, links) if links else layout
+
+
+def ignored_summary(layout: Layout) -> tuple[dict[str, int], dict[str, int]]:
+    """Returns the number of ignored files by reason, and of the three folders with most."""
+    films = [film.path for film in layout.films]
+    return count_reasons(layout.ignored), largest_folders(layout.ignored, films)
+
+
+def ignored_notes(layout: Layout) -> list[str]:
+    """Returns what a user is told of ignored files: one sentence, or none."""
+    sentence = ignored_sentence(*ignored_summary(layout))
+    return [sentence] if sentence else []
 
 
 def _check_names(paths: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from tfx.dsl.io import fileio
 from components.auditor.intervals import AUC, RECALL, Estimate, estimate
 from components.auditor.scoring import score_examples, scores_of
 from components.radiograph_example_gen.executor import to_example
+from components.radiograph_example_gen.identical import find_identical_files
 from components.radiograph_example_gen.listing import (
     list_files,
     read_bytes,
@@ -24,7 +26,10 @@ from models import features
 from radiographs.decoding import inspect_image
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
+from radiographs.label_conflicts import settle_label_conflicts
+from radiographs.layouts import ignored_notes
 from radiographs.options import IngestOptions
+from radiographs.patient_ids import patient_notes
 
 _LOG = logging.getLogger(__name__)
 
@@ -63,7 +68,7 @@ def audit_external_site(
     Raises:
         DataError: If there is no such folder, or it holds no usable films of both classes.
     """
-    found = find_films(root, options)
+    found = _settled_films(root, options)
     films = score_examples(served, _usable_examples(root, found, options))
     for label in features.LABELS:
         if label not in set(films[features.LABEL]):
@@ -109,11 +114,29 @@ def find_films(root: str, options: IngestOptions) -> list[Film]:
     Raises:
         DataError: If there is no such folder, its films cannot be told, or a class has none.
     """
+    with _named(root):
+        return read_layout(root, options).films
+
+
+def _settled_films(root: str, options: IngestOptions) -> list[Film]:
+    """Returns the films whose labels agree; says what is set aside and what is doubtful."""
+    with _named(root):
+        found = read_layout(root, options)
+        paths = [film.path for film in found.films]
+        layout = settle_label_conflicts(found, find_identical_files(root, paths, options), options)
+    for note in (*ignored_notes(layout), *layout.notes, *patient_notes(layout.films)):
+        _LOG.info("external site: %s", note)
+    return layout.films
+
+
+@contextmanager
+def _named(root: str) -> Iterator[None]:
+    """Says which root a fault is in."""
     _check_folder(root)
     try:
-        return read_layout(root, options).films
+        yield
     except DataError as error:
-        raise DataError(f"{_SETTING}: {root}: {error}") from None
+        raise DataError(f"{_SETTING}: {root}: {error}", error.files) from None
 
 
 def _usable_examples(

@@ -7,10 +7,9 @@ import hashlib
 import io
 import json
 import logging
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -21,15 +20,15 @@ from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenE
 from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
-from components.radiograph_example_gen.listing import read_bytes, read_layout, size_and_time
+from components.radiograph_example_gen.identical import find_identical_files
+from components.radiograph_example_gen.listing import read_bytes, read_layout
 from models import features
 from radiographs.acquisition import acquisition_statistics
 from radiographs.decoding import ImageFacts, inspect_image, sha256_of
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
-from radiographs.ignored import count_reasons, ignored_sentence, largest_folders
-from radiographs.label_conflicts import find_label_conflicts, settle_label_conflicts
-from radiographs.layouts import Layout
+from radiographs.label_conflicts import settle_label_conflicts
+from radiographs.layouts import Layout, ignored_notes, ignored_summary
 from radiographs.options import IngestOptions
 from radiographs.patient_ids import patient_notes
 from radiographs.splits import SplitPlan, assign_splits
@@ -191,9 +190,8 @@ def plan_ingest(root: str, options: IngestOptions) -> tuple[Layout, SplitPlan]:
         DataError: Saying what is wrong with the folder and what to do.
     """
     found = read_layout(root, options)
-    identical = list(_identical_files(root, [film.path for film in found.films]))
-    usable = [same for same in identical if _is_usable(root, same[0], options)]
-    layout = settle_label_conflicts(found, find_label_conflicts(found.films, usable), options)
+    identical = find_identical_files(root, [film.path for film in found.films], options)
+    layout = settle_label_conflicts(found, identical, options)
     plan = assign_splits(
         layout.films,
         options,
@@ -201,41 +199,9 @@ def plan_ingest(root: str, options: IngestOptions) -> tuple[Layout, SplitPlan]:
         statistics_of=lambda measured: _measure(root, measured, options),
     )
     plan = replace(plan, notes=[*layout.notes, *patient_notes(layout.films), *plan.notes])
-    for note in (ignored_sentence(*_ignored_summary(layout)), *plan.notes):
-        if note:
-            _LOG.info("%s", note)
+    for note in (*ignored_notes(layout), *plan.notes):
+        _LOG.info("%s", note)
     return layout, plan
-
-
-def _ignored_summary(layout: Layout) -> tuple[dict[str, int], dict[str, int]]:
-    films = [film.path for film in layout.films]
-    return count_reasons(layout.ignored), largest_folders(layout.ignored, films)
-
-
-def _is_usable(root: str, path: str, options: IngestOptions) -> bool:
-    try:
-        inspect_image(read_bytes(root, path), options)
-    except UnusableImage:  # empty files are alike, but no films
-        return False
-    return True
-
-
-def _identical_files(root: str, paths: Sequence[str]) -> Iterator[list[str]]:
-    """Yields groups of paths with the same bytes; reads only files of equal size."""
-    by_size: dict[int, list[str]] = defaultdict(list)
-    for path in paths:
-        by_size[size_and_time(root, path)[0]].append(path)
-    for same_size in by_size.values():
-        if len(same_size) > 1:
-            yield from _same_bytes(root, same_size)
-
-
-def _same_bytes(root: str, paths: Iterable[str]) -> Iterator[list[str]]:
-    by_digest: dict[str, list[str]] = defaultdict(list)
-    for path in paths:
-        with suppress(UnusableImage):  # the ingest puts it on the quarantine list
-            by_digest[sha256_of(read_bytes(root, path))].append(path)
-    yield from (group for group in by_digest.values() if len(group) > 1)
 
 
 def _measure(root: str, paths: Sequence[str], options: IngestOptions) -> dict[str, np.ndarray]:
@@ -280,7 +246,7 @@ def write_report(uri: str, layout: Layout, plan: SplitPlan, options: IngestOptio
     for film in kept:
         patients[plan.split_of[film.path]].add(film.patient_id)
         images[plan.split_of[film.path]] += 1
-    reasons, folders = _ignored_summary(layout)
+    reasons, folders = ignored_summary(layout)
     report = {
         "layout": layout.kind,
         "images": {split: images[split] for split in features.SPLITS},

@@ -543,7 +543,7 @@ class TestBesideFilms:
 
 class TestLinks:
     def read(self, links: dict[str, str], *paths: str) -> Layout:
-        return read_films(paths, {}.__getitem__, IngestOptions(), links)
+        return read_films(paths, str, IngestOptions(), links)
 
     def test_a_link_within_the_class_is_no_second_film(self) -> None:
         layout = self.read({"NORMAL/0.png": "NORMAL/a.png"}, *TWO_FILMS, "NORMAL/0.png")
