@@ -19,7 +19,7 @@ from radiographs.folder_hints import folder_hints, manifest_hints
 from radiographs.folder_names import label_and_split
 from radiographs.ignored import count_reasons, ignored_sentence, largest_folders
 from radiographs.manifests import read_manifest
-from radiographs.not_films import HIDDEN, Bystanders, is_hidden
+from radiographs.not_films import Bystanders
 from radiographs.options import IngestOptions
 from radiographs.patient_ids import identify_patients
 
@@ -204,8 +204,9 @@ def _advice(ignored: Iterable[tuple[str, str]], hints: Sequence[str]) -> str:
 def _read_manifest(manifest: str, paths: Sequence[str], text: str, rules: FileNameRules) -> Layout:
     named = read_manifest(manifest, paths, text, rules)
     known = {manifest, *(film.path for film in named.films), *(path for path, _ in named.left_out)}
+    bystanders = Bystanders(paths)
     others = [
-        (path, HIDDEN if is_hidden(path) else f"not named in {manifest}")
+        (path, bystanders.reason(path) or f"not named in {manifest}")
         for path in paths
         if path not in known
     ]
