@@ -70,7 +70,7 @@ def _nearly(path: str) -> tuple[str, str] | None:
     split = _meant(folders[depth], SPLIT_WORDS)
     if split and depth == 0:
         return folder, f"split/{_FOLDER_OF_SPLIT[split]}"
-    if label_and_split("/".join([*written[1:], "x"])):
+    if depth == 0 and label_and_split("/".join([*written[1:], "x"])):
         return written[0], "split/train, val or test, or make it --data-root"
     return None
 

@@ -496,7 +496,16 @@ class TestNearlyRightFolders:
         assert (path, "not in a class folder") in layout.ignored
         assert any(sentence in note for note in layout.notes)
 
-    @pytest.mark.parametrize("path", ["README.md", "docs/x.png", "abnormal findings/x.txt"])
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "README.md",
+            "docs/x.png",
+            "abnormal findings/x.txt",
+            "train/test_set/x.png",
+            "train/val/NORMAL/x.png",
+        ],
+    )
     def test_others_are_not(self, path: str) -> None:
         patient_note = read_folders(*TWO_FILMS).notes
         hints = [note for note in read_folders(*TWO_FILMS, path).notes if note not in patient_note]
