@@ -12,14 +12,14 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from components.radiograph_example_gen.listing import list_files, read_bytes, read_text
+from components.radiograph_example_gen.listing import read_bytes, read_layout
 from models.augmentation import augment
+from models.features import LABELS
 from models.hyperparameters import Augmentation, Preprocessing
 from models.preprocessing import prepare_pixels
 from radiographs.decoding import read_film
 from radiographs.errors import DataError, UnusableImage
-from radiographs.films import LABELS, Film
-from radiographs.layouts import read_films
+from radiographs.films import Film
 from radiographs.options import IngestOptions
 
 FRAME_PX = 2  # white, around each film
@@ -39,7 +39,7 @@ def read_examples(root: str, options: IngestOptions, count: int) -> list[bytes]:
     Raises:
         DataError: If the folder cannot be read as films, or a chosen film is unusable.
     """
-    layout = read_films(list_files(root), lambda path: read_text(root, path), options)
+    layout = read_layout(root, options)
     encoded = []
     for film in choose_films(layout.films, count):
         try:

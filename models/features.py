@@ -35,8 +35,13 @@ BACTERIA = "bacteria"
 VIRUS = "virus"
 SUBTYPES = (SUBTYPE_NONE, BACTERIA, VIRUS)  # class index of the task `subtype`
 AGE_UNKNOWN = -1
-VIEWS = ("PA", "AP", UNKNOWN)
-SEXES = ("M", "F", "O", UNKNOWN)
+PA = "PA"
+AP = "AP"
+VIEWS = (PA, AP, UNKNOWN)
+MALE = "M"
+FEMALE = "F"
+OTHER = "O"
+SEXES = (MALE, FEMALE, OTHER, UNKNOWN)
 
 
 def classes_of(task: str) -> tuple[str, ...]:

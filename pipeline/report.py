@@ -25,6 +25,7 @@ from pipeline.progress import PLAIN_WIDTH
 from pipeline.runs import write_text
 from pipeline.slices import SliceMetrics, load_slices
 from pipeline.summary import Summary, read_audit
+from radiographs.ignored import ignored_sentence
 
 # Column title and TFMA's metric, in the order of the report.
 COLUMNS = {
@@ -111,6 +112,8 @@ def show(summary: Summary, console: Console, serving_root: Path, page: Path) -> 
     counts = ", ".join(f"{split} {count:,}" for split, count in summary.data["images"].items())
     print_plain = partial(console.print, markup=False)
     print_plain(f"films: {counts}; quarantined {summary.data['rejected']:,}")
+    for line in _ignored_lines(summary):
+        print_plain(line)
     console.print(slice_table(summary.slices))
     for line in audit_lines(summary.audit):
         print_plain(line)
@@ -244,10 +247,18 @@ def _counts_html(summary: Summary) -> str:
         for split, count in images.items()
     )
     rejected = summary.data.get("rejected", 0)
+    ignored = "".join(f"<p>{html.escape(line)}</p>" for line in _ignored_lines(summary))
     return (
         f"<table><tr><th>split</th><th>images</th><th>patients</th></tr>{rows}</table>"
-        f"<p>{rejected} files quarantined</p>"
+        f"<p>{rejected} files quarantined</p>{ignored}"
     )
+
+
+def _ignored_lines(summary: Summary) -> list[str]:
+    """Returns what was set aside, as one line or none."""
+    reasons = summary.data.get("ignored_reasons", {})
+    line = ignored_sentence(reasons, summary.data.get("ignored_folders", {}))
+    return [line] if line else []
 
 
 def _operating_point_html(summary: Summary) -> str:

@@ -1,32 +1,17 @@
-"""Film: what is known of a radiograph before its pixels are read.
-
-The words a record may hold are those of the tf.Example contract. They are written down
-again here, because this package knows nothing of the models; a test compares both.
-"""
+"""Film: what is known of a radiograph before its pixels are read, in the words of the contract."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-NORMAL = "NORMAL"
-PNEUMONIA = "PNEUMONIA"
-LABELS = (NORMAL, PNEUMONIA)
-
-UNKNOWN = "unknown"
-SUBTYPE_NONE = "none"
-AGE_UNKNOWN = -1
-VIEWS = ("PA", "AP", UNKNOWN)
-SEXES = ("M", "F", "O", UNKNOWN)
-
-TRAIN = "train"
-EVAL = "eval"
-TEST = "test"
-SPLITS = (TRAIN, EVAL, TEST)
+from models.features import AGE_UNKNOWN, UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
 class Film:
     """One radiograph and what its folder, name or manifest row says about it.
+
+    The words are those of `models.features`.
 
     Attributes:
         path: Where the file is, relative to the data root, with forward slashes.

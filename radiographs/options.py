@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 NO_STRESS = "none"
+PUBLIC_DATA_SETS = "auto"  # instead of a pattern for the patient
 
 
 class IngestOptions(BaseModel):
@@ -18,7 +19,7 @@ class IngestOptions(BaseModel):
     layout: Literal["auto", "folders", "manifest"] = Field(
         "auto", description="class folders or manifest.csv; auto prefers a manifest"
     )
-    manifest: str = Field("manifest.csv", description="file name of the manifest, under the root")
+    manifest: str = Field("manifest.csv", description="file name of the manifest under the root")
     split: Literal["auto", "given", "by_patient"] = Field(
         "auto",
         description="auto keeps given splits that can do their job, given keeps all of them, "
@@ -34,12 +35,18 @@ class IngestOptions(BaseModel):
     min_eval_films_per_class: int = Field(
         50, ge=1, description="a given eval split with fewer joins train"
     )
+    label_conflicts: Literal["stop", "drop"] = Field(
+        "stop",
+        description="the same bytes under both labels: stop the run, or drop these films",
+    )
     patient_pattern: str = Field(
-        r"^(person\d+_(?:bacteria|virus)|(?:NORMAL2-)?IM-\d+)",
-        description="first group on the file name is the patient; no match: the whole stem",
+        PUBLIC_DATA_SETS,
+        description="first group that holds something is the patient, on the file name or else on "
+        "the path below the root; no match: the whole stem; auto knows public data sets",
     )
     subtype_pattern: str = Field(
-        r"_(bacteria|virus)_", description="first group on the file name is the subtype"
+        r"(?i)(?:^|_)(bacteria|virus)[_-]",
+        description="first group that holds something is the subtype, on the file name",
     )
     min_side_px: int = Field(64, ge=1, description="smaller films are quarantined")
     max_side_px: int = Field(10_000, ge=64, description="larger films are quarantined")
@@ -50,7 +57,9 @@ class IngestOptions(BaseModel):
 
     @field_validator("patient_pattern", "subtype_pattern")
     @classmethod
-    def _is_pattern(cls, pattern: str) -> str:
+    def _is_pattern(cls, pattern: str, info: ValidationInfo) -> str:
+        if info.field_name == "patient_pattern" and pattern == PUBLIC_DATA_SETS:
+            return pattern
         try:
             groups = re.compile(pattern).groups
         except re.error as error:

@@ -20,9 +20,10 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from models.features import EVAL, LABELS, SPLITS, TEST, TRAIN
 from radiographs.acquisition import largest_differences, strangeness
 from radiographs.errors import DataError
-from radiographs.films import EVAL, LABELS, SPLITS, TEST, TRAIN, Film
+from radiographs.films import Film
 from radiographs.options import NO_STRESS, IngestOptions
 
 # Fewer groups of a subtype than this are not cut on their own but with the rest of their

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,16 +15,19 @@ from tfx.dsl.io import fileio
 from components.auditor.intervals import AUC, RECALL, Estimate, estimate
 from components.auditor.scoring import score_examples, scores_of
 from components.radiograph_example_gen.executor import read_image, to_example
+from components.radiograph_example_gen.identical import find_identical_files
 from components.radiograph_example_gen.listing import (
     list_files,
-    read_text,
+    read_layout,
     size_and_time,
 )
 from models import features
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
-from radiographs.layouts import read_films
+from radiographs.label_conflicts import settle_label_conflicts
+from radiographs.layouts import ignored_notes
 from radiographs.options import IngestOptions
+from radiographs.patient_ids import patient_notes
 
 _LOG = logging.getLogger(__name__)
 
@@ -62,7 +66,7 @@ def audit_external_site(
     Raises:
         DataError: If there is no such folder, or it holds no usable films of both classes.
     """
-    found = find_films(root, options)
+    found = _settled_films(root, options)
     films = score_examples(served, _usable_examples(root, found, options))
     for label in features.LABELS:
         if label not in set(films[features.LABEL]):
@@ -86,9 +90,13 @@ def fingerprint(root: str) -> str:
 
 
 def _list_files(root: str) -> list[str]:
+    _check_folder(root)
+    return list_files(root)
+
+
+def _check_folder(root: str) -> None:
     if not fileio.isdir(root):
         raise DataError(f"{_SETTING}: {root} is not a folder; correct it or leave it empty")
-    return list_files(root)
 
 
 def find_films(root: str, options: IngestOptions) -> list[Film]:
@@ -104,11 +112,29 @@ def find_films(root: str, options: IngestOptions) -> list[Film]:
     Raises:
         DataError: If there is no such folder, its films cannot be told, or a class has none.
     """
-    paths = _list_files(root)
+    with _named(root):
+        return read_layout(root, options).films
+
+
+def _settled_films(root: str, options: IngestOptions) -> list[Film]:
+    """Returns the films whose labels agree; says what is set aside and what is doubtful."""
+    with _named(root):
+        found = read_layout(root, options)
+        paths = [film.path for film in found.films]
+        layout = settle_label_conflicts(found, find_identical_files(root, paths, options), options)
+    for note in (*ignored_notes(layout), *layout.notes, *patient_notes(layout.films)):
+        _LOG.info("external site: %s", note)
+    return layout.films
+
+
+@contextmanager
+def _named(root: str) -> Iterator[None]:
+    """Says which root a fault is in."""
+    _check_folder(root)
     try:
-        return read_films(paths, lambda path: read_text(root, path), options).films
+        yield
     except DataError as error:
-        raise DataError(f"{_SETTING}: {root}: {error}") from None
+        raise DataError(f"{_SETTING}: {root}: {error}", error.files) from None
 
 
 def _usable_examples(

@@ -7,10 +7,10 @@ import hashlib
 import io
 import json
 import logging
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import apache_beam as beam
@@ -20,20 +20,18 @@ from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenE
 from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
-from components.radiograph_example_gen.listing import (
-    list_files,
-    read_bytes,
-    read_text,
-    size_and_time,
-)
+from components.radiograph_example_gen.identical import find_identical_files
+from components.radiograph_example_gen.listing import read_bytes, read_layout
 from models import features
 from models.images import quality_of
 from radiographs.acquisition import acquisition_statistics
 from radiographs.decoding import CanonicalFilm, read_film, sha256_of
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
-from radiographs.layouts import Layout, read_films
+from radiographs.label_conflicts import settle_label_conflicts
+from radiographs.layouts import Layout, ignored_notes, ignored_summary
 from radiographs.options import IngestOptions
+from radiographs.patient_ids import patient_notes
 from radiographs.splits import SplitPlan, assign_splits
 
 _LOG = logging.getLogger(__name__)
@@ -214,35 +212,19 @@ def plan_ingest(root: str, options: IngestOptions) -> tuple[Layout, SplitPlan]:
     Raises:
         DataError: Saying what is wrong with the folder and what to do.
     """
-    layout = read_films(list_files(root), lambda path: read_text(root, path), options)
-    paths = [film.path for film in layout.films]
+    found = read_layout(root, options)
+    identical = find_identical_files(root, [film.path for film in found.films], options)
+    layout = settle_label_conflicts(found, identical, options)
     plan = assign_splits(
         layout.films,
         options,
-        identical=list(_identical_files(root, paths)),
+        identical=identical,
         statistics_of=lambda measured: _measure(root, measured, options),
     )
-    for note in plan.notes:
+    plan = replace(plan, notes=[*layout.notes, *patient_notes(layout.films), *plan.notes])
+    for note in (*ignored_notes(layout), *plan.notes):
         _LOG.info("%s", note)
     return layout, plan
-
-
-def _identical_files(root: str, paths: Sequence[str]) -> Iterator[list[str]]:
-    """Yields groups of paths with the same bytes; reads only files of equal size."""
-    by_size: dict[int, list[str]] = defaultdict(list)
-    for path in paths:
-        by_size[size_and_time(root, path)[0]].append(path)
-    for same_size in by_size.values():
-        if len(same_size) > 1:
-            yield from _same_bytes(root, same_size)
-
-
-def _same_bytes(root: str, paths: Iterable[str]) -> Iterator[list[str]]:
-    by_digest: dict[str, list[str]] = defaultdict(list)
-    for path in paths:
-        with suppress(UnusableImage):  # the ingest puts it on the quarantine list
-            by_digest[sha256_of(read_bytes(root, path))].append(path)
-    yield from (group for group in by_digest.values() if len(group) > 1)
 
 
 def _measure(root: str, paths: Sequence[str], options: IngestOptions) -> dict[str, np.ndarray]:
@@ -287,6 +269,7 @@ def write_report(uri: str, layout: Layout, plan: SplitPlan, options: IngestOptio
     for film in kept:
         patients[plan.split_of[film.path]].add(film.patient_id)
         images[plan.split_of[film.path]] += 1
+    reasons, folders = ignored_summary(layout)
     report = {
         "layout": layout.kind,
         "images": {split: images[split] for split in features.SPLITS},
@@ -294,6 +277,8 @@ def write_report(uri: str, layout: Layout, plan: SplitPlan, options: IngestOptio
         "labels": dict(Counter(film.label for film in kept)),
         "rejected": len(unusable),
         "ignored": len(layout.ignored),
+        "ignored_reasons": reasons,
+        "ignored_folders": folders,
         "notes": plan.notes,
     }
     _write_text(f"{uri}/{QUARANTINE_FILE}", _csv(unusable))

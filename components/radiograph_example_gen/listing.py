@@ -1,40 +1,138 @@
-"""Lists and reads the files of a data root through TFX's file systems."""
+"""Lists and reads the files of a data root through TFX's file systems.
+
+Links are a matter of local roots: each has to lead to something inside the root, and the walk
+ends where one leads back to a folder that it is in.
+"""
 
 from __future__ import annotations
 
+import os
 import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import tensorflow as tf
 from tfx.dsl.io import fileio, filesystem
 
 from radiographs.errors import DataError, UnusableImage
+from radiographs.layouts import Layout, read_films
+from radiographs.not_films import is_hidden
+from radiographs.options import IngestOptions
 
 # TFX reads through TensorFlow where it is installed, whose errors are no OSError.
 _UNREADABLE = (OSError, tf.errors.OpError, filesystem.NotFoundError)
 
+LOOP = "a link that leads back to a folder above it"
+NO_FILE = "a pipe, socket or device, not a file"
 
-def list_files(root: str) -> list[str]:
-    """Returns all files below a folder, relative to it, in order.
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies below a data root.
+
+    Attributes:
+        paths: All files, relative to the root, with forward slashes, in order.
+        links: The path of the file itself, for every path that leads to it by way of a link.
+        aside: What is neither file nor folder: path and reason.
+    """
+
+    paths: list[str] = field(default_factory=list)
+    links: dict[str, str] = field(default_factory=dict)
+    aside: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read_layout(root: str, options: IngestOptions) -> Layout:
+    """Finds the films of a data root.
 
     Args:
         root: Local or remote folder.
+        options: Which layout, and how to tell patient and subtype from a file name.
 
     Returns:
-        Paths with forward slashes.
+        The films and the files that are none.
 
     Raises:
-        DataError: If there is no such folder or it cannot be read.
+        DataError: If there is no such folder, a link leads out of it, or its films cannot be told.
+    """
+    listing = list_root(root)
+    layout = read_films(listing.paths, lambda path: read_text(root, path), options, listing.links)
+    return replace(layout, ignored=sorted([*layout.ignored, *listing.aside]))
+
+
+def list_files(root: str) -> list[str]:
+    """Returns the paths of `list_root`."""
+    return list_root(root).paths
+
+
+def list_root(root: str) -> Listing:
+    """Lists all files below a folder.
+
+    Args:
+        root: Local or remote folder; it may be a link itself.
+
+    Returns:
+        Each file under all of its names. A link that leads nowhere is one of them.
+
+    Raises:
+        DataError: If there is no such folder, it cannot be read, or a link leads out of it.
     """
     if not fileio.isdir(root):
         raise DataError(f"the data root {root} is not a folder; check --data-root")
-    paths = []
     try:
-        for folder, _, names in fileio.walk(root):
-            inside = posixpath.relpath(str(folder), root)
-            paths += [posixpath.normpath(posixpath.join(inside, str(name))) for name in names]
+        return _list_remote(root) if "://" in root else _list_local(root)
     except _UNREADABLE as error:
         raise DataError(f"a folder below {root} cannot be read: {error}") from None
-    return sorted(paths)
+
+
+def _list_remote(root: str) -> Listing:
+    paths = []
+    for folder, _, names in fileio.walk(root):
+        inside = posixpath.relpath(str(folder), root)
+        paths += [posixpath.normpath(posixpath.join(inside, str(name))) for name in names]
+    return Listing(sorted(paths))
+
+
+def _list_local(root: str) -> Listing:
+    listing = Listing()
+    real_root = os.path.realpath(root)
+    for path, real in _walk("", (real_root,), listing.aside):
+        listing.paths.append(path)
+        inside = os.path.relpath(real, real_root)
+        if inside != path:
+            listing.links[path] = inside
+    listing.paths.sort()
+    return listing
+
+
+def _walk(
+    folder: str, above: tuple[str, ...], aside: list[tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
+    """Yields the path of every file below a folder, and where the file itself is.
+
+    Args:
+        folder: Relative to the root.
+        above: The real folders from the root to this one.
+        aside: Gets what is not followed.
+    """
+    with os.scandir(above[-1]) as entries:
+        for entry in entries:
+            path = posixpath.join(folder, entry.name)
+            real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+            if entry.is_symlink() and (is_hidden(path) or not os.path.exists(real)):
+                yield path, entry.path
+            elif os.path.commonpath((above[0], real)) != above[0]:
+                raise DataError(
+                    f"the link '{path}' leads out of the data root, to {real}; put a copy in its "
+                    "place or take it away"
+                )
+            elif os.path.isfile(real):
+                yield path, real
+            elif not os.path.isdir(real):
+                aside.append((path, NO_FILE))
+            elif real in above:
+                aside.append((path, LOOP))
+            else:
+                yield from _walk(path, (*above, real), aside)
 
 
 def size_and_time(root: str, path: str) -> tuple[int, int]:

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
+from models.features import AP
+
 Field = npt.NDArray[np.float32]  # one value a pixel, [height, width]
 Point = tuple[float, float]
 
@@ -146,7 +148,7 @@ def draw_chest(rng: np.random.Generator, grid: Grid, habitus: Habitus, view: str
     Returns:
         The chest.
     """
-    bedside = view == "AP"
+    bedside = view == AP
     dome_y = habitus.dome_y - rng.uniform(0.0, 0.06) - (0.06 if bedside else 0.0)
     heart = _heart(grid, habitus.heart * (1.18 if bedside else 1.0))
     depth = np.maximum(

@@ -24,15 +24,9 @@ from PIL import Image
 from rich import progress
 from rich.console import Console
 
+from models.features import NORMAL, PNEUMONIA
 from radiographs.errors import DataError
-from radiographs.phantoms.patients import (
-    NORMAL,
-    PNEUMONIA,
-    Patient,
-    Seed,
-    draw_patient,
-    draw_phantom,
-)
+from radiographs.phantoms.patients import Patient, Seed, draw_patient, draw_phantom
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from models.features import (
+    AP,
+    BACTERIA,
+    FEMALE,
+    MALE,
+    NORMAL,
+    PA,
+    PNEUMONIA,
+    SUBTYPE_NONE,
+    VIRUS,
+)  # fmt: skip
 from radiographs.phantoms.anatomy import Habitus, draw_chest, draw_habitus, make_grid
 from radiographs.phantoms.film import SITES, Site, expose
 from radiographs.phantoms.lesions import (
@@ -21,14 +32,11 @@ from radiographs.phantoms.lesions import (
     draw_lesion,
 )
 
-# The words of models.features, which nothing here may import; a test compares them.
-NORMAL = "NORMAL"
-PNEUMONIA = "PNEUMONIA"
-SUBTYPE_NONE = "none"
 # What mostly causes a pattern. In people it is a tendency, here it is a rule.
-SUBTYPE_OF = {LOBAR: "bacteria", BRONCHOPNEUMONIA: "bacteria", INTERSTITIAL: "virus"}
-VIEWS = ("PA", "AP")
-SEXES = ("M", "F")
+SUBTYPE_OF = {LOBAR: BACTERIA, BRONCHOPNEUMONIA: BACTERIA, INTERSTITIAL: VIRUS}
+# In the order of the draws: what the contract may hold beyond, phantoms do not have.
+DRAWN_VIEWS = (PA, AP)
+DRAWN_SEXES = (MALE, FEMALE)
 
 AP_FRACTION = 0.35
 
@@ -80,7 +88,7 @@ def draw_patient(seed: Seed, label: str | None = None, patient_id: str = "phanto
         The patient.
     """
     rng = np.random.default_rng(seed)
-    sex = SEXES[rng.integers(len(SEXES))]
+    sex = DRAWN_SEXES[rng.integers(len(DRAWN_SEXES))]
     age_years = int(rng.integers(1, 95))
     site = SITES[rng.integers(len(SITES))]
     habitus = draw_habitus(rng, sex, age_years)
@@ -103,7 +111,7 @@ def draw_phantom(seed: Seed, size_px: int = 256, patient: Patient | None = None)
     patient = patient or draw_patient(seed)
     streams = np.random.SeedSequence(seed).spawn(3)
     anatomy_rng, lesion_rng, film_rng = (np.random.default_rng(stream) for stream in streams)
-    view = VIEWS[int(film_rng.random() < AP_FRACTION)]
+    view = DRAWN_VIEWS[int(film_rng.random() < AP_FRACTION)]
     grid = make_grid(anatomy_rng, size_px)
     chest = draw_chest(anatomy_rng, grid, patient.habitus, view)
     attenuation, mask = chest.attenuation, np.zeros(grid.shape, np.bool_)

@@ -101,6 +101,28 @@ class TestDataRoot:
         assert digests(root) == films
         assert model.items() <= digests(workdir).items()
 
+    def test_with_the_same_bytes_under_both_labels(self, root: Path, workdir: Path) -> None:
+        twin = (root / "NORMAL" / "normal1.png").read_bytes()
+        (root / "PNEUMONIA" / "pneumonia1.png").write_bytes(twin)
+        run = run_over(root, workdir)
+        assert_refused(
+            run,
+            EXIT_DATA,
+            "label conflict: the same bytes are under both labels: 'NORMAL/normal1.png' (NORMAL) "
+            "and 'PNEUMONIA/pneumonia1.png' (PNEUMONIA); correct the labels",
+        )
+        assert (run.folder / "label_conflicts.csv").read_text(encoding="utf-8").splitlines() == [
+            "group,path,label",
+            "1,NORMAL/normal1.png,NORMAL",
+            "1,PNEUMONIA/pneumonia1.png,PNEUMONIA",
+        ]
+
+    def test_with_a_link_out_of_it(self, root: Path, workdir: Path, tmp_path: Path) -> None:
+        (tmp_path / "far.png").write_bytes(encode(draw_film(99)))
+        (root / "NORMAL" / "far.png").symlink_to(tmp_path / "far.png")
+        run = run_over(root, workdir)
+        assert_refused(run, EXIT_DATA, "the link 'NORMAL/far.png' leads out of the data root, to ")
+
     def test_that_holds_the_work_directory(self, root: Path) -> None:
         before = digests(root)
         run = run_over(root, root / "work")

@@ -109,6 +109,8 @@ class TestRadiographExampleGen:
         usable = 2 * FILMS_OF_A_CLASS + len(UNUSUAL)
         assert sum(report["images"].values()) == sum(report["labels"].values()) == usable
         assert (report["rejected"], report["ignored"]) == (len(UNUSABLE), 1)
+        assert report["ignored_reasons"] == {"not in a class folder": 1}
+        assert report["ignored_folders"] == {"the data root itself": 1}
         files = sum(path.is_file() for path in root.rglob("*"))
         assert files == usable + report["rejected"] + report["ignored"]
 

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from benchmarks import augmentation_montage, montage
+from models.features import LABELS, NORMAL, PNEUMONIA
 from models.hyperparameters import Augmentation, Preprocessing
-from radiographs.films import LABELS, NORMAL, PNEUMONIA, Film
+from radiographs.films import Film
 from tests.support import ROOT, draw_film
 
 REAL_FILMS = ROOT / "../shared/data/kermany224"

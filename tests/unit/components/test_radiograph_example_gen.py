@@ -19,6 +19,7 @@ from components.radiograph_example_gen.executor import plan_ingest, to_example
 from components.radiograph_example_gen.listing import (
     list_files,
     read_bytes,
+    read_layout,
     read_text,
     size_and_time,
 )
@@ -115,7 +116,134 @@ class TestListing:
             read_text(str(tmp_path), "manifest.csv")
 
 
+class TestLinks:
+    """Links of a local root: each file once, none from outside, no walk without end."""
+
+    def find(self, root: Path) -> list[str]:
+        return [film.path for film in read_layout(str(root), IngestOptions()).films]
+
+    def test_links_that_loop_add_nothing(self, root: Path) -> None:
+        before = self.find(root)
+        (root / "NORMAL" / "loop").symlink_to("..")
+        (root / "here").symlink_to(".")
+        (root / "PNEUMONIA" / "again").symlink_to(root / "PNEUMONIA")
+        layout = read_layout(str(root), IngestOptions())
+        assert [film.path for film in layout.films] == before
+        assert layout.ignored == [
+            (path, "a link that leads back to a folder above it")
+            for path in ("NORMAL/loop", "PNEUMONIA/again", "here")
+        ]
+
+    def test_links_to_each_other_come_to_an_end(self, root: Path) -> None:
+        for name in "abc":
+            (root / name).mkdir()
+        for one, other in (("a", "b"), ("b", "c"), ("c", "a")):
+            (root / one / "next").symlink_to(root / other)
+        assert len(list_files(str(root))) == 10
+        (root / "a" / "x.png").write_bytes(b"x")
+        assert {path for path in list_files(str(root)) if "x.png" in path} == {
+            "a/x.png", "b/next/next/x.png", "c/next/x.png",
+        }  # fmt: skip
+
+    def test_a_further_name_is_ignored(self, root: Path) -> None:
+        before = self.find(root)
+        (root / "NORMAL" / "0.png").symlink_to("normal0.png")
+        (root / "elsewhere").mkdir()
+        (root / "NORMAL" / "ward").symlink_to(root / "elsewhere")
+        (root / "NORMAL" / "normal1.png").rename(root / "elsewhere" / "1.png")
+        layout = read_layout(str(root), IngestOptions())
+        found = [film.path for film in layout.films]
+        assert found == sorted({*before, "NORMAL/ward/1.png"} - {"NORMAL/normal1.png"})
+        assert dict(layout.ignored) == {
+            "NORMAL/0.png": "another name of a film that is read: NORMAL/normal0.png",
+            "elsewhere/1.png": "another name of a film that is read: NORMAL/ward/1.png",
+        }
+
+    @pytest.mark.parametrize("inside", ["NORMAL/x.png", "NORMAL/ward", "other"])
+    def test_out_of_the_root_is_refused(self, root: Path, tmp_path: Path, inside: str) -> None:
+        outside = tmp_path / "films of another"  # its name begins as the root's does
+        outside.mkdir()
+        (outside / "y.png").write_bytes(b"y")
+        (root / inside).symlink_to(outside / "y.png" if inside.endswith("png") else outside)
+        with pytest.raises(
+            DataError, match=f"the link '{inside}' leads out of the data root, to /"
+        ):
+            list_files(str(root))
+
+    def test_hidden_links_are_not_followed(self, root: Path, tmp_path: Path) -> None:
+        (root / ".latest").symlink_to(tmp_path)
+        assert read_layout(str(root), IngestOptions()).ignored == [
+            (".latest", "hidden or system file")
+        ]
+
+    def test_a_root_that_is_a_link_itself(self, root: Path, tmp_path: Path) -> None:
+        link = tmp_path / "link"
+        link.symlink_to(root)
+        assert list_files(str(link)) == list_files(f"{link}/") == list_files(str(root))
+        layout, _ = plan_ingest(str(link), IngestOptions())
+        assert len(layout.films) == 10
+
+    def test_a_broken_link_is_listed(self, root: Path) -> None:
+        (root / "NORMAL" / "gone.png").symlink_to("nowhere.png")
+        (root / "NORMAL" / "self.png").symlink_to("self.png")
+        assert {"NORMAL/gone.png", "NORMAL/self.png"} < set(list_files(str(root)))
+
+    def test_a_pipe_is_no_file(self, root: Path) -> None:
+        os.mkfifo(root / "NORMAL" / "pipe.png")
+        layout = read_layout(str(root), IngestOptions())
+        assert layout.ignored == [("NORMAL/pipe.png", "a pipe, socket or device, not a file")]
+
+
+class TestLabelConflicts:
+    """The same bytes under both labels."""
+
+    @pytest.fixture(name="root")
+    def add_conflict(self, root: Path) -> Path:
+        """The third film of each class is the same."""
+        content = (root / "NORMAL" / "normal2.png").read_bytes()
+        (root / "PNEUMONIA" / "pneumonia2.png").write_bytes(content)
+        return root
+
+    def test_stop_the_run(self, root: Path) -> None:
+        with pytest.raises(DataError, match=r"'NORMAL/normal2\.png' \(NORMAL\) and 'PN") as error:
+            plan_ingest(str(root), IngestOptions())
+        assert list(error.value.files) == ["label_conflicts.csv"]
+
+    def test_are_left_out_on_request(self, root: Path) -> None:
+        layout, plan = plan_ingest(str(root), IngestOptions(label_conflicts="drop"))
+        assert len(layout.films) == len(plan.split_of) == 8
+        assert [path for path, _ in layout.ignored] == [
+            "NORMAL/normal2.png", "PNEUMONIA/pneumonia2.png",
+        ]  # fmt: skip
+        assert any("2 films with the same bytes" in note for note in plan.notes)
+
+    def test_a_link_under_the_other_label_is_one(self, root: Path) -> None:
+        (root / "PNEUMONIA" / "pneumonia2.png").unlink()
+        (root / "PNEUMONIA" / "link.png").symlink_to(root / "NORMAL" / "normal0.png")
+        with pytest.raises(DataError, match=r"'PNEUMONIA/link\.png' \(PNEUMONIA\)"):
+            plan_ingest(str(root), IngestOptions())
+
+    def test_files_that_are_no_films_are_none(self, root: Path) -> None:
+        (root / "PNEUMONIA" / "pneumonia2.png").write_bytes(b"")
+        (root / "NORMAL" / "normal2.png").write_bytes(b"")
+        layout, _ = plan_ingest(str(root), IngestOptions())
+        assert len(layout.films) == 10
+
+
 class TestPlan:
+    def test_what_is_set_aside_and_doubtful_is_said(
+        self, root: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        write_films(root / "test_set", "NORMAL", 2, first_seed=30)
+        with caplog.at_level("INFO", logger=executor.__name__):
+            _, plan = plan_ingest(str(root), IngestOptions())
+        assert caplog.messages == [
+            "ignored 2 files: 2 not in a class folder; most in test_set (2)", *plan.notes,
+        ]  # fmt: skip
+        assert plan.notes[0].startswith("'test_set' is not read as a split, so its 2 files are")
+        assert plan.notes[1].startswith("No file name tells the patient")
+        assert plan.notes[2] == "No splits are given."
+
     def test_patients_of_identical_files_stay_together(self, root: Path) -> None:
         content = (root / "NORMAL" / "normal0.png").read_bytes()
         for number in (1, 2):

@@ -45,6 +45,15 @@ class TestShow:
         assert f"pushed {SERVING_ROOT}/42\n" in text
         assert "report /work/index.html\n" in text
 
+    def test_what_was_set_aside_is_said(self) -> None:
+        data = {
+            **DATA, "ignored": 80, "ignored_reasons": {"not in a class folder": 80},
+            "ignored_folders": {"test_set": 80},
+        }  # fmt: skip
+        line = "ignored 80 files: 80 not in a class folder; most in test_set (80)"
+        assert f"quarantined 3\n{line}\n" in shown(dataclasses.replace(SUMMARY, data=data))
+        assert "ignored" not in shown(SUMMARY)
+
     def test_a_failed_gate_says_why(self) -> None:
         text = shown(
             dataclasses.replace(
@@ -86,8 +95,15 @@ def test_frame_has_interval_bounds_beside_the_metric() -> None:
             dataclasses.replace(SUMMARY, data={"notes": ["<b>5</b> films"], "rejected": 3}),
             ["&lt;b&gt;5&lt;/b&gt; films", "3 files quarantined"],
         ),
+        (
+            dataclasses.replace(
+                SUMMARY,
+                data={"ignored_reasons": {"outside": 7}, "ignored_folders": {"<b>x": 7}},
+            ),
+            ["<p>ignored 7 files: 7 outside; most in &lt;b&gt;x (7)</p>"],
+        ),
     ],
-    ids=["pushed", "gate failed", "notes are text"],
+    ids=["pushed", "gate failed", "notes are text", "set aside"],
 )
 def test_page(tmp_path: Path, summary: Summary, words: list[str]) -> None:
     page = write_report(summary, tmp_path / "report").read_text(encoding="utf-8")

@@ -10,8 +10,6 @@ from typing import Literal
 import pandas as pd
 import pytest
 
-from models import features
-from radiographs import films
 from radiographs.errors import DataError
 from radiographs.films import Film
 from radiographs.layouts import Layout, read_films
@@ -22,10 +20,6 @@ SHARED_DATA = Path(__file__).parents[4] / "shared" / "data"
 Form = Literal["NFC", "NFD"]
 
 TWO_FILMS = ("NORMAL/a.png", "PNEUMONIA/b.png")
-WORDS = (
-    "NORMAL", "PNEUMONIA", "LABELS", "UNKNOWN", "SUBTYPE_NONE", "AGE_UNKNOWN", "VIEWS", "SEXES",
-    "TRAIN", "EVAL", "TEST", "SPLITS",
-)  # fmt: skip
 
 
 def read_folders(*paths: str, **options: str) -> Layout:
@@ -54,11 +48,6 @@ def read_shared(folder: str, **options: str) -> Layout:
     return read_films(paths, lambda path: (root / path).read_text(), IngestOptions(**options))
 
 
-@pytest.mark.parametrize("name", WORDS)
-def test_words_are_those_of_the_contract(name: str) -> None:
-    assert getattr(films, name) == getattr(features, name)
-
-
 class TestFolders:
     def test_plain_class_folders_give_no_split(self) -> None:
         layout = read_folders("NORMAL/IM-0115-0001.jpeg", "PNEUMONIA/person7_virus_3.jpeg")
@@ -68,6 +57,7 @@ class TestFolders:
                 Film("NORMAL/IM-0115-0001.jpeg", "NORMAL", "none", "IM-0115"),
                 Film("PNEUMONIA/person7_virus_3.jpeg", "PNEUMONIA", "virus", "person7_virus"),
             ],
+            [],
             [],
         )
 
@@ -93,7 +83,7 @@ class TestFolders:
         assert [film.path for film in layout.films] == list(TWO_FILMS)
         assert dict(layout.ignored) == {
             "README.md": "not in a class folder",
-            "masks/b.png": "not in a class folder",
+            "masks/b.png": "mask or other annotation, not a film",
             "NORMAL/.DS_Store": "hidden or system file",
             "PNEUMONIA/Thumbs.db": "hidden or system file",
             "__MACOSX/NORMAL/a.png": "hidden or system file",
@@ -167,6 +157,7 @@ class TestManifest:
                 Film("x/b.png", "PNEUMONIA", "lobar", "P2", "Ward 3", "AP", "F", 61, "eval"),
             ],
             [(".hidden", "hidden or system file"), ("x/c.png", "not named in manifest.csv")],
+            ["manifest.csv: nothing is made of the column 'findings'."],
         )
 
     def test_one_patient_whichever_way_the_rows_compose_its_name(self) -> None:
@@ -212,7 +203,14 @@ class TestManifest:
             ("age_years", "0", "age_years", 0), ("age_years", "120", "age_years", 120),
             ("age_years", "0.5", "age_years", 0), ("age_years", "", "age_years", -1),
             ("split", "val", "given_split", "eval"), ("split", "", "given_split", ""),
-            ("subtype", "", "subtype", "unknown"),
+            ("subtype", "", "subtype", "unknown"), ("subtype", "Bacteria", "subtype", "bacteria"),
+            ("subtype", "viral", "subtype", "virus"), ("subtype", "nan", "subtype", "unknown"),
+            ("age_years", "058Y", "age_years", 58), ("age_years", "120y", "age_years", 120),
+            ("age_years", "011M", "age_years", 0), ("age_years", "025M", "age_years", 2),
+            ("age_years", "060W", "age_years", 1), ("age_years", "364D", "age_years", 0),
+            ("age_years", "800D", "age_years", 2), ("age_years", "nan", "age_years", -1),
+            ("sex", "N/A", "sex", "unknown"), ("view", "unknown", "view", "unknown"),
+            ("site", "nan", "site", "unknown"), ("site", "0", "site", "0"),
         ],
     )  # fmt: skip
     def test_values(self, column: str, value: str, attribute: str, expected: object) -> None:
@@ -223,10 +221,12 @@ class TestManifest:
         [
             ("view", "LATERAL", "line 2: the view 'LATERAL' is not known; only frontal films"),
             ("sex", "X", "line 2: the sex 'X' is not known; write M, F or O"),
-            ("age_years", "031Y", "line 2: the age_years '031Y' is no age; write a number from 0"),
+            ("age_years", "031Z", "line 2: the age_years '031Z' is no age; write a number from 0"),
+            ("age_years", "121Y", "line 2: the age_years '121Y' is no age"),
+            ("age_years", "1452M", "line 2: the age_years '1452M' is no age"),
+            ("age_years", "inf", "line 2: the age_years 'inf' is no age"),
             ("age_years", "-1", "line 2: the age_years '-1' is no age"),
             ("age_years", "121", "line 2: the age_years '121' is no age"),
-            ("age_years", "nan", "line 2: the age_years 'nan' is no age"),
             ("split", "holdout", "line 2: the split 'holdout' is not known; write train, eval or"),
         ],
     )
@@ -240,10 +240,10 @@ class TestManifest:
         [
             ("", "line 1: there is no column 'path'; add it to the header, which is: empty"),
             (
-                "file,label\n",
-                "line 1: there is no column 'path'; add it to the header, which is: f",
+                "scan,label\n",
+                "line 1: there is no column 'path'; add it to the header, which is: scan, label",
             ),
-            ("path,class\n", "line 1: there is no column 'label'"),
+            ("path,kind\n", "line 1: there is no column 'label'; add it"),
             ("path,label,label\n", "line 1: the column 'label' is there twice"),
             (
                 "path,label\na.png,COVID\n",
@@ -286,6 +286,294 @@ class TestManifest:
         layout = read_folders(*TWO_FILMS, "manifest.csv", layout="folders")
         assert layout.kind == "folders"
         assert layout.ignored == [("manifest.csv", "not in a class folder")]
+
+
+class TestColumns:
+    """Names as public data sets have them; the row is of a film of pneumonia."""
+
+    @pytest.mark.parametrize(
+        ("column", "value", "attribute", "expected"),
+        [
+            *[(name, "P7", "patient_id", "P7") for name in (
+                "patientId", "Patient ID", "PatientID", "subject_id", "patient", "PATIENT_ID",
+                "patient-id", "Patients ID", "patientid",
+            )],
+            *[(name, "031Y", "age_years", 31) for name in (
+                "Patient Age", "PatientAge", "Age", "age", "patient_age", "Age Years",
+            )],
+            *[(name, "Female", "sex", "F") for name in (
+                "gender", "Patient Gender", "PatientSex", "Patient Sex", "PatientSex_DICOM", "Sex",
+            )],
+            *[(name, "AP", "view", "AP") for name in (
+                "View Position", "ViewPosition", "ViewPosition_DICOM", "AP/PA",
+            )],
+        ],
+    )  # fmt: skip
+    def test_understood(self, column: str, value: str, attribute: str, expected: object) -> None:
+        assert getattr(read_row(column, value), attribute) == expected
+
+    @pytest.mark.parametrize(
+        "column", ["filename", "file", "image", "Image Index", "image_id", "ImageID", "File Name"]
+    )
+    @pytest.mark.parametrize("written", ["b.png", "b", "x/y/b.png"])
+    def test_a_name_of_a_file_in_any_folder(self, column: str, written: str) -> None:
+        text = f"{column},label\n{written},PNEUMONIA\na.png,NORMAL\n"
+        paths = ("a.png", "x/y/b.png", "x/masks/b.png", "@eaDir/b.png")
+        assert [film.path for film in read_manifest(text, *paths).films] == ["a.png", "x/y/b.png"]
+
+    def test_a_name_of_two_files_is_refused(self) -> None:
+        text = "filename,label\na.png,NORMAL\n"
+        with pytest.raises(DataError, match=r"line 2: 'a\.png' is the name of 2 files, 'x/a\.png'"):
+            read_manifest(text, "y/a.png", "x/a.png")
+
+    def test_a_path_is_no_name(self) -> None:
+        with pytest.raises(DataError, match="names a file that is not below the data root"):
+            read_manifest("path,label\nb.png,PNEUMONIA\n", "x/b.png")
+
+    def test_mimic(self) -> None:
+        text = (
+            "dicom_id,subject_id,study_id,ViewPosition,label,split\n"
+            "02aa-4e,10000032,50414267,PA,NORMAL,train\n"
+            "174b-8c,10000033,50414268,AP,PNEUMONIA,validate\n"
+        )
+        films = read_manifest(
+            text, "p10/p10000032/s50414267/02aa-4e.jpg", "p10/p10000033/s50414268/174b-8c.jpg"
+        ).films
+        assert [(film.patient_id, film.view) for film in films] == [
+            ("10000032", "PA"), ("10000033", "AP"),
+        ]  # fmt: skip
+        assert films[1].given_split == "eval"
+
+    def test_nih(self) -> None:
+        text = (
+            "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,"
+            "View Position,OriginalImage[Width,Height]\n"
+            "00000001_000.png,Cardiomegaly|Emphysema,0,1,058Y,M,PA,2682,2749\n"
+            "00000002_000.png,No Finding,0,2,081Y,F,AP,2500,2048\n"
+            "00000013_005.png,Infiltration|Pneumonia,5,13,060Y,M,AP,3056,2544\n"
+        )
+        paths = [f"images/{name}_{number}.png" for name, number in (
+            ("00000001", "000"), ("00000002", "000"), ("00000013", "005"))]  # fmt: skip
+        layout = read_manifest(text, *paths)
+        assert layout.films == [
+            Film(paths[1], "NORMAL", "none", "2", view="AP", sex="F", age_years=81),
+            Film(paths[2], "PNEUMONIA", "unknown", "13", view="AP", sex="M", age_years=60),
+        ]
+        assert layout.ignored == [
+            (paths[0], "neither No Finding nor Pneumonia: Cardiomegaly|Emphysema")
+        ]
+        assert any("the label is made from 'Finding Labels'" in note for note in layout.notes)
+        assert any("1 films with neither are left out" in note for note in layout.notes)
+
+    @pytest.mark.parametrize(
+        ("findings", "label"),
+        [
+            ("No Finding", "NORMAL"), ("no finding", "NORMAL"), ("NORMAL", "NORMAL"),
+            ("Pneumonia", "PNEUMONIA"), ("Edema|Pneumonia", "PNEUMONIA"),
+            ("Pneumonia/Viral/COVID-19", "PNEUMONIA"), ("PNEUMONIA", "PNEUMONIA"),
+            ("Effusion", None), ("", None), ("No Finding|Effusion", None), ("Pneumoniae?", None),
+        ],
+    )  # fmt: skip
+    def test_findings(self, findings: str, label: str | None) -> None:
+        text = f"path,Finding Labels\nx.png,{findings}\na.png,No Finding\nb.png,Pneumonia\n"
+        layout = read_manifest(text, "a.png", "b.png", "x.png")
+        found = {film.path: film.label for film in layout.films}
+        assert found.get("x.png") == label
+        assert len(layout.films) + len(layout.ignored) == 3
+
+    def test_a_label_goes_before_findings(self) -> None:
+        text = "path,label,Finding Labels\na.png,NORMAL,Pneumonia\nb.png,PNEUMONIA,No Finding\n"
+        assert [film.label for film in read_manifest(text, "a.png", "b.png").films] == [
+            "NORMAL", "PNEUMONIA",
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("header", "sentence"),
+        [
+            ("path,class", "there is no column 'label', and 'class' may be meant; write label"),
+            ("path,Pneumonia", "no column 'label', and 'Pneumonia' may be meant"),
+            ("path,label,Patient No", "no column 'patient_id', and 'Patient No' may be meant; wri"),
+            ("path,label,MRN", "no column 'patient_id', and 'MRN' may be meant"),
+            ("path,label,age_months", "no column 'age_years', and 'age_months' may be meant"),
+            ("path,label,Dataset_type", "no column 'split', and 'Dataset_type' may be meant"),
+            ("X_ray_image_name,label", "no column 'path', and 'X_ray_image_name' may be meant"),
+            ("filename,image,label", "the columns 'filename' and 'image' may all be path; na"),
+            ("path,label,Patient ID,subject_id", "'Patient ID' and 'subject_id' may all be patien"),
+            ("path,label,Label", "the column 'label' is there twice"),
+        ],
+    )  # fmt: skip
+    def test_nearly_right_columns_are_refused_with_the_name_meant(
+        self, header: str, sentence: str
+    ) -> None:
+        with pytest.raises(DataError) as error:
+            read_manifest(f"{header}\n", "a.png")
+        assert str(error.value).startswith("manifest.csv line 1: ")
+        assert sentence in str(error.value)
+
+    def test_our_own_name_goes_before_another(self) -> None:
+        text = "path,label,Patient ID,patient_id\nb.png,PNEUMONIA,no,yes\na.png,NORMAL,no,yes2\n"
+        layout = read_manifest(text, "a.png", "b.png")
+        assert [film.patient_id for film in layout.films] == ["yes2", "yes"]
+        assert layout.notes == ["manifest.csv: nothing is made of the column 'Patient ID'."]
+
+    def test_columns_that_are_not_used_are_said(self) -> None:
+        text = "path,label,,kvp,mAs,patient_id\na.png,NORMAL,,1,2,x\nb.png,PNEUMONIA,,1,2,y\n"
+        assert read_manifest(text, "a.png", "b.png").notes == [
+            "manifest.csv: nothing is made of the columns 'kvp', 'mAs'."
+        ]
+
+    def test_words_that_are_no_id_do_not_make_one_patient_of_many(self) -> None:
+        words = ["nan", "unknown", "0", "N/A", "", "NULL", "-", "None"]
+        rows = "".join(f"{i}.png,NORMAL,{word}\n" for i, word in enumerate(words))
+        paths = [f"{i}.png" for i in range(len(words))]
+        layout = read_manifest(
+            f"path,label,patient_id\n{rows}b.png,PNEUMONIA,7.0\nc.png,PNEUMONIA,7\n",
+            *paths, "b.png", "c.png",
+        )  # fmt: skip
+        assert [film.patient_id for film in layout.films] == [*map(str, range(8)), "7", "7"]
+        assert layout.notes[0].startswith("8 films have no patient id in manifest.csv, where ")
+
+
+class TestManifestName:
+    @pytest.mark.parametrize("name", ["Manifest.csv", "MANIFEST.CSV", "manifest.CSV"])
+    def test_case_does_not_matter(self, name: str) -> None:
+        text = "path,label\na.png,NORMAL\nb.png,PNEUMONIA\n"
+        layout = read_films(("a.png", "b.png", name), {name: text}.__getitem__, IngestOptions())
+        assert (layout.kind, layout.ignored) == ("manifest", [])
+
+    def test_two_candidates_are_refused(self) -> None:
+        with pytest.raises(DataError, match=r"'Manifest\.csv' and 'manifest\.csv' may both be the"):
+            read_folders(*TWO_FILMS, "manifest.csv", "Manifest.csv")
+
+    def test_tabs_separate_too(self) -> None:
+        text = "path\tlabel\tsite\na.png\tNORMAL\tx, y\nb.png\tPNEUMONIA\tz\n"
+        layout = read_films(
+            ("a.png", "b.png", "m.tsv"),
+            {"m.tsv": text}.__getitem__,
+            IngestOptions(manifest="m.tsv"),
+        )
+        assert [film.site for film in layout.films] == ["x, y", "z"]
+
+    @pytest.mark.parametrize(
+        ("table", "sentence"),
+        [
+            ("metadata.csv", "'metadata.csv' is not read; if it names the films, set data.mani"),
+            ("manifest.tsv", "set data.manifest=manifest.tsv"),
+            ("Manifest.xlsx", "save it as Manifest.csv and set data.manifest=Manifest.csv"),
+            ("meta/manifest.csv", "set data.manifest=meta/manifest.csv"),
+        ],
+    )  # fmt: skip
+    def test_a_table_beside_class_folders_is_named(self, table: str, sentence: str) -> None:
+        assert any(sentence in note for note in read_folders(*TWO_FILMS, table).notes)
+        with pytest.raises(DataError) as error:
+            read_folders("films/a.png", table)
+        assert sentence in str(error.value)
+
+
+class TestNearlyRightFolders:
+    @pytest.mark.parametrize(
+        ("path", "sentence"),
+        [
+            ("test_set/NORMAL/x.png", "'test_set' is not read as a split, so its 1 file is ignored"
+             "; rename it to test."),
+            ("Test-Set/PNEUMONIA/x.png", "'Test-Set' is not read as a split"),
+            ("training_set/NORMAL/x.png", "rename it to train."),
+            ("trainset/NORMAL/x.png", "rename it to train."),
+            ("Validation Data/NORMAL/x.png", "rename it to val."),
+            ("tests/NORMAL/x.png", "rename it to test."),
+            ("normals/x.png", "'normals' is not read as a class, so its 1 file is ignored; rename "
+             "it to NORMAL."),
+            ("Pneumonia cases/x.png", "'Pneumonia cases' is not read as a class"),
+            ("test/Viral Pneumonia/x.png", "'test/Viral Pneumonia' is not read as a class, so its "
+             "1 file is ignored; rename it to PNEUMONIA."),
+            ("PNUEMONIA/x.png", "rename it to PNEUMONIA."),
+            ("no_pneumonia/x.png", "rename it to NORMAL or PNEUMONIA."),
+            ("xray/NORMAL/x.png", "'xray' is not read as a split"),
+        ],
+    )  # fmt: skip
+    def test_are_named(self, path: str, sentence: str) -> None:
+        layout = read_folders(*TWO_FILMS, path)
+        assert (path, "not in a class folder") in layout.ignored
+        assert any(sentence in note for note in layout.notes)
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "README.md",
+            "docs/x.png",
+            "abnormal findings/x.txt",
+            "train/test_set/x.png",
+            "train/val/NORMAL/x.png",
+        ],
+    )
+    def test_others_are_not(self, path: str) -> None:
+        patient_note = read_folders(*TWO_FILMS).notes
+        hints = [note for note in read_folders(*TWO_FILMS, path).notes if note not in patient_note]
+        assert all("NORMAL or PNEUMONIA" in note for note in hints)
+        assert bool(hints) == path.startswith("abnormal")
+
+    def test_the_most_files_come_first(self) -> None:
+        many = [f"test_set/{label}/{i}.png" for label in ("NORMAL", "PNEUMONIA") for i in range(40)]
+        notes = read_folders(*TWO_FILMS, "normals/x.png", *many).notes
+        assert notes[0].startswith("'test_set' is not read as a split, so its 80 files are ignored")
+        assert notes[1].startswith("'normals'")
+
+    @pytest.mark.parametrize("folder", ["NORMAL ", " Normal", "normal"])
+    def test_blanks_and_case_do_not_matter(self, folder: str) -> None:
+        assert len(read_folders(f"{folder}/a.png", "PNEUMONIA/b.png").films) == 2
+
+    def test_a_missing_class_is_said_with_what_is_nearly_it(self) -> None:
+        with pytest.raises(DataError, match="needed: 'normals' is not read as a class"):
+            read_folders("normals/a.png", "PNEUMONIA/b.png")
+
+    def test_a_split_below_a_class(self) -> None:
+        layout = read_folders("NORMAL/train/a.png", "NORMAL/test/b.png", "PNEUMONIA/c.png")
+        assert {film.given_split for film in layout.films} == {""}
+        assert layout.notes[0].startswith(
+            "'NORMAL/test', 'NORMAL/train': a folder below a class is"
+        )
+
+
+class TestBesideFilms:
+    def test_masks_beside_images(self) -> None:
+        layout = read_folders(*[
+            f"{label}/{folder}/{number}.png"
+            for label in ("NORMAL", "PNEUMONIA") for folder in ("images", "masks")
+            for number in range(3)
+        ])  # fmt: skip
+        assert len(layout.films) == 6
+        assert all("/images/" in film.path for film in layout.films)
+        assert {reason for _, reason in layout.ignored} == {"mask or other annotation, not a film"}
+
+    def test_a_manifest_may_name_what_it_likes(self) -> None:
+        text = "path,label\nmasks/a.png,NORMAL\n.x/b.png,PNEUMONIA\n"
+        assert len(read_manifest(text, "masks/a.png", ".x/b.png").films) == 2
+
+
+class TestLinks:
+    def read(self, links: dict[str, str], *paths: str) -> Layout:
+        return read_films(paths, str, IngestOptions(), links)
+
+    def test_a_link_within_the_class_is_no_second_film(self) -> None:
+        layout = self.read({"NORMAL/0.png": "NORMAL/a.png"}, *TWO_FILMS, "NORMAL/0.png")
+        assert [film.path for film in layout.films] == list(TWO_FILMS)
+        assert layout.ignored == [
+            ("NORMAL/0.png", "another name of a film that is read: NORMAL/a.png")
+        ]
+
+    def test_links_in_class_folders_to_files_outside_them_are_the_films(self) -> None:
+        links = {"NORMAL/a.png": "all/1.png", "PNEUMONIA/b.png": "all/2.png"}
+        layout = self.read(links, *TWO_FILMS, "all/1.png", "all/2.png", "all/3.png")
+        assert [film.path for film in layout.films] == list(TWO_FILMS)
+        assert layout.ignored == [
+            ("all/1.png", "another name of a film that is read: NORMAL/a.png"),
+            ("all/2.png", "another name of a film that is read: PNEUMONIA/b.png"),
+            ("all/3.png", "not in a class folder"),
+        ]
+
+    def test_a_film_under_both_classes_stays_under_both(self) -> None:
+        layout = self.read({"PNEUMONIA/a.png": "NORMAL/a.png"}, *TWO_FILMS, "PNEUMONIA/a.png")
+        assert len(layout.films) == 3
 
 
 class TestRealRadiographs:

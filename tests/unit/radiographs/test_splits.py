@@ -16,10 +16,11 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from models.features import EVAL, LABELS, NORMAL, PNEUMONIA, SPLITS, TEST, TRAIN
 from radiographs.acquisition import STATISTICS, acquisition_statistics
 from radiographs.decoding import sha256_of
 from radiographs.errors import DataError
-from radiographs.films import EVAL, LABELS, NORMAL, PNEUMONIA, SPLITS, TEST, TRAIN, Film
+from radiographs.films import Film
 from radiographs.layouts import read_films
 from radiographs.options import IngestOptions
 from radiographs.splits import SplitPlan, assign_splits

@@ -77,6 +77,20 @@ def test_no_usable_film_at_all(mean_model: Any, root: Path) -> None:
         audit_external_site(mean_model, str(root), OPTIONS, samples=100)
 
 
+def test_a_label_conflict_is_named_or_left_out(
+    mean_model: Any, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    film = sorted(root.glob("**/NORMAL/*.png"))[0]
+    (next(root.glob("**/PNEUMONIA")) / "twin.png").write_bytes(film.read_bytes())
+    with pytest.raises(DataError, match=r"^evaluation\.external_data_root: .* label conflict: "):
+        audit_external_site(mean_model, str(root), OPTIONS, samples=100)
+    drop = OPTIONS.model_copy(update={"label_conflicts": "drop"})
+    with caplog.at_level(logging.INFO):
+        site = audit_external_site(mean_model, str(root), drop, samples=100)
+    assert (site.estimate.films, site.rejected) == (5, 0)
+    assert "external site: ignored 2 files: 2 label conflict" in caplog.text
+
+
 def test_the_fingerprint_changes_with_the_films(root: Path) -> None:
     before = fingerprint(str(root))
     assert fingerprint(str(root)) == before

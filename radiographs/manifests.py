@@ -1,0 +1,355 @@
+"""A manifest: a CSV table that names the films and says what is known of each.
+
+This module owns how its rows are read. What is wrong is said with file, line and remedy; what
+is left out is listed with the reason.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from models.features import (
+    AGE_UNKNOWN,
+    AP,
+    EVAL,
+    FEMALE,
+    LABELS,
+    MALE,
+    NORMAL,
+    OTHER,
+    PA,
+    PNEUMONIA,
+    TEST,
+    TRAIN,
+    UNKNOWN,
+)  # fmt: skip
+from radiographs.errors import DataError
+from radiographs.file_names import FileNameRules, composed, stem_of, subtype_word
+from radiographs.films import Film
+from radiographs.folder_names import CLASS_WORDS, SPLIT_WORDS
+from radiographs.manifest_columns import (
+    AGE_YEARS,
+    LABEL,
+    PATH,
+    PATIENT_ID,
+    SEX,
+    SITE,
+    SPLIT,
+    SUBTYPE,
+    VIEW,
+    Header,
+    read_header,
+)  # fmt: skip
+from radiographs.not_films import Bystanders
+from radiographs.patient_ids import (
+    MISSING_WORDS,
+    identify_patients,
+    missing_id_notes,
+    written_id,
+)
+
+MAX_AGE_YEARS = 120
+
+_VIEWS = {"pa": PA, "ap": AP, "": UNKNOWN}
+_SEXES = {
+    **dict.fromkeys(("m", "male"), MALE),
+    **dict.fromkeys(("f", "female"), FEMALE),
+    **dict.fromkeys(("o", "other"), OTHER),
+    "": UNKNOWN,
+}
+_AGE = re.compile(r"(\d+(?:\.\d*)?)([dwmy]?)", re.IGNORECASE)  # DICOM's age string: 058Y, 011M
+_UNITS_PER_YEAR = {"": 1.0, "y": 1.0, "m": 12.0, "w": 52.18, "d": 365.25}
+_NO_FINDING = "no finding"
+_OTHER_FINDING = "neither No Finding nor Pneumonia"
+
+_FILES_NAMED = 3  # of a long list, in an error message
+
+
+@dataclass(frozen=True)
+class ManifestFilms:
+    """What a manifest says.
+
+    Attributes:
+        films: In the order of their paths.
+        left_out: Files that are named but no films of either class: path and reason.
+        notes: What the user has to know, as sentences.
+    """
+
+    films: list[Film]
+    left_out: list[tuple[str, str]]
+    notes: list[str]
+
+
+@dataclass
+class _Rows:
+    """The rows read so far, by path of the file that each names."""
+
+    of: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)  # where, values
+    missing: list[str] = field(default_factory=list)
+
+
+def read_manifest(
+    manifest: str, paths: Sequence[str], text: str, rules: FileNameRules
+) -> ManifestFilms:
+    """Reads a manifest.
+
+    Args:
+        manifest: Its path, for messages.
+        paths: All files below the root.
+        text: Its content.
+        rules: For what the columns leave open.
+
+    Returns:
+        The films and what was left out.
+
+    Raises:
+        DataError: Saying which line is wrong and what to do.
+    """
+    table = csv_table(manifest, text)
+    header = read_header(manifest, next(table)[1])
+    find = _finder(paths, header)
+    rows = _Rows()
+    for line, cells in table:
+        _take_row(rows, line, _named(header, cells), find, f"{manifest} line {line}")
+    left_out = _set_other_findings_aside(rows) if header.of[LABEL].kind == "findings" else []
+    written, unwritten = _written_ids(rows, header)
+    patients = identify_patients(list(rows.of), written, rules)
+    films = [
+        _film(path, values, patients.of[path], rules, where)
+        for path, (where, values) in sorted(rows.of.items())
+    ]
+    _check_films(manifest, films, rows.missing)
+    notes = [
+        *_unused_notes(manifest, header),
+        *_findings_notes(manifest, header, left_out),
+        *missing_id_notes(unwritten, manifest),
+        *patients.notes,
+    ]
+    return ManifestFilms(films, left_out, notes)
+
+
+def csv_table(manifest: str, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yields line number and cells: the header first, even if empty, then rows that hold something.
+
+    Args:
+        manifest: File name, for messages.
+        text: Values separated by commas, semicolons or tabs, whichever the header has most of.
+
+    Raises:
+        DataError: If it is not CSV, or a row has more cells than the header.
+    """
+    text = text.removeprefix("\ufeff")
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        header = next(reader, [])
+        yield 1, header
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) > len(header):
+                raise DataError(
+                    f"{manifest} line {reader.line_num}: {len(cells)} values for "
+                    f"{len(header)} columns; put values that contain '{delimiter}' in quotes"
+                )
+            yield reader.line_num, [*cells, *[""] * (len(header) - len(cells))]
+    except csv.Error as error:
+        raise DataError(
+            f"{manifest} line {reader.line_num}: it is not CSV ({error}); save it again as CSV"
+        ) from None
+
+
+def _named(header: Header, cells: Sequence[str]) -> dict[str, str]:
+    """Returns the stripped cells by our names; a column that is not there is empty."""
+    values: dict[str, str] = defaultdict(str)
+    for ours, column in header.of.items():
+        values[ours] = cells[column.index].strip()
+    return values
+
+
+class _Listing:
+    """The files below the root, found by however their path was written."""
+
+    def __init__(self, paths: Sequence[str]):
+        self._by_name = {composed(path): path for path in paths} | {path: path for path in paths}
+
+    def find(self, written: str) -> list[str]:
+        plain = _plain(written)
+        spellings = (written, plain, composed(plain))
+        found = (self._by_name[name] for name in spellings if name in self._by_name)
+        return list(found)[:1]
+
+
+class _NamesAnywhere:
+    """The files below the root by name, with or without ending, whatever folder they are in."""
+
+    def __init__(self, paths: Sequence[str]):
+        bystanders = Bystanders(paths)
+        self._by_name: dict[str, list[str]] = defaultdict(list)
+        self._paths = _Listing(paths)
+        for path in sorted(paths):
+            if not bystanders.reason(path):
+                for name in (composed(posixpath.basename(path)), stem_of(path)):
+                    self._by_name[name].append(path)
+
+    def find(self, written: str) -> list[str]:
+        name = composed(_plain(written))
+        return self._paths.find(written) or self._by_name.get(name, [])
+
+
+def _finder(paths: Sequence[str], header: Header) -> Callable[[str], list[str]]:
+    anywhere = header.of[PATH].kind == "file name"
+    return _NamesAnywhere(paths).find if anywhere else _Listing(paths).find
+
+
+def _take_row(
+    rows: _Rows, line: int, values: dict[str, str], find: Callable[[str], list[str]], where: str
+) -> None:
+    written = values[PATH]
+    _check_path(written, where)
+    found = find(written)
+    if len(found) > 1:
+        raise DataError(
+            f"{where}: '{written}' is the name of {len(found):,} files, '{found[0]}' and "
+            f"'{found[1]}' among them; name the column path and write where each lies"
+        )
+    if not found:
+        rows.missing.append(f"'{written}' (line {line})")
+    elif found[0] in rows.of:
+        raise DataError(f"{where}: '{written}' was named before; remove one of the rows")
+    else:
+        rows.of[found[0]] = where, values
+
+
+def _check_path(written: str, where: str) -> None:
+    if not written:
+        raise DataError(f"{where}: the path is empty; fill it in or remove the row")
+    plain = _plain(written)
+    absolute = plain.startswith("/") or re.match(r"[A-Za-z]:|\w+://", written)
+    if absolute or plain == ".." or plain.startswith("../"):
+        raise DataError(
+            f"{where}: the path '{written}' leads out of the data root; write it relative to the "
+            "data root"
+        )
+
+
+def _plain(written: str) -> str:
+    return posixpath.normpath(written.replace("\\", "/"))
+
+
+def _set_other_findings_aside(rows: _Rows) -> list[tuple[str, str]]:
+    """Turns findings into labels; takes the rows away that are of neither class."""
+    aside = []
+    for path, (_, values) in list(rows.of.items()):
+        findings = values[LABEL].lower()
+        if findings in CLASS_WORDS:
+            continue
+        if findings == _NO_FINDING:
+            values[LABEL] = NORMAL
+        elif "pneumonia" in re.split(r"\W+", findings):
+            values[LABEL] = PNEUMONIA
+        else:
+            aside.append((path, f"{_OTHER_FINDING}: {values[LABEL] or 'nothing'}"))
+            del rows.of[path]
+    return aside
+
+
+def _written_ids(rows: _Rows, header: Header) -> tuple[dict[str, str], list[str]]:
+    """Returns the ids by path, and what is written where a word means none."""
+    if PATIENT_ID not in header.of:
+        return {}, []
+    ids = {path: written_id(row[PATIENT_ID], where) for path, (where, row) in rows.of.items()}
+    return ids, [rows.of[path][1][PATIENT_ID] for path, known in ids.items() if not known]
+
+
+def _check_films(manifest: str, films: Sequence[Film], missing: Sequence[str]) -> None:
+    if missing:
+        rest = len(missing) - _FILES_NAMED
+        more = f" and {rest:,} more" if rest > 0 else ""
+        files = "a file that is" if len(missing) == 1 else f"{len(missing):,} files that are"
+        raise DataError(
+            f"{manifest} names {files} not below the data root: "
+            f"{', '.join(missing[:_FILES_NAMED])}{more}; add them or correct the column path"
+        )
+    for label in LABELS:
+        if not any(film.label == label for film in films):
+            raise DataError(
+                f"{manifest} has no films of {label}; both classes are needed, so add some"
+            )
+
+
+def _film(
+    path: str, row: Mapping[str, str], patient_id: str, rules: FileNameRules, where: str
+) -> Film:
+    label = _word(row[LABEL], LABEL, CLASS_WORDS, where, f"write {' or '.join(LABELS)}")
+    subtype = rules.subtype_of(path, label)
+    if label != NORMAL:
+        subtype = subtype_word(_known(row[SUBTYPE])) or subtype
+    return Film(
+        path=path,
+        label=label,
+        subtype=subtype,
+        patient_id=patient_id,
+        site=_known(row[SITE]) or UNKNOWN,
+        view=_word(
+            _known(row[VIEW]), VIEW, _VIEWS, where,
+            "only frontal films are read: write PA or AP, or nothing where it is unknown",
+        ),
+        sex=_word(
+            _known(row[SEX]), SEX, _SEXES, where,
+            "write M, F or O, or nothing where it is unknown",
+        ),
+        age_years=_age_years(_known(row[AGE_YEARS]), where),
+        given_split=_word(
+            _known(row[SPLIT]), SPLIT, SPLIT_WORDS | {"": ""}, where,
+            f"write {TRAIN}, {EVAL} or {TEST}, or nothing",
+        ),
+    )  # fmt: skip
+
+
+def _known(value: str) -> str:
+    """Returns a value, or an empty string for a word that means none is known."""
+    return "" if value.lower() in MISSING_WORDS else value
+
+
+def _word(value: str, column: str, allowed: Mapping[str, str], where: str, advice: str) -> str:
+    if value.lower() not in allowed:
+        raise DataError(f"{where}: the {column} '{value}' is not known; {advice}")
+    return allowed[value.lower()]
+
+
+def _age_years(value: str, where: str) -> int:
+    if not value:
+        return AGE_UNKNOWN
+    match = _AGE.fullmatch(value)
+    age = float(match[1]) / _UNITS_PER_YEAR[match[2].lower()] if match else math.inf
+    if age > MAX_AGE_YEARS:
+        raise DataError(
+            f"{where}: the age_years '{value}' is no age; write a number from 0 to "
+            f"{MAX_AGE_YEARS}, or nothing where it is unknown"
+        )
+    return math.floor(age)
+
+
+def _unused_notes(manifest: str, header: Header) -> list[str]:
+    names = ", ".join(f"'{name}'" for name in header.unused)
+    columns = "column" if len(header.unused) == 1 else "columns"
+    return [f"{manifest}: nothing is made of the {columns} {names}."] if names else []
+
+
+def _findings_notes(manifest: str, header: Header, aside: Sequence[tuple[str, str]]) -> list[str]:
+    column = header.of[LABEL]
+    if column.kind != "findings":
+        return []
+    return [
+        f"{manifest}: the label is made from '{column.written}': No Finding is {NORMAL}, Pneumonia "
+        f"among others is {PNEUMONIA}, and {len(aside):,} films with neither are left out."
+    ]

@@ -1,0 +1,158 @@
+"""Who is on a film: the id that is written, or what the file name says; and what to say of it.
+
+Films of one person in two splits make a model look better than it is, so whatever leaves
+the patient in doubt is told to the user.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from radiographs.errors import DataError
+from radiographs.file_names import FileNameRules, composed, stem_of
+from radiographs.films import Film
+
+# What people, spreadsheets and programs write where they know nothing.
+MISSING_WORDS = frozenset((
+    "", "-", "--", ".", "?", "n/a", "n.a.", "#n/a", "<na>", "na", "nan", "nat", "nil", "none",
+    "null", "unknown", "unk", "undefined", "missing", "not available", "not known",
+))  # fmt: skip
+_ANONYMOUS = frozenset(("anonymous", "anonymized", "anonymised", "anon", "-1"))
+_ZEROS = re.compile(r"0+")
+_FLOAT = re.compile(r"(\d+)\.0+")  # how a spreadsheet writes a whole number beside an empty cell
+_ROUNDED = re.compile(r"\d(?:[.,]\d+)?e\+\d+", re.IGNORECASE)
+
+_LARGE_SHARE = 0.1
+_LARGE_FILMS = 10
+_SHOWN = 3  # words in a sentence
+
+
+@dataclass(frozen=True)
+class PatientIds:
+    """The patients of some films.
+
+    Attributes:
+        of: Patient by path.
+        notes: What was in doubt, as sentences for the user.
+    """
+
+    of: dict[str, str]
+    notes: list[str]
+
+
+def written_id(value: str, where: str) -> str:
+    """Returns an id as it is compared: composed, whole numbers without a decimal point.
+
+    Args:
+        value: Cell of a table.
+        where: File and line, for the message.
+
+    Returns:
+        The id, or an empty string for a word that means no id.
+
+    Raises:
+        DataError: If a spreadsheet has rounded the id, so that several patients share it.
+    """
+    plain = composed(value.strip())
+    if _ROUNDED.fullmatch(plain):
+        raise DataError(
+            f"{where}: the patient_id '{value}' was rounded by a spreadsheet; write all its digits"
+        )
+    number = _FLOAT.fullmatch(plain)
+    plain = number[1] if number else plain
+    is_none = plain.lower() in MISSING_WORDS | _ANONYMOUS or _ZEROS.fullmatch(plain)
+    return "" if is_none else plain
+
+
+def identify_patients(
+    paths: Sequence[str], written: Mapping[str, str], rules: FileNameRules
+) -> PatientIds:
+    """Names the patient of every film.
+
+    Where no id is written the file name decides; if other films of that name's patient have an
+    id, it is theirs. A name that tells no patient is a patient of its own.
+
+    Args:
+        paths: Of the films.
+        written: Ids of a manifest by path, empty where none is known.
+        rules: For file names.
+
+    Returns:
+        A patient for each path.
+    """
+    told = {path: rules.patient_of(path) for path in paths}
+    ids_of_name: dict[str, set[str]] = defaultdict(set)
+    for path, name in told.items():
+        if name and written.get(path):
+            ids_of_name[name].add(written[path])
+    of = {}
+    for path, name in told.items():
+        known = ids_of_name[name] if name else set()
+        by_name = next(iter(known)) if len(known) == 1 else name
+        of[path] = written.get(path) or by_name or stem_of(path)
+    untold = [path for path in paths if not written.get(path) and not told[path]]
+    return PatientIds(of, _untold_notes(untold, of))
+
+
+def _untold_notes(untold: Sequence[str], of: Mapping[str, str]) -> list[str]:
+    if not untold:
+        return []
+    whole = len(untold) == len(of)
+    share = "No file name" if whole else f"The name of {len(untold):,} of {len(of):,} films"
+    tells = "tells the patient" if whole else "tells no patient"
+    one = "every film" if whole else "each"
+    same = len({of[path] for path in untold}) < len(untold)
+    return [
+        f"{share} {tells} (data.patient_pattern), such as '{untold[0]}': {one} counts as a patient "
+        f"of its own{', films of the same name as one' if same else ''}; set the pattern, or write "
+        "patient_id in a manifest."
+    ]
+
+
+def missing_id_notes(cells: Sequence[str], manifest: str) -> list[str]:
+    """Says how many rows have no patient id although the column is there.
+
+    Args:
+        cells: What is written where no id is.
+        manifest: File name.
+
+    Returns:
+        At most one sentence.
+    """
+    if not cells:
+        return []
+    words = [f"'{word}'" if word else "nothing" for word, _ in Counter(cells).most_common(_SHOWN)]
+    films = "1 film has" if len(cells) == 1 else f"{len(cells):,} films have"
+    return [
+        f"{films} no patient id in {manifest}, where {', '.join(words)} is written: the file name "
+        "decides."
+    ]
+
+
+def patient_notes(films: Sequence[Film]) -> list[str]:
+    """Says what is odd about the patients: one with very many films, or with both classes.
+
+    Args:
+        films: All films.
+
+    Returns:
+        Sentences for the user.
+    """
+    notes = []
+    (patient, count), *_ = Counter(film.patient_id for film in films).most_common(1) or [("", 0)]
+    if count >= _LARGE_FILMS and count > _LARGE_SHARE * len(films):
+        notes.append(
+            f"The patient '{patient}' has {count:,} of {len(films):,} films "
+            f"({count / len(films):.0%}): check the ids or data.patient_pattern."
+        )
+    labels: dict[str, set[str]] = defaultdict(set)
+    for film in films:
+        labels[film.patient_id].add(film.label)
+    both = sorted(patient for patient, found in labels.items() if len(found) > 1)
+    if both:
+        have = "1 patient has" if len(both) == 1 else f"{len(both):,} patients have"
+        notes.append(f"{have} films of both classes, such as '{both[0]}': check that it is so.")
+    return notes
