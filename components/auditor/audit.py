@@ -11,29 +11,18 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from tfx.dsl.io import fileio
 
 from components.auditor.external import ExternalSite, audit_external_site
 from components.auditor.gates import judge
-from components.auditor.intervals import (
-    Estimate,
-    Interval,
-    bootstrap,
-    estimate,
-    interval_of_auc,
-    weighted_auc,
-)
 from components.auditor.scoring import (
     DECISION,
-    OVERALL,
     class_columns,
     image_of,
     read_examples,
     score_examples,
     scores_of,
-    slices_of,
 )
 from components.auditor.shifts import SHOWN, Shift, audit_shifts, choose_films
 from components.auditor.shortcuts import (
@@ -45,6 +34,9 @@ from components.auditor.shortcuts import (
     statistics_control,
 )
 from components.verdicts import Verdict
+from metrics.estimates import Estimate, estimate, estimate_auc
+from metrics.score_intervals import Interval
+from metrics.slices import OVERALL, slices_of
 from models import features
 from models.audit_settings import AuditSettings
 from models.hyperparameters import Hyperparameters
@@ -197,9 +189,7 @@ def subtype_auc(films: pd.DataFrame, samples: int) -> tuple[float, Interval] | N
     share = (known[bacteria] / (known[bacteria] + known[virus]).clip(lower=1e-12)).to_numpy()
     labels = (known[features.SUBTYPE] == features.BACTERIA).to_numpy(float)
     patients = known[features.PATIENT_ID].to_numpy()
-    auc = float(weighted_auc(np.ones((1, len(known))), labels, share)[0])
-    draws = bootstrap(lambda weights: weighted_auc(weights, labels, share), patients, samples)
-    return auc, interval_of_auc(auc, draws, labels, patients)
+    return estimate_auc(labels, share, patients, samples)
 
 
 def _audit_shifts(subject: Subject, films: pd.DataFrame, settings: AuditSettings) -> list[Shift]:

@@ -11,7 +11,6 @@ from typing import Any
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
-from components.auditor.intervals import AUC, RECALL, Estimate, estimate
 from components.auditor.scoring import score_examples, scores_of
 from components.radiograph_example_gen.executor import to_example
 from components.radiograph_example_gen.listing import (
@@ -20,6 +19,8 @@ from components.radiograph_example_gen.listing import (
     read_text,
     size_and_time,
 )
+from metrics.estimates import Estimate, estimate
+from metrics.scores import AUC, RECALL
 from models import features
 from radiographs.decoding import inspect_image
 from radiographs.errors import DataError, UnusableImage

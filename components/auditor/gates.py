@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from components.auditor.external import ExternalSite
-from components.auditor.intervals import AUC, RECALL, SPECIFICITY, Estimate
-from components.auditor.scoring import OVERALL
 from components.auditor.shifts import UNCHANGED, Shift
 from components.auditor.shortcuts import Control
 from components.verdicts import Verdict
+from metrics.estimates import Estimate
+from metrics.scores import AUC, RECALL, SPECIFICITY
+from metrics.slices import OVERALL
 from models.audit_settings import AuditSettings
 
 _SHOWN_NAME = {AUC: "AUC", RECALL: "recall", SPECIFICITY: "specificity"}

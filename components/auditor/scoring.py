@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -11,10 +10,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from components.auditor.intervals import Scores
+from metrics.scores import Scores
+from metrics.slices import age_band
 from models import features
-
-OVERALL = "overall"
 
 DECISION = "predicted_label"  # column of scored films: one of features.LABELS
 BATCH_FILMS = 32
@@ -96,21 +94,6 @@ def scores_of(films: pd.DataFrame) -> Scores:
     )
 
 
-def slices_of(films: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields name and mask of each slice: all films, then the dimensions of `features.SLICES`.
-
-    Args:
-        films: Of `score_examples`.
-
-    Yields:
-        `overall` or a name such as `view=PA`, and a mask `[films]`.
-    """
-    yield OVERALL, np.ones(len(films), dtype=bool)
-    for feature in features.SLICES:
-        for value in sorted(films[feature].unique()):
-            yield f"{feature}={value}", (films[feature] == value).to_numpy()
-
-
 def class_columns(classes: int) -> list[str]:
     """Returns the columns of the class probabilities, such as `probability_virus`.
 
@@ -139,10 +122,4 @@ def _facts(example: tf.train.Example) -> dict[str, str]:
     feature = example.features.feature
     facts = {name: feature[name].bytes_list.value[0].decode() for name in _FACTS}
     age_years = feature[features.AGE_YEARS].int64_list.value[0]
-    return {**facts, features.AGE_BAND: _age_band(age_years)}
-
-
-def _age_band(age_years: int) -> str:
-    if age_years < 0:
-        return features.UNKNOWN
-    return features.AGE_BANDS[bisect.bisect_right(features.AGE_BAND_STARTS_YEARS, age_years)]
+    return {**facts, features.AGE_BAND: age_band(age_years)}

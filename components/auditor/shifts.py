@@ -18,9 +18,10 @@ import pandas as pd
 from PIL import Image
 from scipy import ndimage
 
-from components.auditor.intervals import AUC, RECALL, SPECIFICITY, Estimate, estimate
 from components.auditor.pixels import decode_film, encode_png
 from components.auditor.scoring import score_images, scores_of
+from metrics.estimates import Estimate, estimate
+from metrics.scores import AUC, RECALL, SPECIFICITY
 from models import features
 
 _LOG = logging.getLogger(__name__)

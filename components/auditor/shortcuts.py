@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
@@ -24,16 +24,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from components.auditor.intervals import (
-    Interval,
-    Scores,
-    bootstrap,
-    interval_of_auc,
-    percentile_interval,
-    weighted_auc,
-)
 from components.auditor.pixels import decode_film, image_size
 from components.auditor.scoring import batches, image_of
+from metrics.comparisons import AucMargin, auc_margin
+from metrics.scores import Scores
 from models import features
 from models.hyperparameters import Hyperparameters, Train
 from models.imbalance import class_weights
@@ -57,22 +51,14 @@ _PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 
 
 @dataclass(frozen=True)
-class Control:
-    """What can be told without the lungs.
+class Control(AucMargin):
+    """What can be told without the lungs, and by how much the model is better.
 
     Attributes:
         name: Of the control.
-        auc: On the films that the model was scored on.
-        auc_interval: 95 %, over patients.
-        margin: AUC of the model above it.
-        margin_interval: 95 %, over patients drawn for both alike.
     """
 
     name: str
-    auc: float
-    auc_interval: Interval
-    margin: float
-    margin_interval: Interval
 
 
 def compare(name: str, control: np.ndarray, model: Scores, samples: int) -> Control:
@@ -87,20 +73,7 @@ def compare(name: str, control: np.ndarray, model: Scores, samples: int) -> Cont
     Returns:
         AUC and margin with their intervals.
     """
-
-    def aucs(weights: np.ndarray) -> np.ndarray:
-        scores = (control, model.probabilities)
-        return np.stack([weighted_auc(weights, model.labels, one) for one in scores], axis=1)
-
-    control_auc, model_auc = aucs(np.ones((1, len(control))))[0]
-    draws = bootstrap(aucs, model.patients, samples)
-    compared = Control(
-        name,
-        auc=float(control_auc),
-        auc_interval=interval_of_auc(float(control_auc), draws[:, 0], model.labels, model.patients),
-        margin=float(model_auc - control_auc),
-        margin_interval=percentile_interval(draws[:, 1] - draws[:, 0]),
-    )
+    compared = Control(name=name, **asdict(auc_margin(control, model, samples)))
     _LOG.info("%s: AUC %.4f, margin of the model %+.4f", name, compared.auc, compared.margin)
     return compared
 

@@ -14,8 +14,8 @@ from tfx.types import standard_artifacts
 
 from components.artifacts import ModelAudit
 from components.auditor.executor import AuditorExecutor
-from components.auditor.intervals import METRICS
 from components.auditor.shifts import SHIFTS
+from metrics.scores import METRICS
 from models import features
 from models.audit_settings import AuditSettings
 from radiographs.options import IngestOptions

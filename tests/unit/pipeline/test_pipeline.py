@@ -113,7 +113,7 @@ class TestFingerprint:
     @pytest.fixture(name="code")
     def make_code(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """A tree of code in place of ours."""
-        for package in ("components", "models", "pipeline", "radiographs"):
+        for package in ("components", "metrics", "models", "pipeline", "radiographs"):
             (tmp_path / package).mkdir()
             (tmp_path / package / "__init__.py").write_text("")
         monkeypatch.setattr(source, "__file__", str(tmp_path / "models" / "source.py"))
@@ -124,7 +124,7 @@ class TestFingerprint:
         (code / "models" / "notes.txt").write_text("not code")
         assert source_fingerprint() == before
 
-    @pytest.mark.parametrize("package", ["components", "models", "radiographs"])
+    @pytest.mark.parametrize("package", ["components", "metrics", "models", "radiographs"])
     def test_moves_with_the_code_that_components_run(self, code: Path, package: str) -> None:
         before = source_fingerprint()
         (code / package / "part.py").write_text("x = 1")

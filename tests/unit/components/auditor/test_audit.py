@@ -15,8 +15,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from components.auditor.audit import Audit, Subject, audit_model, subtype_auc, write_audit
-from components.auditor.intervals import METRICS
 from components.auditor.shifts import SHIFTS
+from metrics.scores import METRICS
 from models.audit_settings import AuditSettings
 from radiographs.options import IngestOptions
 from tests.support import encode

@@ -9,10 +9,10 @@ import pytest
 
 from components.auditor.external import ExternalSite
 from components.auditor.gates import judge
-from components.auditor.intervals import Estimate
 from components.auditor.shifts import Shift
 from components.auditor.shortcuts import Control
 from components.verdicts import Verdict
+from metrics.estimates import Estimate
 from models.audit_settings import AuditSettings
 
 

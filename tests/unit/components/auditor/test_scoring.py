@@ -15,8 +15,8 @@ from components.auditor.scoring import (
     score_examples,
     score_images,
     scores_of,
-    slices_of,
 )
+from metrics.slices import slices_of
 from tests.support import encode
 from tests.unit.components.auditor.films import example_of, film_of, write_split
 
@@ -46,18 +46,6 @@ def test_facts_of_a_film_stand_beside_its_score(mean_model: Any) -> None:
     expected = {**known, "sha256": digest, "label": "PNEUMONIA", "subtype": "bacteria"}
     assert {name: row[name] for name in expected} == expected
     assert row["age_band"] == "5-17"
-
-
-@pytest.mark.parametrize(
-    ("age_years", "band"),
-    [
-        (-1, "unknown"), (0, "0-4"), (4, "0-4"), (5, "5-17"), (18, "18-39"), (64, "40-64"),
-        (90, "65+"),
-    ],
-)  # fmt: skip
-def test_age_bands(mean_model: Any, age_years: int, band: str) -> None:
-    example = example_of(film_of(1, 200), age_years=age_years)
-    assert score_examples(mean_model, [example])["age_band"].tolist() == [band]
 
 
 def test_no_films_give_no_rows(mean_model: Any) -> None:
