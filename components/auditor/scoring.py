@@ -15,7 +15,10 @@ from metrics.slices import age_band
 from models import features
 
 DECISION = "predicted_label"  # column of scored films: one of features.LABELS
+REASON = "reason"  # column of scored films: why one has no probability
 BATCH_FILMS = 32
+
+_QUALITY = "quality"  # output of models that say which films they did not judge
 
 _CLASSES = {2: features.LABELS, 3: (features.NORMAL, features.BACTERIA, features.VIRUS)}
 _FACTS = (
@@ -59,7 +62,8 @@ def score_examples(served: Any, examples: Iterable[tf.train.Example]) -> pd.Data
         )
         for batch in batches(examples)
     ]
-    return pd.concat(scored, ignore_index=True) if scored else pd.DataFrame(columns=[*_FACTS])
+    columns = [*_FACTS, features.PROBABILITY, REASON, DECISION]
+    return pd.concat(scored, ignore_index=True) if scored else pd.DataFrame(columns=columns)
 
 
 def score_images(served: Any, images: Iterable[bytes]) -> pd.DataFrame:
@@ -70,8 +74,8 @@ def score_images(served: Any, images: Iterable[bytes]) -> pd.DataFrame:
         images: JPEG or PNG files, at least one.
 
     Returns:
-        A row an image, in order: `probability`, `DECISION` and a column a class, as
-        `class_columns` names them.
+        A row an image, in order: `probability`, NaN where the model did not judge the film;
+        `REASON`, `DECISION` and a column a class, as `class_columns` names them.
     """
     answers = [_ask(served, list(batch)) for batch in batches(images)]
     return pd.concat(answers, ignore_index=True)
@@ -85,7 +89,17 @@ def batches(films: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 def scores_of(films: pd.DataFrame) -> Scores:
-    """Returns the numbers of scored films that metrics are made from."""
+    """Returns the numbers of scored films that metrics are made from.
+
+    Raises:
+        ValueError: If a film has no probability: it would count as normal, so leave it out.
+    """
+    unscored = unscored_by_reason(films)
+    if unscored:
+        raise ValueError(
+            f"{sum(unscored.values())} of {len(films)} films have no probability "
+            f"({', '.join(unscored)}); leave them out before metrics are made"
+        )
     return Scores(
         patients=films[features.PATIENT_ID].to_numpy(),
         labels=(films[features.LABEL] == features.PNEUMONIA).to_numpy(np.int64),
@@ -103,19 +117,41 @@ def class_columns(classes: int) -> list[str]:
     return [f"{features.PROBABILITY}_{name.lower()}" for name in _CLASSES[classes]]
 
 
+def judged(films: pd.DataFrame) -> pd.DataFrame:
+    """Returns the films that the model gave a probability, under the same index."""
+    return films[films[features.PROBABILITY].notna()]
+
+
+def unscored_by_reason(films: pd.DataFrame) -> dict[str, int]:
+    """Counts films that the model gave no probability.
+
+    Args:
+        films: Of `score_examples`.
+
+    Returns:
+        Films by the model's reason.
+    """
+    without = films[films[features.PROBABILITY].isna()]
+    return {str(reason): int(count) for reason, count in without[REASON].value_counts().items()}
+
+
 def _ask(served: Any, images: list[bytes]) -> pd.DataFrame:
     answer = served.signatures[features.PREDICT_IMAGES](
         **{features.IMAGE_BYTES: tf.constant(images)}
     )
     by_class = answer[features.CLASS_PROBABILITIES].numpy()
-    labels = answer[features.PREDICTED_LABEL].numpy()
     return pd.DataFrame(
         {
             features.PROBABILITY: answer[features.PROBABILITY].numpy(),
-            DECISION: [label.decode() for label in labels],
+            REASON: _texts(answer[_QUALITY]) if _QUALITY in answer else "no reason given",
+            DECISION: _texts(answer[features.PREDICTED_LABEL]),
             **dict(zip(class_columns(by_class.shape[1]), by_class.T, strict=True)),
         }
     )
+
+
+def _texts(strings: tf.Tensor) -> list[str]:
+    return [one.decode() for one in strings.numpy()]
 
 
 def _facts(example: tf.train.Example) -> dict[str, str]:
