@@ -34,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"| {' | '.join(columns)} |\n|{'---:|' * len(columns)}", flush=True)
     for films in flags.films:
         with tempfile.TemporaryDirectory() as name:
-            figures = [
-                _in_own_process(what, Path(name), films, flags) for what in (WRITE, *_MEASURED)
-            ]
+            folder = Path(name)
+            _in_own_process(WRITE, folder, films, flags)
+            figures = [_in_own_process(what, folder, films, flags) for what in _MEASURED]
             size_mb = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
         row = [films, size_mb, *figures]
         print(f"| {' | '.join(f'{one:,.0f}' for one in row)} |", flush=True)
