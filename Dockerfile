@@ -13,6 +13,7 @@ RUN pip install --no-cache-dir uv==0.13.9 \
 COPY setup.py pyproject.toml LICENSE local_runner.py kubeflow_runner.py ./
 COPY schema/ schema/
 COPY radiographs/ radiographs/
+COPY metrics/ metrics/
 COPY models/ models/
 COPY components/ components/
 COPY pipeline/ pipeline/

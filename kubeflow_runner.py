@@ -16,6 +16,7 @@ from pipeline.config import (
     PipelineConfig,
     load_config,
 )
+from pipeline.external_site import refuse_data_root
 from pipeline.flags import add_config_flags
 from pipeline.progress import quiet_terminal
 
@@ -61,6 +62,7 @@ def _check(flags: argparse.Namespace, config: PipelineConfig) -> None:
         _check_remote("tuner.hyperparameters", config.tuner.hyperparameters)
     if config.evaluation.external_data_root:
         _check_remote("evaluation.external_data_root", config.evaluation.external_data_root)
+        refuse_data_root(config.evaluation.external_data_root, flags.data_root)
     if config.network.weights not in ("none", "imagenet"):
         _check_remote("network.weights", config.network.weights)
     if not flags.image.strip():

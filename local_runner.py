@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.config import ConfigError, PipelineConfig, load_config
+from pipeline.external_site import refuse_data_root
 from pipeline.failures import explain
 from pipeline.flags import add_config_flags
 from pipeline.locations import WorkDirectory
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = load_config(_preset(flags), flags.config, flags.set)
         _check_data_root(flags.data_root, work)
-        _check_other_paths(config)
+        _check_other_paths(config, flags.data_root or work.phantoms)
         with only_run(work):
             run = open_run(work, config)
             return _run(config, work, run, flags.data_root, flags.verbose)
@@ -84,13 +85,14 @@ def _check_data_root(data_root: Path | None, work: WorkDirectory) -> None:
         )
 
 
-def _check_other_paths(config: PipelineConfig) -> None:
+def _check_other_paths(config: PipelineConfig, data_root: Path) -> None:
     """Finds a wrong path before an hour of training has gone by."""
     root, weights = config.evaluation.external_data_root, config.network.weights
     if root and not Path(root).is_dir():
         raise ConfigError(
             f"the external data root {root} is not a folder; check evaluation.external_data_root"
         )
+    refuse_data_root(root, str(data_root))
     if weights not in ("none", "imagenet") and not Path(weights).is_file():
         raise ConfigError(
             f"the weights file {weights} does not exist; check network.weights, which may also be "

@@ -45,6 +45,7 @@ setup(
     packages=find_packages(
         include=[
             *("radiographs", "radiographs.*"),
+            *("metrics", "metrics.*"),
             *("models", "models.*"),
             *("components", "components.*"),
             *("pipeline", "pipeline.*"),

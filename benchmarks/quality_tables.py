@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from benchmarks.quality_runs import Record
+from metrics.spread import Spread, spread
 
-CONFIDENCE = 0.95
 TEST = "test split"
 UNCHANGED = "unchanged"  # as in components.auditor.shifts, not imported here: it is heavy
 
@@ -56,21 +55,6 @@ _SPREAD_COLUMNS = ("mean", "std. dev.", "95 % interval of the mean", "worst seed
 
 
 @dataclass(frozen=True)
-class Spread:
-    """A metric over seeds; what too few seeds or an undefined value leave open is NaN.
-
-    Attributes:
-        mean: Of all seeds.
-        stddev: With n - 1.
-        half_width: Of the 95 % t-interval of the mean.
-    """
-
-    mean: float
-    stddev: float
-    half_width: float
-
-
-@dataclass(frozen=True)
 class Ablation:
     """A row of the table of ablations.
 
@@ -83,16 +67,6 @@ class Ablation:
     name: str
     settings: Mapping[str, Any]
     records: Sequence[Record]
-
-
-def spread(values: Sequence[float]) -> Spread:
-    """Sums up the values of all seeds, at least one; NaN among them makes all NaN."""
-    count = len(values)
-    if count < 2:
-        return Spread(values[0], math.nan, math.nan)
-    stddev = float(np.std(values, ddof=1))
-    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1))
-    return Spread(float(np.mean(values)), stddev, quantile * stddev / math.sqrt(count))
 
 
 def metric_of(record: Record, films: str, key: str) -> float:

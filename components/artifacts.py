@@ -21,6 +21,12 @@ class DataGateReport(artifact.Artifact):
     TYPE_NAME = "components.DataGateReport"
 
 
+class AuditVerdicts(artifact.Artifact):
+    """What the audit gates decided: `verdicts.json`."""
+
+    TYPE_NAME = "components.AuditVerdicts"
+
+
 class ModelAudit(artifact.Artifact):
     """How far a model holds: `audit.json`, `predictions.csv`."""
 

@@ -1,7 +1,8 @@
-"""What a gate decided, the Evaluator's or the Auditor's."""
+"""What a gate decided, the Evaluator's or the AuditGate's."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -25,3 +26,8 @@ class Verdict:
     bound: float
     passed: bool
     why: str
+
+    @property
+    def is_defined(self) -> bool:
+        """Whether there were the films to measure a value."""
+        return not math.isnan(self.value)

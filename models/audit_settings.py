@@ -1,7 +1,8 @@
-"""What the audits of a model are told.
+"""What the audits of a model are told: what to measure, and what to demand of it.
 
-`pipeline.config.Evaluation` adds the gates of TFMA's Evaluator. The settings stand here
-because importing `components` imports TFX, and a flag should be refused at once.
+Two types, because two components read them: a changed floor is judged anew and measured
+never again. `pipeline.config.Evaluation` adds the gates of TFMA's Evaluator. The settings stand
+here because importing `components` imports TFX, and a flag should be refused at once.
 """
 
 from __future__ import annotations
@@ -13,8 +14,32 @@ from pydantic import Field, model_validator
 from models.hyperparameters import Settings
 
 
-class AuditSettings(Settings):
-    """Floors, intervals and audits. A floor of 0 asks for nothing."""
+class AuditMeasures(Settings):
+    """What the Auditor measures; all of it is in its cache key, and nothing else is."""
+
+    bootstrap_samples: int = Field(
+        1000, ge=100, le=100_000, description="resamplings of patients behind an interval"
+    )
+    shift_audit: bool = Field(True, description="score the model under acquisition changes")
+    audit_films: int = Field(
+        400, ge=20, description="test films at most that each acquisition change is tried on"
+    )
+    shortcut_audit: bool = Field(
+        True, description="train controls that see no lungs and compare them with the model"
+    )
+    control_epochs: int = Field(6, ge=1, le=1000, description="epochs of a control")
+    control_films: int = Field(
+        20_000, ge=100, description="train films at most that a control network learns from"
+    )
+    external_data_root: str = Field(
+        "",
+        description="films of another site, all scored; they may share no film and no patient with "
+        "the data root; empty for none",
+    )
+
+
+class AuditFloors(Settings):
+    """What the AuditGate demands. A floor of 0 asks for nothing."""
 
     min_auc: float = Field(0.95, ge=0, le=1, description="floor of the overall ROC AUC")
     min_recall: float = Field(
@@ -28,13 +53,6 @@ class AuditSettings(Settings):
         description="whether floors hold for the value measured or for the lower bound of its "
         "interval",
     )
-    bootstrap_samples: int = Field(
-        1000, ge=100, le=100_000, description="resamplings of patients behind an interval"
-    )
-    shift_audit: bool = Field(True, description="score the model under acquisition changes")
-    audit_films: int = Field(
-        400, ge=20, description="test films at most that each acquisition change is tried on"
-    )
     min_shift_auc: float = Field(
         0, ge=0, le=1, description="floor of the AUC under the worst acquisition change"
     )
@@ -44,18 +62,27 @@ class AuditSettings(Settings):
     min_shift_specificity: float = Field(
         0, ge=0, le=1, description="floor of the specificity under the worst acquisition change"
     )
-    shortcut_audit: bool = Field(
-        True, description="train controls that see no lungs and compare them with the model"
-    )
-    control_epochs: int = Field(6, ge=1, le=1000, description="epochs of a control")
     min_shortcut_margin: float = Field(
         0, ge=0, le=1, description="AUC that the model has to be above every control; 0 is off"
     )
-    external_data_root: str = Field(
-        "", description="films of another site, all scored; empty for none"
+    min_external_auc: float = Field(0, ge=0, le=1, description="floor of the AUC on the other site")
+    min_external_recall: float = Field(
+        0, ge=0, le=1, description="floor of the recall on the other site"
     )
-    min_external_auc: float = Field(0, ge=0, le=1, description="floor of the AUC there")
-    min_external_recall: float = Field(0, ge=0, le=1, description="floor of the recall there")
+
+
+class AuditSettings(AuditMeasures, AuditFloors):
+    """Both, as a user sets them."""
+
+    @property
+    def measures(self) -> AuditMeasures:
+        """The part that the Auditor is told."""
+        return AuditMeasures(**self.model_dump(include=set(AuditMeasures.model_fields)))
+
+    @property
+    def floors(self) -> AuditFloors:
+        """The part that the AuditGate is told."""
+        return AuditFloors(**self.model_dump(include=set(AuditFloors.model_fields)))
 
     @model_validator(mode="after")
     def _floors_are_looked_at(self) -> AuditSettings:

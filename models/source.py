@@ -12,7 +12,7 @@ from pathlib import Path
 
 SOURCE_FINGERPRINT = "source_fingerprint"  # parameter of a component, key of custom_config
 
-_PACKAGES = ("components", "models", "radiographs")
+_PACKAGES = ("components", "metrics", "models", "radiographs")
 
 
 def source_fingerprint() -> str:

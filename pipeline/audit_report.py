@@ -19,6 +19,10 @@ def audit_lines(audit: Mapping[str, Any]) -> Iterator[str]:
     if model.get("subtype_auc") is not None:
         low, high = model["subtype_auc_interval"]
         yield f"bacterial against viral: AUC {model['subtype_auc']:.3f} ({low:.3f}-{high:.3f})"
+    unscored = model.get("unscored") or {}
+    if unscored:
+        reasons = ", ".join(f"{reason} ({films})" for reason, films in unscored.items())
+        yield f"test films that the model did not judge, left out: {reasons}"
     changed = (audit.get("shifts") or [])[1:]  # the unchanged films come first
     for title, metric in _METRICS.items():
         reached = [shift for shift in changed if shift[metric] is not None]
@@ -28,6 +32,9 @@ def audit_lines(audit: Mapping[str, Any]) -> Iterator[str]:
                 f"worst {title} under an acquisition change: {worst[metric]:.3f} "
                 f"({worst['name']}, {worst[f'{metric}_change']:+.3f})"
             )
+    unseen = _unseen(changed)
+    if unseen:
+        yield f"undone by the preparation, so they show nothing of the model: {unseen}"
     controls = audit.get("controls") or []
     if controls:
         aucs = ", ".join(f"{one['name']} {one['auc']:.3f}" for one in controls)
@@ -73,7 +80,14 @@ def _shifts_html(shifts: Sequence[Mapping[str, Any]]) -> str:
         for shift in shifts
     ]
     titles = ["films are", "films", *_METRICS, *(f"{name} change" for name in _METRICS)]
-    return f"<h2>Acquisition changes</h2>{_table(titles, rows)}"
+    unseen = _unseen(shifts[1:])
+    note = f"<p>Undone by the preparation, so they show nothing of the model: {unseen}.</p>"
+    return f"<h2>Acquisition changes</h2>{_table(titles, rows)}{note if unseen else ''}"
+
+
+def _unseen(changed: Sequence[Mapping[str, Any]]) -> str:
+    """Names the changes that do not reach the network."""
+    return ", ".join(one["name"] for one in changed if not one["changes_input"])
 
 
 def _controls_html(controls: Sequence[Mapping[str, Any]]) -> str:

@@ -8,7 +8,7 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
 )
 from tfx.types import Artifact
 
-from components.auditor.executor import AUDITED
+from components.audit_gate.executor import AUDITED
 
 MODEL = "model"
 MODEL_BLESSING = "model_blessing"
@@ -16,7 +16,7 @@ CANDIDATE = "candidate"
 
 
 class LatestOtherBlessedModel(LatestBlessedModelStrategy):
-    """Resolves the latest model that the Auditor blessed and that is not the candidate itself.
+    """Resolves the latest model that the AuditGate blessed and that is not the candidate itself.
 
     A blessing of the Evaluator alone is only half of one: such a model may have failed an
     audit, and was not pushed. And when nothing has changed, the cache hands out the model

@@ -1,4 +1,4 @@
-"""Reads what TFMA and the Auditor decided: which gate passed, which failed, by how much."""
+"""Reads what TFMA and the AuditGate decided: which gate passed, which failed, by how much."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_verdicts(
         evaluation_uri: Folder of the `evaluation` artifact.
         slices: Of `load_slices`, for the values.
         gates: What was asked for.
-        audit: Content of the Auditor's file.
+        audit: Of `pipeline.summary.read_audit`.
 
     Returns:
         The verdicts; the model is blessed if all have passed.

@@ -10,6 +10,7 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.types import BaseChannel
 
+from components.audit_gate.component import AuditGate
 from components.auditor import external
 from components.auditor.component import Auditor
 from components.data_gate.component import DataGate
@@ -97,15 +98,21 @@ def create_components(
         model_run=trainer.outputs["model_run"],
         transformed_examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
-        evaluator_blessing=evaluator.outputs["blessing"],
-        settings=config.evaluation,
+        measures=config.evaluation.measures,
         options=config.data,
-        external_fingerprint=_external_fingerprint(config),
+        external_fingerprint=_external_fingerprint(config, locations),
+        source_fingerprint=source,
+    )
+    audit_gate = AuditGate(
+        audit=auditor.outputs["audit"],
+        model=model,
+        evaluator_blessing=evaluator.outputs["blessing"],
+        floors=config.evaluation.floors,
         source_fingerprint=source,
     )
     pusher = tfx.components.Pusher(
         model=model,
-        model_blessing=auditor.outputs["blessing"],
+        model_blessing=audit_gate.outputs["blessing"],
         infra_blessing=model_validator.outputs["blessing"],
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=locations.serving_root)
@@ -113,7 +120,8 @@ def create_components(
     )
     nodes = [
         example_gen, schema_importer, statistics_gen, example_validator, data_gate, transform,
-        hyperparameters, trainer, baseline, evaluator, auditor, model_validator, pusher,
+        hyperparameters, trainer, baseline, evaluator, auditor, audit_gate,
+        model_validator, pusher,
     ]  # fmt: skip
     return [node for node in nodes if node is not None]
 
@@ -200,17 +208,17 @@ def _hyperparameters(
     ).with_id("ImportHyperparameters")
 
 
-def _external_fingerprint(config: PipelineConfig) -> str:
+def _external_fingerprint(config: PipelineConfig, locations: Locations) -> str:
     """Returns a digest of a folder on this machine; a service sees only the address.
 
     Raises:
-        DataError: If the folder holds no films of both classes, before an hour of training has
-            gone by.
+        DataError: If the folder holds no films of both classes, or some of those to train on,
+            before an hour of training has gone by.
     """
     root = config.evaluation.external_data_root
     if not root or not Path(root).is_dir():
         return ""
-    external.find_films(root, config.data)
+    external.refuse_shared_files(root, locations.data_root, config.data)
     return external.fingerprint(root)
 
 

@@ -24,7 +24,7 @@ from pipeline.locations import WorkDirectory
 from pipeline.progress import PLAIN_WIDTH
 from pipeline.runs import write_text
 from pipeline.slices import SliceMetrics, load_slices
-from pipeline.summary import Summary, read_audit
+from pipeline.summary import Summary, audited_intervals, read_audit
 from radiographs.ignored import ignored_sentence
 
 # Column title and TFMA's metric, in the order of the report.
@@ -178,7 +178,7 @@ def _print_slices(work: WorkDirectory, run: str) -> int:
     if evaluation is None:
         print(f"{work.path} has no evaluated run '{run}'; look into {work.runs}", file=sys.stderr)
         return 1
-    slices = load_slices(evaluation.uri, read_audit(outputs).get("intervals", {}))
+    slices = load_slices(evaluation.uri, audited_intervals(read_audit(outputs)))
     csv_file, html_file = write_slices(slices, work.run(run_id) / "report")
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     console.print(slice_table(slices))

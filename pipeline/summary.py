@@ -11,7 +11,8 @@ from typing import Any
 
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
-from components.auditor.audit import AUDIT_FILE
+from components.audit_gate.executor import VERDICTS_FILE
+from components.auditor.findings import AUDIT_FILE
 from components.radiograph_example_gen.executor import INGEST_FILE
 from components.verdicts import Verdict
 from models.training import TRAINING_RECORD
@@ -115,9 +116,9 @@ def summarise(
     evaluation_uri = outputs[("Evaluator", "evaluation")].uri
     ingest_report = outputs[("RadiographExampleGen", "report")]
     audit = read_audit(outputs)
-    slices = load_slices(evaluation_uri, audit.get("intervals", {}))
+    slices = load_slices(evaluation_uri, audited_intervals(audit))
     version = _pushed_version(outputs.get(("Pusher", "pushed_model")))
-    blessed = _is_blessed(outputs.get(("Auditor", "blessing")))
+    blessed = _is_blessed(outputs.get(("AuditGate", "blessing")))
     return Summary(
         run_id=run_id,
         status="pushed" if version else "not blessed" if not blessed else "not servable",
@@ -136,12 +137,26 @@ def summarise(
 
 
 def read_audit(outputs: Mapping[tuple[str, str], Artifact]) -> dict[str, Any]:
-    """Returns what the Auditor of a run wrote, or nothing if it did not run.
+    """Returns what the Auditor and the AuditGate of a run wrote, or nothing if they did not run.
 
     Args:
         outputs: Of `pipeline.lineage.run_outputs`.
+
+    Returns:
+        Content of the audit and, as `gates`, the verdicts.
     """
-    return _read_json(outputs.get(("Auditor", "audit")), AUDIT_FILE)
+    audit = _read_json(outputs.get(("Auditor", "audit")), AUDIT_FILE)
+    gates = _read_json(outputs.get(("AuditGate", "verdicts")), VERDICTS_FILE)
+    return {**audit, "gates": list(gates)}
+
+
+def audited_intervals(audit: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the intervals of an audit by slice and metric.
+
+    Args:
+        audit: Of `read_audit`.
+    """
+    return {name: one["intervals"] for name, one in audit.get("slices", {}).items()}
 
 
 def _metrics_json(one: SliceMetrics) -> dict[str, Any]:
@@ -167,6 +182,6 @@ def _pushed_version(pushed_model: Artifact | None) -> str:
     return pushed_model.custom_properties["pushed_version"].string_value
 
 
-def _read_json(artifact: Artifact | None, name: str) -> dict[str, Any]:
+def _read_json(artifact: Artifact | None, name: str) -> Any:
     file = Path(artifact.uri) / name if artifact else None
     return json.loads(file.read_text(encoding="utf-8")) if file and file.exists() else {}

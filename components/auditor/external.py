@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
-from components.auditor.intervals import AUC, RECALL, Estimate, estimate
-from components.auditor.scoring import score_examples, scores_of
+from components.auditor.overlap import (
+    digests_where_sizes_agree,
+    identities_of_films,
+    refuse_shared,
+)
+from components.auditor.scoring import judged, score_examples, scores_of
 from components.radiograph_example_gen.executor import read_image, to_example
 from components.radiograph_example_gen.identical import find_identical_files
 from components.radiograph_example_gen.listing import (
@@ -21,11 +26,12 @@ from components.radiograph_example_gen.listing import (
     read_layout,
     size_and_time,
 )
+from metrics.estimates import Estimate, estimate
+from metrics.scores import AUC, RECALL
 from models import features
 from radiographs.errors import DataError, UnusableImage
-from radiographs.films import Film
 from radiographs.label_conflicts import settle_label_conflicts
-from radiographs.layouts import ignored_notes
+from radiographs.layouts import Layout, ignored_notes
 from radiographs.options import IngestOptions
 from radiographs.patient_ids import patient_notes
 
@@ -40,7 +46,7 @@ class ExternalSite:
 
     Attributes:
         root: Where they are.
-        rejected: Files that are no usable film.
+        rejected: Files that are no usable film, or that the model did not judge.
         estimate: Metrics at the model's operating point.
     """
 
@@ -50,7 +56,7 @@ class ExternalSite:
 
 
 def audit_external_site(
-    served: Any, root: str, options: IngestOptions, samples: int
+    served: Any, root: str, options: IngestOptions, samples: int, own: pd.DataFrame | None = None
 ) -> ExternalSite:
     """Scores every usable film below a folder; splits given there mean nothing.
 
@@ -59,19 +65,28 @@ def audit_external_site(
         root: Local or remote folder of films, in a layout that the ingest reads.
         options: Layout, patients, which films are usable.
         samples: Draws of patients behind an interval.
+        own: Films of all splits of the run, of `overlap.identities_of_examples`; None where
+            they have been compared before.
 
     Returns:
         The metrics.
 
     Raises:
-        DataError: If there is no such folder, or it holds no usable films of both classes.
+        DataError: If there is no such folder, it holds no usable films of both classes, or it
+            shares films or patients with the run.
     """
-    found = _settled_films(root, options)
-    films = score_examples(served, _usable_examples(root, found, options))
+    layout = _settled(root, options)
+    usable: list[int] = []
+    films = score_examples(served, _usable_examples(root, layout, options, usable))
+    if own is not None:
+        digests = films[features.SHA256].tolist()
+        listed = identities_of_films([layout.films[index] for index in usable], digests)
+        refuse_shared(root, listed, own, layout.kind == "folders")
+    films = judged(films)
     for label in features.LABELS:
         if label not in set(films[features.LABEL]):
             raise DataError(f"{_SETTING}: {root} has no usable film of {label}; add some")
-    site = ExternalSite(root, len(found) - len(films), estimate(scores_of(films), samples))
+    site = ExternalSite(root, len(layout.films) - len(films), estimate(scores_of(films), samples))
     _LOG.info(
         "external site: AUC %.4f, recall %.4f on %d films, %d rejected",
         site.estimate.metrics[AUC], site.estimate.metrics[RECALL], len(films), site.rejected,
@@ -99,7 +114,7 @@ def _check_folder(root: str) -> None:
         raise DataError(f"{_SETTING}: {root} is not a folder; correct it or leave it empty")
 
 
-def find_films(root: str, options: IngestOptions) -> list[Film]:
+def find_films(root: str, options: IngestOptions) -> Layout:
     """Lists the films of another site without opening them.
 
     Args:
@@ -113,18 +128,18 @@ def find_films(root: str, options: IngestOptions) -> list[Film]:
         DataError: If there is no such folder, its films cannot be told, or a class has none.
     """
     with _named(root):
-        return read_layout(root, options).films
+        return read_layout(root, options)
 
 
-def _settled_films(root: str, options: IngestOptions) -> list[Film]:
+def _settled(root: str, options: IngestOptions) -> Layout:
     """Returns the films whose labels agree; says what is set aside and what is doubtful."""
+    found = find_films(root, options)
     with _named(root):
-        found = read_layout(root, options)
         paths = [film.path for film in found.films]
         layout = settle_label_conflicts(found, find_identical_files(root, paths, options), options)
     for note in (*ignored_notes(layout), *layout.notes, *patient_notes(layout.films)):
         _LOG.info("external site: %s", note)
-    return layout.films
+    return layout
 
 
 @contextmanager
@@ -137,13 +152,42 @@ def _named(root: str) -> Iterator[None]:
         raise DataError(f"{_SETTING}: {root}: {error}", error.files) from None
 
 
+def refuse_shared_files(root: str, data_root: str, options: IngestOptions) -> None:
+    """Compares two folders before anything is trained; reads only files of equal size.
+
+    Args:
+        root: Folder of another site.
+        data_root: Folder of the films to train on.
+        options: Layout, patients.
+
+    Raises:
+        DataError: If they share a film or a patient, or the other site cannot be used.
+    """
+    layout = find_films(root, options)
+    try:
+        own = read_layout(data_root, options).films
+    except DataError:  # the ingest says what is wrong with the films to train on
+        return
+    digests, own_digests = digests_where_sizes_agree(
+        root, [film.path for film in layout.films], data_root, [film.path for film in own]
+    )
+    refuse_shared(
+        root,
+        identities_of_films(layout.films, digests),
+        identities_of_films(own, own_digests),
+        layout.kind == "folders",
+    )
+
+
 def _usable_examples(
-    root: str, films: Sequence[Film], options: IngestOptions
+    root: str, layout: Layout, options: IngestOptions, usable: list[int]
 ) -> Iterator[tf.train.Example]:
-    for film in films:
+    """Yields the usable films, and notes which of the listed ones they are."""
+    for index, film in enumerate(layout.films):
         try:
             image = read_image(root, film.path, options)
         except UnusableImage as error:
             _LOG.warning("external film %s is left out: %s", film.path, error)
         else:
+            usable.append(index)
             yield to_example(film, image)

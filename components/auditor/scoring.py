@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -11,13 +10,15 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from components.auditor.intervals import Scores
+from metrics.scores import Scores
+from metrics.slices import age_band
 from models import features
 
-OVERALL = "overall"
-
 DECISION = "predicted_label"  # column of scored films: one of features.LABELS
+REASON = "reason"  # column of scored films: why one has no probability
 BATCH_FILMS = 32
+
+_QUALITY = "quality"  # output of models that say which films they did not judge
 
 _CLASSES = {2: features.LABELS, 3: (features.NORMAL, features.BACTERIA, features.VIRUS)}
 _FACTS = (
@@ -61,7 +62,8 @@ def score_examples(served: Any, examples: Iterable[tf.train.Example]) -> pd.Data
         )
         for batch in batches(examples)
     ]
-    return pd.concat(scored, ignore_index=True) if scored else pd.DataFrame(columns=[*_FACTS])
+    columns = [*_FACTS, features.PROBABILITY, REASON, DECISION]
+    return pd.concat(scored, ignore_index=True) if scored else pd.DataFrame(columns=columns)
 
 
 def score_images(served: Any, images: Iterable[bytes]) -> pd.DataFrame:
@@ -72,8 +74,8 @@ def score_images(served: Any, images: Iterable[bytes]) -> pd.DataFrame:
         images: JPEG or PNG files, at least one.
 
     Returns:
-        A row an image, in order: `probability`, `DECISION` and a column a class, as
-        `class_columns` names them.
+        A row an image, in order: `probability`, NaN where the model did not judge the film;
+        `REASON`, `DECISION` and a column a class, as `class_columns` names them.
     """
     answers = [_ask(served, list(batch)) for batch in batches(images)]
     return pd.concat(answers, ignore_index=True)
@@ -87,28 +89,23 @@ def batches(films: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 def scores_of(films: pd.DataFrame) -> Scores:
-    """Returns the numbers of scored films that metrics are made from."""
+    """Returns the numbers of scored films that metrics are made from.
+
+    Raises:
+        ValueError: If a film has no probability: it would count as normal, so leave it out.
+    """
+    unscored = unscored_by_reason(films)
+    if unscored:
+        raise ValueError(
+            f"{sum(unscored.values())} of {len(films)} films have no probability "
+            f"({', '.join(unscored)}); leave them out before metrics are made"
+        )
     return Scores(
         patients=films[features.PATIENT_ID].to_numpy(),
         labels=(films[features.LABEL] == features.PNEUMONIA).to_numpy(np.int64),
         probabilities=films[features.PROBABILITY].to_numpy(np.float64),
         decisions=(films[DECISION] == features.PNEUMONIA).to_numpy(np.int64),
     )
-
-
-def slices_of(films: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields name and mask of each slice: all films, then the dimensions of `features.SLICES`.
-
-    Args:
-        films: Of `score_examples`.
-
-    Yields:
-        `overall` or a name such as `view=PA`, and a mask `[films]`.
-    """
-    yield OVERALL, np.ones(len(films), dtype=bool)
-    for feature in features.SLICES:
-        for value in sorted(films[feature].unique()):
-            yield f"{feature}={value}", (films[feature] == value).to_numpy()
 
 
 def class_columns(classes: int) -> list[str]:
@@ -120,29 +117,45 @@ def class_columns(classes: int) -> list[str]:
     return [f"{features.PROBABILITY}_{name.lower()}" for name in _CLASSES[classes]]
 
 
+def judged(films: pd.DataFrame) -> pd.DataFrame:
+    """Returns the films that the model gave a probability, under the same index."""
+    return films[films[features.PROBABILITY].notna()]
+
+
+def unscored_by_reason(films: pd.DataFrame) -> dict[str, int]:
+    """Counts films that the model gave no probability.
+
+    Args:
+        films: Of `score_examples`.
+
+    Returns:
+        Films by the model's reason.
+    """
+    without = films[films[features.PROBABILITY].isna()]
+    return {str(reason): int(count) for reason, count in without[REASON].value_counts().items()}
+
+
 def _ask(served: Any, images: list[bytes]) -> pd.DataFrame:
     answer = served.signatures[features.PREDICT_IMAGES](
         **{features.IMAGE_BYTES: tf.constant(images)}
     )
     by_class = answer[features.CLASS_PROBABILITIES].numpy()
-    labels = answer[features.PREDICTED_LABEL].numpy()
     return pd.DataFrame(
         {
             features.PROBABILITY: answer[features.PROBABILITY].numpy(),
-            DECISION: [label.decode() for label in labels],
+            REASON: _texts(answer[_QUALITY]) if _QUALITY in answer else "no reason given",
+            DECISION: _texts(answer[features.PREDICTED_LABEL]),
             **dict(zip(class_columns(by_class.shape[1]), by_class.T, strict=True)),
         }
     )
+
+
+def _texts(strings: tf.Tensor) -> list[str]:
+    return [one.decode() for one in strings.numpy()]
 
 
 def _facts(example: tf.train.Example) -> dict[str, str]:
     feature = example.features.feature
     facts = {name: feature[name].bytes_list.value[0].decode() for name in _FACTS}
     age_years = feature[features.AGE_YEARS].int64_list.value[0]
-    return {**facts, features.AGE_BAND: _age_band(age_years)}
-
-
-def _age_band(age_years: int) -> str:
-    if age_years < 0:
-        return features.UNKNOWN
-    return features.AGE_BANDS[bisect.bisect_right(features.AGE_BAND_STARTS_YEARS, age_years)]
+    return {**facts, features.AGE_BAND: age_band(age_years)}

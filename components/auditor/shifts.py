@@ -1,25 +1,26 @@
-"""Shift audit: the model under changes that another room, machine or archive would make.
+"""Shift audit: the model under acquisition changes, row by row.
 
-Each change is one that leaves the diagnosis as it is. It is applied to the decoded film,
-which is then encoded and sent like any other (in the manner of Hendrycks and Dietterich,
-Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, ICLR 2019).
+A change is applied to the decoded film, which is then encoded and sent like any other. Some
+changes never reach the network: one that scales all grey levels is undone where each film is
+standardised by itself. Such a row says so, since it shows nothing of the model's robustness.
 """
 
 from __future__ import annotations
 
-import io
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
-from scipy import ndimage
 
-from components.auditor.intervals import AUC, RECALL, SPECIFICITY, Estimate, estimate
-from components.auditor.scoring import score_images, scores_of
+from components.auditor.changes import SHIFTS, at_size_of
+from components.auditor.sampling import evenly
+from components.auditor.scoring import judged, score_images, scores_of
+from components.auditor.served_pixels import ServedPixels
+from metrics.estimates import Estimate, estimate
+from metrics.scores import AUC, RECALL, SPECIFICITY
 from models import features
 from radiographs.decoding import grey_levels
 from radiographs.formats.png import encode_png
@@ -32,21 +33,10 @@ SHOWN = (AUC, RECALL, SPECIFICITY)
 # Larger films are shrunk first, the unchanged ones too: it bounds the time of the audit.
 MAX_SIDE_PX = 512
 
-BLUR_SIGMA = 0.005  # of the shorter side: about one pixel at 224
-NOISE_STDDEV = 8.0  # grey levels of 255
-NOISE_SEED = 0
-JPEG_QUALITY = 30
-CROP = 0.08  # of the length, at either end: a tighter collimation
-
-# A side marker is made of strokes much brighter than what is around them, near the edge.
-MARKER_STROKE = 0.035  # width at most, of the shorter side
-MARKER_CONTRAST = 70  # grey levels above the surroundings
-MARKER_MARGIN = 0.2  # of each side: a marker has its centre this near to the edge
-MARKER_SIDE = 0.12  # longest side of a marker, of the film's
-MARKER_MIN_AREA = 3e-4  # of the film: what is smaller is noise
-_MARKER_PADDING = 0.01  # of the shorter side: the blurred rim of a marker, and what is around
-
-Change = Callable[[np.ndarray], np.ndarray]  # [height, width] uint8, the size may change
+PROBED_FILMS = 8  # whose input is looked at, of those that a change has altered
+# Root mean square over a film, in its own grey levels. What rounding leaves of a change that the
+# preparation undoes is below; a blur of one pixel is well above.
+NO_CHANGE_LEVELS = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,15 +47,27 @@ class Shift:
         name: Of the change.
         estimate: Metrics at the model's operating point.
         differences: Each of `SHOWN` less its value on the same films unchanged.
+        input_change: How far the network's input moves, in grey levels of the film: root mean
+            square over the pixels, of the film that moves most. 0 for the unchanged films.
     """
 
     name: str
     estimate: Estimate
     differences: dict[str, float]
+    input_change: float
+
+    @property
+    def changes_input(self) -> bool:
+        """Whether the network sees the change at all, beyond what rounding does."""
+        return self.input_change >= NO_CHANGE_LEVELS
 
 
 def audit_shifts(
-    served: Any, films: pd.DataFrame, images: Sequence[bytes], samples: int
+    served: Any,
+    films: pd.DataFrame,
+    images: Sequence[bytes],
+    prepared: ServedPixels,
+    samples: int,
 ) -> list[Shift]:
     """Scores films under every change.
 
@@ -73,37 +75,65 @@ def audit_shifts(
         served: A loaded SavedModel.
         films: What is known of them, rows of `score_examples`.
         images: Their encoded images, in the same order.
+        prepared: What the network of that model is given.
         samples: Draws of patients behind an interval.
 
     Returns:
         The unchanged films first, then the order of `SHIFTS`.
     """
     decoded = [grey_levels(image, MAX_SIDE_PX) for image in images]
-    shifts: list[Shift] = []
-    for name, change in {UNCHANGED: _same, **SHIFTS}.items():
-        answers = score_images(served, (encode_png(_changed(film, change)) for film in decoded))
-        known = films[[features.PATIENT_ID, features.LABEL]].reset_index(drop=True)
-        reached = estimate(scores_of(known.join(answers)), samples)
-        reference = shifts[0].estimate if shifts else reached
-        differences = {
-            metric: reached.metrics[metric] - reference.metrics[metric] for metric in SHOWN
-        }
-        shifts.append(Shift(name, reached, differences))
-        values = (
-            f"{metric} {reached.metrics[metric]:.4f} ({differences[metric]:+.4f})"
-            for metric in SHOWN
-        )
-        _LOG.info("%s: %s on %d films", name, ", ".join(values), reached.films)
+    known = films[[features.PATIENT_ID, features.LABEL]].reset_index(drop=True)
+
+    def reached(changed: Sequence[np.ndarray]) -> Estimate:
+        answers = score_images(served, map(encode_png, changed))
+        return estimate(scores_of(judged(known.join(answers))), samples)
+
+    reference = reached(decoded)
+    shifts = [Shift(UNCHANGED, reference, dict.fromkeys(SHOWN, 0.0), 0.0)]
+    for name, change in SHIFTS.items():
+        changed = [at_size_of(film, change(film)) for film in decoded]
+        one = reached(changed)
+        differences = {metric: one.metrics[metric] - reference.metrics[metric] for metric in SHOWN}
+        shifts.append(Shift(name, one, differences, input_change(prepared, decoded, changed)))
+    for shift in shifts:
+        _LOG.info("%s", _sentence(shift))
     return shifts
 
 
-def _changed(film: np.ndarray, change: Change) -> np.ndarray:
-    """Changes a film and brings it back to its size: a small one is no film for the model."""
-    changed = change(film)
-    if changed.shape == film.shape:
-        return changed
-    height, width = film.shape
-    return np.asarray(Image.fromarray(changed).resize((width, height), Image.Resampling.BILINEAR))
+def input_change(
+    prepared: ServedPixels, films: Sequence[np.ndarray], changed: Sequence[np.ndarray]
+) -> float:
+    """Measures how far a change moves what the network is given.
+
+    Args:
+        prepared: What the network of a model is given.
+        films: Grey levels, each `[height, width]` uint8.
+        changed: The same films changed, in the same order.
+
+    Returns:
+        As `Shift.input_change`, over `PROBED_FILMS` at most of those that differ; 0 if none does.
+    """
+    pairs = zip(films, changed, strict=True)
+    differing = [(one, other) for one, other in pairs if not np.array_equal(one, other)]
+    if not differing:
+        return 0.0
+    before, after = zip(*differing[:PROBED_FILMS], strict=True)
+    levels, given = prepared.of_images(map(encode_png, before))
+    _, given_changed = prepared.of_images(map(encode_png, after))
+    # Standardised inputs have units of their own: the spread of a film leads back to its levels.
+    units = levels.std(axis=(1, 2, 3)) / np.maximum(given.std(axis=(1, 2, 3)), 1e-6)
+    moved = np.sqrt(np.mean((given_changed - given) ** 2, axis=(1, 2, 3)))
+    return float(np.max(units * moved))
+
+
+def _sentence(shift: Shift) -> str:
+    values = (
+        f"{metric} {shift.estimate.metrics[metric]:.4f} ({shift.differences[metric]:+.4f})"
+        for metric in SHOWN
+    )
+    said = f"{shift.name}: {', '.join(values)} on {shift.estimate.films} films"
+    unseen = shift.name != UNCHANGED and not shift.changes_input
+    return f"{said}; the preparation undoes it, the network sees the same" if unseen else said
 
 
 def choose_films(films: pd.DataFrame, at_most: int) -> np.ndarray:
@@ -116,132 +146,5 @@ def choose_films(films: pd.DataFrame, at_most: int) -> np.ndarray:
     Returns:
         Positions of the films, ascending.
     """
-    by_digest = films[[features.LABEL, features.SHA256]].reset_index(drop=True)
-    by_digest = by_digest.sort_values(features.SHA256, kind="stable")
-    rank = by_digest.groupby(features.LABEL).cumcount()
-    evenly = by_digest.assign(rank=rank).sort_values(["rank", features.LABEL], kind="stable")
-    return np.sort(evenly.index.to_numpy()[:at_most])
-
-
-def gamma(film: np.ndarray, exponent: float) -> np.ndarray:
-    """Raises grey levels in [0, 1] to a power; below 1 brightens."""
-    return _levels(255.0 * (np.arange(256) / 255.0) ** exponent)[film]
-
-
-def contrast(film: np.ndarray, factor: float) -> np.ndarray:
-    """Scales the distance of each grey level to the mean of the film."""
-    mean = film.mean()
-    return _levels(mean + factor * (film - mean))
-
-
-def blur(film: np.ndarray) -> np.ndarray:
-    """Blurs by a Gaussian of `BLUR_SIGMA` of the shorter side."""
-    sigma_px = BLUR_SIGMA * min(film.shape)
-    return _levels(ndimage.gaussian_filter(film.astype(np.float32), sigma_px))
-
-
-def noise(film: np.ndarray) -> np.ndarray:
-    """Adds Gaussian noise, the same to each film of a size."""
-    grain = np.random.default_rng(NOISE_SEED).normal(0.0, NOISE_STDDEV, film.shape)
-    return _levels(film + grain)
-
-
-def jpeg(film: np.ndarray) -> np.ndarray:
-    """Compresses the film as JPEG of `JPEG_QUALITY`."""
-    file = io.BytesIO()
-    Image.fromarray(film).save(file, "JPEG", quality=JPEG_QUALITY)
-    return np.asarray(Image.open(file))
-
-
-def half_resolution(film: np.ndarray) -> np.ndarray:
-    """Shrinks both sides to a half, by areas."""
-    height, width = film.shape
-    size = (max(1, width // 2), max(1, height // 2))
-    return np.asarray(Image.fromarray(film).resize(size, Image.Resampling.BOX))
-
-
-def rotate(film: np.ndarray, degrees: float) -> np.ndarray:
-    """Turns the film about its centre, anticlockwise; corners become black."""
-    return np.asarray(Image.fromarray(film).rotate(degrees, Image.Resampling.BILINEAR))
-
-
-def crop(film: np.ndarray, rows: float, columns: float) -> np.ndarray:
-    """Cuts shares of the height and of the width off at either end.
-
-    As films are brought to a square, what is left is stretched: the lungs get another shape.
-    """
-    height, width = film.shape
-    top, left = round(rows * height), round(columns * width)
-    return film[top : height - top, left : width - left]
-
-
-def remove_markers(film: np.ndarray) -> np.ndarray:
-    """Paints side markers over with the median level around each.
-
-    What the constants say of a marker is also true of a few bright rims of bones near the
-    edge; these go with it.
-
-    Args:
-        film: `[height, width]` uint8.
-
-    Returns:
-        The same where there is no marker.
-    """
-    cleaned = film.copy()
-    padding_px = max(1, round(_MARKER_PADDING * min(film.shape)))
-    covered = ndimage.binary_dilation(_marker_pixels(film), iterations=padding_px)
-    regions, _ = ndimage.label(covered)
-    for number, box in enumerate(ndimage.find_objects(regions), start=1):
-        window = tuple(
-            slice(max(0, side.start - padding_px), side.stop + padding_px) for side in box
-        )
-        level = np.median(film[window][~covered[window]])
-        cleaned[window][regions[window] == number] = round(float(level))
-    return cleaned
-
-
-def _marker_pixels(film: np.ndarray) -> np.ndarray:
-    """Returns the mask of all markers."""
-    stroke_px = max(3, round(MARKER_STROKE * min(film.shape)))
-    strokes = ndimage.white_tophat(film, size=(stroke_px, stroke_px)) >= MARKER_CONTRAST
-    blobs, _ = ndimage.label(strokes, structure=np.ones((3, 3)))
-    areas = np.bincount(blobs.ravel()) / film.size
-    markers = [
-        number
-        for number, box in enumerate(ndimage.find_objects(blobs), start=1)
-        if areas[number] >= MARKER_MIN_AREA and _may_hold_marker(box, film.shape)
-    ]
-    return np.isin(blobs, markers)
-
-
-def _may_hold_marker(box: tuple[slice, ...], shape: tuple[int, ...]) -> bool:
-    """Tells whether a box is small and its centre near the edge."""
-    sides = list(zip(box, shape, strict=True))
-    small = all((side.stop - side.start) / length <= MARKER_SIDE for side, length in sides)
-    centres = [(side.start + side.stop) / 2 / length for side, length in sides]
-    return small and any(not MARKER_MARGIN < centre < 1 - MARKER_MARGIN for centre in centres)
-
-
-def _levels(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.round(values), 0, 255).astype(np.uint8)
-
-
-def _same(film: np.ndarray) -> np.ndarray:
-    return film
-
-
-SHIFTS: Mapping[str, Change] = {
-    "gamma 0.7": lambda film: gamma(film, 0.7),
-    "gamma 1.4": lambda film: gamma(film, 1.4),
-    "contrast 0.7": lambda film: contrast(film, 0.7),
-    "contrast 1.3": lambda film: contrast(film, 1.3),
-    "blur": blur,
-    "noise": noise,
-    f"JPEG quality {JPEG_QUALITY}": jpeg,
-    "half resolution": half_resolution,
-    "markers removed": remove_markers,
-    "rotated +7 degrees": lambda film: rotate(film, 7),
-    "rotated -7 degrees": lambda film: rotate(film, -7),
-    "cropped above and below": lambda film: crop(film, CROP, 0),
-    "cropped at the sides": lambda film: crop(film, 0, CROP),
-}
+    digests = films[features.SHA256].to_numpy()
+    return evenly(films[features.LABEL].to_numpy(), np.argsort(digests, kind="stable"), at_most)

@@ -25,7 +25,7 @@ from components.radiograph_example_gen.listing import read_bytes, read_layout
 from models import features
 from models.images import quality_of
 from radiographs.acquisition import acquisition_statistics
-from radiographs.decoding import CanonicalFilm, read_film, sha256_of
+from radiographs.decoding import CanonicalFilm, read_film
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
 from radiographs.label_conflicts import settle_label_conflicts

@@ -16,7 +16,7 @@ from tests.support import LocalRun, digests, execution_states, open_store, run_l
 COMPONENTS = {
     "RadiographExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "DataGate",
     "Transform", "Tuner", "Trainer", "LatestBlessedModel", "Evaluator",
-    "Auditor", "ModelValidator", "Pusher",
+    "Auditor", "AuditGate", "ModelValidator", "Pusher",
 }  # fmt: skip
 RESOLVER = "LatestBlessedModel"  # asks anew in every run
 FILMS = 160
@@ -39,7 +39,7 @@ class TestPushed:
             "artifacts/Trainer/model_run/*/model.keras",
             "artifacts/Trainer/model_run/*/tensorboard/train/*",
             "artifacts/Evaluator/blessing/*/BLESSED",
-            "artifacts/Auditor/blessing/*/BLESSED",
+            "artifacts/AuditGate/blessing/*/BLESSED",
             "artifacts/ModelValidator/blessing/*/INFRA_BLESSED",
             "serving_model/cxr_pneumonia/*/saved_model.pb",
             "serving_model/cxr_pneumonia/*/assets.extra/operating_point.json",

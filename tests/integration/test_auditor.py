@@ -10,85 +10,92 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from tfx import v1 as tfx
 from tfx.types import standard_artifacts
 
-from components.artifacts import ModelAudit
-from components.auditor.executor import AuditorExecutor
-from components.auditor.intervals import METRICS
-from components.auditor.shifts import SHIFTS
+from components.audit_gate.component import AuditGate
+from components.auditor.changes import SHIFTS
+from components.auditor.component import Auditor
+from metrics.scores import METRICS
 from models import features
-from models.audit_settings import AuditSettings
+from models.audit_settings import AuditFloors, AuditMeasures
+from pipeline.lineage import cached_components
+from pipeline.local import NamedDagRunner
 from radiographs.options import IngestOptions
 from tests.support import LocalRun, read_examples
 
-ONLY_INTERVALS = {"shift_audit": False, "shortcut_audit": False, "bootstrap_samples": 100}
+ONLY_INTERVALS = AuditMeasures(shift_audit=False, shortcut_audit=False, bootstrap_samples=100)
 
 
-def artifact(kind: Any, uri: Path, splits: tuple[str, ...] = ()) -> Any:
-    one = kind()
-    one.uri = str(uri)
-    if splits:
-        one.split_names = json.dumps(list(splits))
-    return one
+def imported(run: LocalRun, component: str, output: str, kind: Any, **properties: Any) -> Any:
+    """Returns an importer of what a component of a run put out."""
+    return tfx.dsl.Importer(
+        source_uri=str(run.uri(component, output)),
+        artifact_type=kind,
+        properties=properties or None,
+    ).with_id(f"{component}.{output}")
 
 
-def bless(run: LocalRun, folder: Path, evaluator_blessed: int, **settings: Any) -> Any:
-    """Runs the executor over a run's artifacts; returns the blessing."""
+def audit_with(run: LocalRun, folder: Path, run_id: str, **floors: Any) -> dict[str, str]:
+    """Runs Auditor and AuditGate over the artifacts of a run.
+
+    Returns:
+        State of each execution in the metadata store, by component.
+    """
     kinds = standard_artifacts
-    of_evaluator = artifact(kinds.ModelBlessing, run.uri("Evaluator", "blessing"))
-    of_evaluator.set_int_custom_property("blessed", evaluator_blessed)
-    transformed = run.uri("Transform", "transformed_examples")
-    inputs = {
-        "examples": artifact(
-            kinds.Examples, run.uri("RadiographExampleGen", "examples"), features.SPLITS
-        ),
-        "model": artifact(kinds.Model, run.uri("Trainer", "model")),
-        "model_run": artifact(kinds.ModelRun, run.uri("Trainer", "model_run")),
-        "transformed_examples": artifact(
-            kinds.Examples, transformed, (features.TRAIN, features.EVAL)
-        ),
-        "transform_graph": artifact(kinds.TransformGraph, run.uri("Transform", "transform_graph")),
-        "evaluator_blessing": of_evaluator,
-    }
-    inputs["model"].id = 17
-    outputs = {
-        "audit": artifact(ModelAudit, folder / "audit"),
-        "blessing": artifact(kinds.ModelBlessing, folder / "blessing"),
-    }
-    for one in outputs.values():
-        Path(one.uri).mkdir()
-    AuditorExecutor().Do(
-        {name: [one] for name, one in inputs.items()},
-        {name: [one] for name, one in outputs.items()},
-        {
-            "settings": AuditSettings.model_validate(
-                {**ONLY_INTERVALS, **settings}
-            ).model_dump_json(),
-            "options": IngestOptions().model_dump_json(),
-        },
+    splits, both = json.dumps(list(features.SPLITS)), json.dumps([features.TRAIN, features.EVAL])
+    examples = imported(run, "RadiographExampleGen", "examples", kinds.Examples, split_names=splits)
+    transformed = imported(
+        run, "Transform", "transformed_examples", kinds.Examples, split_names=both
     )
-    return outputs["blessing"]
+    graph = imported(run, "Transform", "transform_graph", kinds.TransformGraph)
+    model = imported(run, "Trainer", "model", kinds.Model)
+    model_run = imported(run, "Trainer", "model_run", kinds.ModelRun)
+    evaluated = imported(run, "Evaluator", "blessing", kinds.ModelBlessing)
+    auditor = Auditor(
+        *(one.outputs["result"] for one in (examples, model, model_run, transformed, graph)),
+        measures=ONLY_INTERVALS,
+        options=IngestOptions(),
+    )
+    gate = AuditGate(
+        auditor.outputs["audit"], model.outputs["result"], evaluated.outputs["result"],
+        floors=AuditFloors(**floors),
+    )  # fmt: skip
+    metadata = folder / "metadata.sqlite"
+    nodes = [examples, model, model_run, transformed, graph, evaluated, auditor, gate]
+    NamedDagRunner(run_id, prepare=dict).run(
+        tfx.dsl.Pipeline(
+            pipeline_name="audit",
+            pipeline_root=str(folder / "artifacts"),
+            components=nodes,
+            enable_cache=True,
+            metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+                str(metadata)
+            ),
+        )
+    )
+    cached = cached_components(metadata, run_id)
+    return {node: "CACHED" if node in cached else "COMPLETE" for node in ("Auditor", "AuditGate")}
 
 
-class TestBlessing:
-    @pytest.mark.parametrize(
-        ("evaluator_blessed", "min_auc", "blessed"), [(1, 0.0, 1), (0, 0.0, 0), (1, 1.0, 0)]
-    )
-    def test_takes_the_evaluator_and_every_gate(
-        self, pushed: LocalRun, tmp_path: Path,
-        evaluator_blessed: int, min_auc: float, blessed: int,
-    ) -> None:  # fmt: skip
-        blessing = bless(
-            pushed, tmp_path, evaluator_blessed,
-            gate_on="lower_bound", min_auc=min_auc, min_recall=0,
-        )  # fmt: skip
-        assert blessing.get_int_custom_property("blessed") == blessed
-        assert blessing.get_int_custom_property("audited") == 1
-        assert blessing.get_int_custom_property("current_model_id") == 17
-        model = blessing.get_string_custom_property("current_model")
-        assert model == str(pushed.uri("Trainer", "model"))
-        files = [file.name for file in Path(blessing.uri).iterdir()]
-        assert files == ["BLESSED" if blessed else "NOT_BLESSED"]
+def test_a_changed_floor_is_judged_but_nothing_is_measured_again(
+    pushed: LocalRun, tmp_path: Path
+) -> None:
+    first = audit_with(pushed, tmp_path, "first", gate_on="lower_bound", min_auc=0, min_recall=0)
+    changed = audit_with(pushed, tmp_path, "changed", gate_on="lower_bound", min_auc=1)
+    again = audit_with(pushed, tmp_path, "again", gate_on="lower_bound", min_auc=1)
+    assert first == {"Auditor": "COMPLETE", "AuditGate": "COMPLETE"}
+    assert changed == {"Auditor": "CACHED", "AuditGate": "COMPLETE"}
+    assert again == {"Auditor": "CACHED", "AuditGate": "CACHED"}
+    assert len(list(tmp_path.glob("artifacts/Auditor/audit/*/audit.json"))) == 1
+    verdicts = [
+        json.loads(file.read_text(encoding="utf-8"))
+        for file in sorted(tmp_path.glob("artifacts/AuditGate/verdicts/*/verdicts.json"))
+    ]
+    assert verdicts[0] == []
+    (auc,) = [one for one in verdicts[1] if one["metric"] == "AUC lower bound"]
+    assert (auc["bound"], auc["passed"]) == (1, False)
+    assert list(tmp_path.glob("artifacts/AuditGate/blessing/*/NOT_BLESSED"))
 
 
 class TestAuditOfTheRun:
@@ -109,7 +116,7 @@ class TestAuditOfTheRun:
     def test_slices_are_those_of_the_evaluator(
         self, pushed: LocalRun, audit: dict[str, Any]
     ) -> None:
-        assert set(audit["intervals"]) == {"overall", *pushed.summary["metrics"]["slices"]}
+        assert set(audit["slices"]) == {"overall", *pushed.summary["metrics"]["slices"]}
 
     def test_controls_and_changes_have_run(self, audit: dict[str, Any]) -> None:
         assert [shift["name"] for shift in audit["shifts"]] == ["unchanged", *SHIFTS]

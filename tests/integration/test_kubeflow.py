@@ -52,7 +52,7 @@ ABSOLUTE_PATH = re.compile(r"(?<![\w.:/*-])/(?:[\w.-]+/)*[\w.-]+")
 
 TASKS = {
     "RadiographExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "DataGate",
-    "Transform", "Trainer", "Evaluator", "Auditor", "ModelValidator", "Pusher",
+    "Transform", "Trainer", "Evaluator", "Auditor", "AuditGate", "ModelValidator", "Pusher",
 }  # fmt: skip
 RESOLVERS = {
     "LatestBlessedModel-model-blessing-resolver",
@@ -231,7 +231,7 @@ def test_functions_that_components_call_exist(spec: pb.PipelineSpec) -> None:
 def test_data_is_judged_before_anything_is_made_of_it(spec: pb.PipelineSpec) -> None:
     assert "DataGate" in spec.root.dag.tasks["Transform"].dependent_tasks
     assert "DataGate" in after(spec, "Trainer")
-    assert {"Evaluator", "Auditor", "ModelValidator"} <= after(spec, "Pusher")
+    assert {"Evaluator", "Auditor", "AuditGate", "ModelValidator"} <= after(spec, "Pusher")
 
 
 def test_films_come_from_the_data_root(spec: pb.PipelineSpec) -> None:

@@ -15,10 +15,19 @@ ALLOWED = {
     "schema": set(),
     "models.features": set(),
     "radiographs": {"radiographs", "models.features"},
+    "metrics": {"metrics", "models.features"},
     "models": {"models", "models.features", "radiographs"},
-    "components": {"components", "models", "models.features", "radiographs", "schema"},
-    "pipeline": {"pipeline", "components", "models", "models.features", "radiographs", "schema"},
-    "serving": {"serving", "models.features", "radiographs"},
+    "components": {"components", "metrics", "models", "models.features", "radiographs", "schema"},
+    "pipeline": {
+        "pipeline",
+        "components",
+        "metrics",
+        "models",
+        "models.features",
+        "radiographs",
+        "schema",
+    },
+    "serving": {"serving", "metrics", "models.features", "radiographs"},
     "local_runner": {"pipeline", "radiographs"},
     "kubeflow_runner": {"pipeline", "radiographs"},
 }
@@ -110,12 +119,13 @@ def test_the_words_of_the_contract_are_written_down_once() -> None:
     assert places == {("models.features", word) for word in words}
 
 
-def test_radiographs_does_without_tensorflow() -> None:
+@pytest.mark.parametrize("part", ["metrics", "radiographs"])
+def test_what_lies_below_the_graph_does_without_tensorflow(part: str) -> None:
     known = modules(ROOT)
     found = {
         f"{module} imports {target}"
         for module, file in known.items()
-        if part_of(module) == "radiographs"
+        if part_of(module) == part
         for target in imports(module, file, known)
         if target.partition(".")[0] in HEAVY
     }
@@ -151,6 +161,12 @@ def test_radiographs_does_without_tensorflow() -> None:
             "from models import network",
             "serving.client imports models.network",
         ),
+        (
+            "metrics/slices.py",
+            "from models.network import build",
+            "metrics.slices imports models.network",
+        ),
+        ("models/network.py", "import metrics", "models.network imports metrics"),
         ("pipeline/config.py", "import tests.unit", "pipeline.config imports tests.unit"),
         ("local_runner.py", "import models.network as n", "local_runner imports models.network"),
     ],

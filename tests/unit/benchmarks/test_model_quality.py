@@ -6,7 +6,6 @@ A script stands in for `local_runner.py`; all else is what a user calls.
 from __future__ import annotations
 
 import json
-import math
 import os
 import signal
 import sys
@@ -31,7 +30,6 @@ from benchmarks.quality_tables import (
     ablation_report,
     metric_of,
     quality_report,
-    spread,
     worst_shift,
 )
 from models import features
@@ -109,20 +107,6 @@ def cells(report: str, *row: str) -> list[str]:
 
 
 # Aggregation.
-
-
-def test_spread_agrees_with_scipy() -> None:
-    one = spread(AUCS)
-    low, high = stats.t.interval(0.95, len(AUCS) - 1, np.mean(AUCS), stats.sem(AUCS))
-    assert one.mean == pytest.approx(sum(AUCS) / 5)
-    assert one.stddev**2 == pytest.approx(sum((auc - sum(AUCS) / 5) ** 2 for auc in AUCS) / 4)
-    assert (one.mean - one.half_width, one.mean + one.half_width) == pytest.approx((low, high))
-
-
-def test_one_seed_has_a_mean_and_no_spread() -> None:
-    one = spread([0.9])
-    assert one.mean == 0.9
-    assert math.isnan(one.stddev) and math.isnan(one.half_width)
 
 
 def test_the_table_names_the_worst_seed_of_each_metric() -> None:

@@ -17,11 +17,13 @@ def shift(name: str, auc: float | None, recall: float, change: float) -> dict[st
         "recall_change": change,
         "specificity_change": -change,
     }
-    return {"name": name, "films": 40, **values, **intervals, **changes}
+    seen = {"changes_input": name not in ("unchanged", "gamma 1.4")}
+    return {"name": name, "films": 40, **values, **intervals, **changes, **seen}
 
 
 AUDIT: dict[str, Any] = {
-    "model": {"subtype_auc": 0.875, "subtype_auc_interval": [0.75, 0.9375]},
+    "model": {"unscored": {"blank": 2, "too large": 1}, "subtype_auc": 0.875,
+              "subtype_auc_interval": [0.75, 0.9375]},
     "shifts": [
         shift("unchanged", 0.96, 0.9, 0.0),
         shift("blur", 0.94, 0.8, -0.1),
@@ -45,9 +47,11 @@ AUDIT: dict[str, Any] = {
 def test_the_gist_names_the_worst() -> None:
     assert list(audit_lines(AUDIT)) == [
         "bacterial against viral: AUC 0.875 (0.750-0.938)",
+        "test films that the model did not judge, left out: blank (2), too large (1)",
         "worst AUC under an acquisition change: 0.910 (gamma 1.4, -0.050)",
         "worst recall under an acquisition change: 0.800 (blur, -0.100)",
         "worst specificity under an acquisition change: 0.450 (one class, -0.050)",
+        "undone by the preparation, so they show nothing of the model: gamma 1.4",
         "AUC of controls that see no lungs: outer frame 0.800, file statistics 0.900",
         "other site (1,200 films): AUC 0.700 (0.650-0.750), recall 0.600 (0.500-0.700), "
         "specificity -",
@@ -64,6 +68,7 @@ def test_what_did_not_run_is_not_mentioned() -> None:
 def test_the_page_holds_every_row() -> None:
     page = audit_html(AUDIT)
     assert "/other &lt;site&gt;" in page
+    assert "show nothing of the model: gamma 1.4.</p>" in page
     shifts, controls, external, subtypes = pd.read_html(page.replace("<small>", " <small>"))
     assert list(shifts["films are"]) == [one["name"] for one in AUDIT["shifts"]]
     assert list(shifts["recall change"]) == [0.0, -0.1, -0.05, 0.05]

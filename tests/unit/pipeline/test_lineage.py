@@ -16,7 +16,7 @@ OUTPUTS = {
     ("Tuner", "best_hyperparameters"), ("Tuner", "tuner_results"),
     ("Trainer", "model"), ("Trainer", "model_run"),
     ("Evaluator", "evaluation"), ("Evaluator", "blessing"),
-    ("Auditor", "audit"), ("Auditor", "blessing"),
+    ("Auditor", "audit"), ("AuditGate", "verdicts"), ("AuditGate", "blessing"),
     ("ModelValidator", "blessing"), ("Pusher", "pushed_model"),
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from tfx import types
 from tfx.types import standard_artifacts
 
 from models import source
+from models.audit_settings import AuditFloors, AuditMeasures, AuditSettings
 from models.source import source_fingerprint
 from pipeline.baseline import LatestOtherBlessedModel
 from pipeline.beam import LOCAL_RUNNER, beam_arguments
@@ -50,6 +51,57 @@ class TestComponents:
     def test_transform_waits_for_the_data_gate(self) -> None:
         nodes = {node.id: node for node in create_components(load_config(), LOCATIONS, None)}
         assert nodes["DataGate"] in nodes["Transform"].upstream_nodes
+
+
+class TestAuditCache:
+    """What the cache keys of measuring and judging hold."""
+
+    def properties(self, *overrides: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        config = load_config("standard", None, overrides)
+        nodes = {node.id: node for node in create_components(config, LOCATIONS, None)}
+        return nodes["Auditor"].exec_properties, nodes["AuditGate"].exec_properties
+
+    @pytest.mark.parametrize("floor", sorted(set(AuditFloors.model_fields) - {"gate_on"}))
+    def test_a_floor_is_judged_anew_and_measured_never_again(self, floor: str) -> None:
+        value = 30 if floor.startswith("min_slice") else 0.5
+        site = "evaluation.external_data_root=gs://bucket/site"
+        measured, judged = self.properties(site)
+        same, changed = self.properties(site, f"evaluation.{floor}={value}")
+        assert measured == same
+        assert judged != changed
+
+    def test_neither_does_the_way_of_judging_measure_anew(self) -> None:
+        measured, judged = self.properties()
+        same, changed = self.properties("evaluation.gate_on=lower_bound")
+        assert (measured == same, judged == changed) == (True, False)
+
+    def test_the_evaluators_own_gates_reach_neither(self) -> None:
+        assert self.properties() == self.properties("evaluation.max_auc_drop=0.3")
+
+    @pytest.mark.parametrize(
+        "setting",
+        [
+            "bootstrap_samples=200", "shift_audit=false", "audit_films=50", "shortcut_audit=false",
+            "control_epochs=2", "control_films=500", "external_data_root=gs://bucket/site",
+        ],
+    )  # fmt: skip
+    def test_what_is_measured_is_measured_anew_where_it_changes(self, setting: str) -> None:
+        measured, judged = self.properties()
+        changed, same = self.properties(f"evaluation.{setting}")
+        assert measured != changed
+        assert judged == same
+
+    def test_every_setting_is_measured_or_demanded(self) -> None:
+        measures, floors = set(AuditMeasures.model_fields), set(AuditFloors.model_fields)
+        assert not measures & floors
+        assert measures | floors == set(AuditSettings.model_fields)
+
+    def test_the_pusher_waits_for_the_gate(self) -> None:
+        nodes = {node.id: node for node in create_components(load_config(), LOCATIONS, None)}
+        assert nodes["Pusher"].inputs["model_blessing"].producer_component_id == "AuditGate"
+        gate = nodes["AuditGate"].inputs
+        assert gate["evaluator_blessing"].producer_component_id == "Evaluator"
+        assert gate["audit"].producer_component_id == "Auditor"
 
 
 class TestBaseline:
@@ -113,7 +165,7 @@ class TestFingerprint:
     @pytest.fixture(name="code")
     def make_code(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """A tree of code in place of ours."""
-        for package in ("components", "models", "pipeline", "radiographs"):
+        for package in ("components", "metrics", "models", "pipeline", "radiographs"):
             (tmp_path / package).mkdir()
             (tmp_path / package / "__init__.py").write_text("")
         monkeypatch.setattr(source, "__file__", str(tmp_path / "models" / "source.py"))
@@ -124,7 +176,7 @@ class TestFingerprint:
         (code / "models" / "notes.txt").write_text("not code")
         assert source_fingerprint() == before
 
-    @pytest.mark.parametrize("package", ["components", "models", "radiographs"])
+    @pytest.mark.parametrize("package", ["components", "metrics", "models", "radiographs"])
     def test_moves_with_the_code_that_components_run(self, code: Path, package: str) -> None:
         before = source_fingerprint()
         (code / package / "part.py").write_text("x = 1")

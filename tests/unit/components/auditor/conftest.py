@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 SIDE_PX = 64  # of the fake's Transform graph
+RELUCTANT_BELOW = 90.0  # mean grey level of films that the reluctant fake judges
 
 
 class MeanModel(tf.Module):
@@ -32,7 +34,12 @@ class MeanModel(tf.Module):
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         spec = {"image": tf.io.FixedLenFeature([], tf.string)}
         images = tf.io.parse_example(examples, spec)["image"]
-        return {"image_xf": tf.map_fn(self._packed, images)[:, tf.newaxis]}
+        column = [tf.shape(examples)[0], 1]
+        return {
+            "image_xf": tf.map_fn(self._packed, images)[:, tf.newaxis],
+            "pixel_mean_xf": tf.zeros(column),
+            "pixel_stddev_xf": tf.ones(column),
+        }
 
     def _mean(self, encoded: tf.Tensor) -> tf.Tensor:
         return tf.reduce_mean(self._decoded(encoded)) / 255
@@ -47,8 +54,22 @@ class MeanModel(tf.Module):
         return tf.cast(tf.ensure_shape(image, [None, None, 1]), tf.float32)
 
 
-def _served(folder: Path, classes: int) -> Any:
-    model = MeanModel(classes)
+class ReluctantModel(MeanModel):
+    """Says of dark films that it does not judge them, as models do that look at quality."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    def predict_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        answer = super().predict_images(image_bytes)
+        dark = answer["probability"] < RELUCTANT_BELOW / 255
+        return {
+            "probability": tf.where(dark, math.nan, answer["probability"]),
+            "label": tf.where(dark, "", answer["label"]),
+            "class_probabilities": answer["class_probabilities"],
+            "quality": tf.where(dark, "too dark", "ok"),
+        }
+
+
+def _served(folder: Path, model: MeanModel) -> Any:
     signatures = {name: getattr(model, name) for name in ("predict_images", "transform_features")}
     tf.saved_model.save(model, str(folder), signatures=signatures)
     return tf.saved_model.load(str(folder))
@@ -57,10 +78,16 @@ def _served(folder: Path, classes: int) -> Any:
 @pytest.fixture(scope="session", name="mean_model")
 def save_mean_model(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The fake of two classes, loaded as a server would."""
-    return _served(tmp_path_factory.mktemp("mean_model"), classes=2)
+    return _served(tmp_path_factory.mktemp("mean_model"), MeanModel(classes=2))
 
 
 @pytest.fixture(scope="session", name="subtype_model")
 def save_subtype_model(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The fake of three classes."""
-    return _served(tmp_path_factory.mktemp("subtype_model"), classes=3)
+    return _served(tmp_path_factory.mktemp("subtype_model"), MeanModel(classes=3))
+
+
+@pytest.fixture(scope="session", name="reluctant_model")
+def save_reluctant_model(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The fake that leaves dark films without a probability."""
+    return _served(tmp_path_factory.mktemp("reluctant_model"), ReluctantModel(classes=2))

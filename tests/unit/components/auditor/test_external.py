@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from components.auditor.external import audit_external_site, fingerprint
+from components.auditor import overlap
+from components.auditor.external import (
+    audit_external_site,
+    fingerprint,
+    refuse_shared_files,
+)
 from radiographs.errors import DataError
 from radiographs.options import IngestOptions
 from tests.support import encode
@@ -101,3 +106,72 @@ def test_the_fingerprint_changes_with_the_films(root: Path) -> None:
 def test_no_fingerprint_of_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a folder"):
         fingerprint(str(tmp_path / "nowhere"))
+
+
+def test_films_that_the_model_does_not_judge_are_counted(reluctant_model: Any, root: Path) -> None:
+    site = audit_external_site(reluctant_model, str(root), OPTIONS, samples=100)
+    assert (site.estimate.films, site.rejected) == (4, 2)  # means of 60 and 70 are too dark
+
+
+class TestSharedFiles:
+    """Before anything is trained: two folders, of which the second is trained on."""
+
+    @pytest.fixture(name="data_root")
+    def write_data_root(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        data_root = tmp_path_factory.mktemp("data")
+        for seed, label in enumerate(("NORMAL", "PNEUMONIA", "PNEUMONIA")):
+            (data_root / label).mkdir(exist_ok=True)
+            film = encode(film_of(100 + seed, 90))
+            (data_root / label / f"own{seed}.png").write_bytes(film)
+        return data_root
+
+    def refused(self, root: Path, data_root: Path) -> str:
+        with pytest.raises(DataError) as error:
+            refuse_shared_files(str(root), str(data_root), OPTIONS)
+        return str(error.value)
+
+    def test_folders_with_nothing_in_common_pass(self, root: Path, data_root: Path) -> None:
+        refuse_shared_files(str(root), str(data_root), OPTIONS)
+
+    def test_a_renamed_copy_is_found_whatever_its_label(self, root: Path, data_root: Path) -> None:
+        for copy in ("NORMAL/other.png", "test/PNEUMONIA/another.png"):
+            (root / copy).write_bytes((data_root / "PNEUMONIA" / "own2.png").read_bytes())
+        assert self.refused(root, data_root) == (
+            "evaluation.external_data_root: 2 of the 8 films below "
+            f"{root} are films of train, eval or test as well, such as 'NORMAL/other.png' (the "
+            "same bytes); another site may hold none of them, so take them out or choose another "
+            "folder"
+        )
+
+    def test_another_film_of_the_same_size_is_none(self, root: Path, data_root: Path) -> None:
+        content = bytearray((data_root / "NORMAL" / "own0.png").read_bytes())
+        content[-1] ^= 1
+        (root / "NORMAL" / "other.png").write_bytes(bytes(content))
+        refuse_shared_files(str(root), str(data_root), OPTIONS)
+
+    def test_a_patient_is_found_by_the_pattern(self, root: Path, data_root: Path) -> None:
+        (data_root / "NORMAL" / "p3_later.png").write_bytes(encode(film_of(200, 90)))
+        assert self.refused(root, data_root).startswith(
+            f"evaluation.external_data_root: 1 of the 3 patients below {root} are in train, eval "
+            "or test as well, such as 'p3' ('test/PNEUMONIA/p3_c.png'); take them out or, where"
+        )
+
+    def test_only_files_of_a_size_in_common_are_read(
+        self, root: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read: list[str] = []
+
+        def read_bytes(folder: str, path: str) -> bytes:
+            read.append(path)
+            return (Path(folder) / path).read_bytes()
+
+        monkeypatch.setattr(overlap, "read_bytes", read_bytes)
+        copied = (data_root / "NORMAL" / "own0.png").read_bytes()
+        (root / "NORMAL" / "other.png").write_bytes(copied)
+        self.refused(root, data_root)
+        files = [[*one.rglob("*.png")] for one in (root, data_root)]
+        sizes = [{file.stat().st_size for file in one} for one in files]
+        same = [
+            file for one in files for file in one if file.stat().st_size in set.intersection(*sizes)
+        ]
+        assert 2 <= len(read) == len(same) < 10

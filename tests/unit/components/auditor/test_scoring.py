@@ -11,11 +11,12 @@ import pytest
 from components.auditor.scoring import (
     BATCH_FILMS,
     class_columns,
+    judged,
     read_examples,
     score_examples,
     score_images,
     scores_of,
-    slices_of,
+    unscored_by_reason,
 )
 from tests.support import encode
 from tests.unit.components.auditor.films import example_of, film_of, write_split
@@ -48,20 +49,10 @@ def test_facts_of_a_film_stand_beside_its_score(mean_model: Any) -> None:
     assert row["age_band"] == "5-17"
 
 
-@pytest.mark.parametrize(
-    ("age_years", "band"),
-    [
-        (-1, "unknown"), (0, "0-4"), (4, "0-4"), (5, "5-17"), (18, "18-39"), (64, "40-64"),
-        (90, "65+"),
-    ],
-)  # fmt: skip
-def test_age_bands(mean_model: Any, age_years: int, band: str) -> None:
-    example = example_of(film_of(1, 200), age_years=age_years)
-    assert score_examples(mean_model, [example])["age_band"].tolist() == [band]
-
-
 def test_no_films_give_no_rows(mean_model: Any) -> None:
-    assert score_examples(mean_model, []).empty
+    films = score_examples(mean_model, [])
+    assert films.empty
+    assert scores_of(films).labels.shape == (0,)
 
 
 def test_numbers_of_scored_films(mean_model: Any) -> None:
@@ -76,15 +67,20 @@ def test_numbers_of_scored_films(mean_model: Any) -> None:
     assert scores.decisions.tolist() == [1, 0, 0]
 
 
-def test_slices_cover_every_film_once_in_each_dimension(mean_model: Any) -> None:
-    views = ("PA", "AP", "AP")
-    examples = [example_of(film_of(seed, 99), view=view) for seed, view in enumerate(views)]
-    masks = dict(slices_of(score_examples(mean_model, examples)))
-    assert next(iter(masks)) == "overall"
-    assert masks["overall"].tolist() == [True, True, True]
-    assert masks["view=AP"].tolist() == [False, True, True]
-    assert masks["view=PA"].tolist() == [True, False, False]
-    assert masks["subtype=none"].tolist() == [True, True, True]
+def test_a_film_that_was_not_judged_is_no_number(reluctant_model: Any) -> None:
+    examples = [example_of(film_of(seed, mean)) for seed, mean in enumerate((200, 60, 120, 50))]
+    films = score_examples(reluctant_model, examples)
+    assert unscored_by_reason(films) == {"too dark": 2}
+    with pytest.raises(ValueError, match=r"2 of 4 films have no probability \(too dark\); leave"):
+        scores_of(films)
+    assert judged(films).index.tolist() == [0, 2]
+    assert len(scores_of(judged(films)).labels) == 2
+
+
+def test_a_model_that_gives_no_reason_is_scored_like_before(mean_model: Any) -> None:
+    films = score_examples(mean_model, [example_of(film_of(1, 200))])
+    assert unscored_by_reason(films) == {}
+    assert len(judged(films)) == 1
 
 
 def test_examples_are_read_as_written(tmp_path: Path) -> None:

@@ -1,133 +1,29 @@
-"""Changes of a film against OpenCV; the audit against what a mean grey level must do."""
+"""The audit against what a mean grey level must do, and which changes reach a network."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
 from components.auditor import shifts
+from components.auditor.changes import SHIFTS, contrast, gamma
 from components.auditor.scoring import score_examples
-from components.auditor.shifts import SHIFTS, audit_shifts, choose_films
+from components.auditor.served_pixels import ServedPixels
+from components.auditor.shifts import audit_shifts, choose_films, input_change
+from models.hyperparameters import Preprocessing
 from tests.support import draw_film, encode
+from tests.unit.components.auditor.conftest import SIDE_PX
 from tests.unit.components.auditor.films import example_of, film_of
 
 
-@pytest.fixture(name="film")
-def make_film() -> np.ndarray:
-    return draw_film(5, 224)
-
-
-def difference(one: np.ndarray, other: np.ndarray) -> int:
-    return int(np.abs(one.astype(int) - other).max())
-
-
-class TestChanges:
-    @pytest.mark.parametrize("exponent", [0.7, 1.4])
-    def test_gamma_is_a_table(self, film: np.ndarray, exponent: float) -> None:
-        table = np.array([round(255 * (level / 255) ** exponent) for level in range(256)], np.uint8)
-        assert np.array_equal(shifts.gamma(film, exponent), cv2.LUT(film, table))
-
-    @pytest.mark.parametrize("factor", [0.7, 1.3])
-    def test_contrast_scales_about_the_mean(self, film: np.ndarray, factor: float) -> None:
-        expected = cv2.convertScaleAbs(np.maximum(factor * film + (1 - factor) * film.mean(), 0))
-        assert difference(shifts.contrast(film, factor), expected) <= 1
-
-    def test_blur_is_gaussian(self, film: np.ndarray) -> None:
-        sigma_px = 0.005 * 224
-        expected = cv2.GaussianBlur(film, (9, 9), sigma_px, borderType=cv2.BORDER_REFLECT)
-        assert difference(shifts.blur(film), expected) <= 1
-
-    def test_noise_has_its_deviation_and_is_repeatable(self) -> None:
-        flat = np.full((224, 224), 128, np.uint8)
-        noisy = shifts.noise(flat)
-        assert noisy.std() == pytest.approx(8.0, rel=0.02)
-        assert noisy.mean() == pytest.approx(128, abs=0.2)
-        assert np.array_equal(shifts.noise(flat), noisy)
-
-    def test_jpeg_has_its_quality(self, film: np.ndarray) -> None:
-        data = cv2.imencode(".jpg", film, [cv2.IMWRITE_JPEG_QUALITY, 30])[1]
-        expected = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-        assert difference(shifts.jpeg(film), expected) <= 2
-        assert difference(shifts.jpeg(film), film) > 2
-
-    def test_half_resolution_averages_areas(self, film: np.ndarray) -> None:
-        expected = cv2.resize(film, (112, 112), interpolation=cv2.INTER_AREA)
-        assert difference(shifts.half_resolution(film), expected) <= 1
-
-    @pytest.mark.parametrize("degrees", [7, -7])
-    def test_rotation_is_about_the_centre(self, film: np.ndarray, degrees: float) -> None:
-        matrix = cv2.getRotationMatrix2D((111.5, 111.5), degrees, 1)
-        expected = cv2.warpAffine(film, matrix, (224, 224))
-        found = shifts.rotate(film, degrees)
-        assert difference(found[20:-20, 20:-20], expected[20:-20, 20:-20]) <= 3
-        assert found[0, 0] == 0
-
-    @pytest.mark.parametrize(("rows", "columns"), [(0.08, 0), (0, 0.08), (0.25, 0.125)])
-    def test_a_crop_keeps_the_middle(self, rows: float, columns: float) -> None:
-        film = np.arange(100 * 200).reshape(100, 200) % 251
-        top, left = int(100 * rows), int(200 * columns)
-        cropped = shifts.crop(film.astype(np.uint8), rows, columns)
-        assert cropped.shape == (100 - 2 * top, 200 - 2 * left)
-        assert (cropped[0, 0], cropped[-1, -1]) == (film[top, left], film[-1 - top, -1 - left])
-
-    @pytest.mark.parametrize(
-        ("name", "shape"),
-        [("cropped above and below", (84, 200)), ("cropped at the sides", (100, 168))],
+def prepared(mean_model: Any, normalisation: str) -> ServedPixels:
+    settings = Preprocessing.model_validate(
+        {"image_size_px": SIDE_PX, "normalisation": normalisation}
     )
-    def test_eight_in_a_hundred_are_cropped(self, name: str, shape: tuple[int, int]) -> None:
-        assert SHIFTS[name](np.zeros((100, 200), np.uint8)).shape == shape
-
-    def test_every_change_gives_another_film_of_the_same_kind(self, film: np.ndarray) -> None:
-        marked = np.maximum(film // 2, 1)
-        marked[10:25, 10:14] = 255
-        for name, change in SHIFTS.items():
-            before = marked.copy()
-            changed = change(marked)
-            assert changed.dtype == np.uint8, name
-            assert not np.array_equal(changed, before), name
-            assert np.array_equal(marked, before), name
-
-
-class TestMarkers:
-    @pytest.mark.parametrize("place", [(185, 35), (8, 120), (100, 215)])
-    def test_a_marker_takes_the_level_around_it(self, place: tuple[int, int]) -> None:
-        film = np.full((224, 224), 40, np.uint8)
-        cv2.putText(film, "R", place, cv2.FONT_HERSHEY_SIMPLEX, 0.7, 200, 2, cv2.LINE_AA)
-        assert film.max() == 200
-        assert (shifts.remove_markers(film) == 40).all()
-
-    @pytest.mark.parametrize(
-        ("box", "level"),
-        [
-            pytest.param((slice(105, 120), slice(105, 109)), 255, id="in the middle"),
-            pytest.param((slice(20, 35), slice(20, 35)), 255, id="too wide for a stroke"),
-            pytest.param((slice(20, 60), slice(20, 24)), 255, id="too long"),
-            pytest.param((slice(20, 23), slice(20, 23)), 255, id="too small"),
-            pytest.param((slice(20, 35), slice(20, 24)), 150, id="not bright enough"),
-        ],
-    )
-    def test_what_is_no_marker_stays(self, box: tuple[slice, slice], level: int) -> None:
-        film = np.full((224, 224), 90, np.uint8)
-        film[box] = level
-        assert np.array_equal(shifts.remove_markers(film), film)
-
-    def test_the_rest_of_the_film_stays(self) -> None:
-        film = np.minimum(draw_film(5, 224), 180)
-        marked = film.copy()
-        marked[20:35, 20:24] = 255
-        changed = shifts.remove_markers(marked) != marked
-        assert changed[20:35, 20:24].all()
-        assert not changed[:16].any() and not changed[39:].any()
-        assert (
-            np.abs(
-                shifts.remove_markers(marked)[20:35, 20:24].astype(int) - film[20:35, 20:24]
-            ).mean()
-            < 30
-        )
+    return ServedPixels(mean_model, settings)
 
 
 class TestAudit:
@@ -141,7 +37,13 @@ class TestAudit:
             for film, mean in zip(films, means, strict=True)
         ]
         scored = score_examples(mean_model, examples)
-        found = audit_shifts(mean_model, scored, [encode(film) for film in films], samples=100)
+        found = audit_shifts(
+            mean_model,
+            scored,
+            [encode(film) for film in films],
+            prepared(mean_model, "per_image"),
+            samples=100,
+        )
         return {shift.name: shift for shift in found}
 
     def test_each_change_has_a_row(self, rows: dict[str, shifts.Shift]) -> None:
@@ -164,6 +66,85 @@ class TestAudit:
         brighter = rows["gamma 0.7"]
         assert brighter.estimate.metrics["specificity"] < 1
         assert brighter.differences["specificity"] == brighter.estimate.metrics["specificity"] - 1
+
+
+class TestInputChange:
+    """Whether a change of the film reaches the network, by what standardises it."""
+
+    @pytest.fixture(name="films", scope="class")
+    def make_films(self) -> list[np.ndarray]:
+        # No level is clipped by a contrast of 1.3.
+        return [np.clip(draw_film(seed, 128) // 2 + 60, 0, 200) for seed in range(3)]
+
+    def test_contrast_is_undone_where_each_film_is_standardised(
+        self, mean_model: Any, films: list[np.ndarray]
+    ) -> None:
+        changed = [contrast(film, 0.7) for film in films]
+        undone = input_change(prepared(mean_model, "per_image"), films, changed)
+        assert 0 < undone < shifts.NO_CHANGE_LEVELS
+        kept = input_change(prepared(mean_model, "unit"), films, changed)
+        # Each level moves by 0.3 of its distance to the mean.
+        expected = max(0.3 * film.std() for film in films)
+        assert kept == pytest.approx(expected, rel=0.05)
+        assert kept > 5 * shifts.NO_CHANGE_LEVELS
+
+    def test_a_gamma_reaches_the_network_in_any_case(
+        self, mean_model: Any, films: list[np.ndarray]
+    ) -> None:
+        changed = [gamma(film, 1.4) for film in films]
+        for normalisation in ("per_image", "unit"):
+            moved = input_change(prepared(mean_model, normalisation), films, changed)
+            assert moved > shifts.NO_CHANGE_LEVELS, normalisation
+
+    def test_one_film_that_changes_among_many_is_found(
+        self, mean_model: Any, films: list[np.ndarray]
+    ) -> None:
+        many = [films[0]] * 20 + [films[1]]
+        changed = [films[0]] * 20 + [gamma(films[1], 1.4)]
+        found = input_change(prepared(mean_model, "per_image"), many, changed)
+        alone = input_change(prepared(mean_model, "per_image"), many[-1:], changed[-1:])
+        assert found == alone > shifts.NO_CHANGE_LEVELS
+
+    def test_the_film_that_moves_most_counts(
+        self, mean_model: Any, films: list[np.ndarray]
+    ) -> None:
+        both = [gamma(films[0], 0.95), gamma(films[1], 1.4)]
+        found = input_change(prepared(mean_model, "per_image"), films[:2], both)
+        alone = input_change(prepared(mean_model, "per_image"), films[1:2], both[1:])
+        assert found == pytest.approx(alone)
+
+    def test_a_change_of_the_size_alone_is_compared_after_resizing(
+        self, mean_model: Any, films: list[np.ndarray]
+    ) -> None:
+        doubled = [film.repeat(2, axis=0).repeat(2, axis=1) for film in films]
+        assert input_change(prepared(mean_model, "per_image"), films, doubled) < 0.01
+
+    def test_what_changes_no_film_changes_no_input(
+        self, mean_model: Any, films: list[np.ndarray]
+    ) -> None:
+        assert input_change(prepared(mean_model, "per_image"), films, films) == 0
+
+    def test_rows_say_what_the_network_sees(
+        self, mean_model: Any, films: list[np.ndarray], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        examples = [
+            example_of(film, label)
+            for film, label in zip(films, ("NORMAL", "PNEUMONIA", "NORMAL"), strict=True)
+        ]
+        scored = score_examples(mean_model, examples)
+        images = [encode(film) for film in films]
+        seen = {}
+        with caplog.at_level("INFO"):
+            for normalisation in ("per_image", "unit"):
+                way = prepared(mean_model, normalisation)
+                rows = audit_shifts(mean_model, scored, images, way, samples=100)
+                seen[normalisation] = {row.name for row in rows if row.changes_input}
+        assert {"contrast 0.7", "contrast 1.3"} == seen["unit"] - seen["per_image"]
+        assert {"gamma 0.7", "gamma 1.4", "noise", "rotated +7 degrees"} <= seen["per_image"]
+        assert "unchanged" not in seen["unit"]
+        said = [line for line in caplog.messages if line.endswith("the network sees the same")]
+        assert any(line.startswith("contrast 0.7: ") for line in said)
+        assert not any(line.startswith(("gamma", "unchanged")) for line in said)
 
 
 class TestChoice:

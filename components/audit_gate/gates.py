@@ -5,47 +5,40 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from components.auditor.controls import Control
 from components.auditor.external import ExternalSite
-from components.auditor.intervals import AUC, RECALL, SPECIFICITY, Estimate
-from components.auditor.scoring import OVERALL
+from components.auditor.findings import Findings
 from components.auditor.shifts import UNCHANGED, Shift
-from components.auditor.shortcuts import Control
 from components.verdicts import Verdict
-from models.audit_settings import AuditSettings
+from metrics.estimates import Estimate
+from metrics.scores import AUC, RECALL, SPECIFICITY
+from metrics.slices import OVERALL
+from models.audit_settings import AuditFloors
 
 _SHOWN_NAME = {AUC: "AUC", RECALL: "recall", SPECIFICITY: "specificity"}
 LOWER_BOUND = " lower bound"  # ends the name of a metric that a gate judges by its bound
 
 
-def judge(
-    settings: AuditSettings,
-    slices: Mapping[str, Estimate],
-    shifts: Sequence[Shift],
-    external: ExternalSite | None,
-    controls: Sequence[Control],
-) -> list[Verdict]:
+def judge(settings: AuditFloors, findings: Findings) -> list[Verdict]:
     """Judges everything that a floor was set for.
 
     Args:
         settings: The floors, and whether they hold for estimates or lower bounds.
-        slices: Estimate by slice, `overall` among them.
-        shifts: Of the shift audit, or empty.
-        external: Of the other site, or None.
-        controls: Of the shortcut audit, or empty.
+        findings: Of an audit.
 
     Returns:
         The verdicts, failures first.
     """
     verdicts = [
-        *_slice_gates(settings, slices),
-        *_shift_gates(settings, shifts),
-        *_external_gates(settings, external),
-        *_control_gates(settings, controls),
+        *_slice_gates(settings, findings.slices),
+        *_shift_gates(settings, findings.shifts),
+        *_external_gates(settings, findings.external),
+        *_control_gates(settings, findings.controls),
     ]
     return sorted(verdicts, key=lambda verdict: verdict.passed)
 
 
-def _slice_gates(settings: AuditSettings, slices: Mapping[str, Estimate]) -> Iterator[Verdict]:
+def _slice_gates(settings: AuditFloors, slices: Mapping[str, Estimate]) -> Iterator[Verdict]:
     """Yields gates on lower bounds; the Evaluator has judged the estimates already."""
     if settings.gate_on == "estimate":
         return
@@ -55,7 +48,7 @@ def _slice_gates(settings: AuditSettings, slices: Mapping[str, Estimate]) -> Ite
             yield from _floor(settings, name, RECALL, one, settings.min_recall)
 
 
-def _shift_gates(settings: AuditSettings, shifts: Sequence[Shift]) -> Iterator[Verdict]:
+def _shift_gates(settings: AuditFloors, shifts: Sequence[Shift]) -> Iterator[Verdict]:
     """Yields a gate on the worst change of each metric."""
     changed = [shift for shift in shifts if shift.name != UNCHANGED]
     if not changed:
@@ -70,14 +63,14 @@ def _shift_gates(settings: AuditSettings, shifts: Sequence[Shift]) -> Iterator[V
         yield from _floor(settings, f"shift={worst.name}", metric, worst.estimate, bound)
 
 
-def _external_gates(settings: AuditSettings, external: ExternalSite | None) -> Iterator[Verdict]:
+def _external_gates(settings: AuditFloors, external: ExternalSite | None) -> Iterator[Verdict]:
     if external is not None:
         yield from _floor(settings, "external", AUC, external.estimate, settings.min_external_auc)
         recall = settings.min_external_recall
         yield from _floor(settings, "external", RECALL, external.estimate, recall)
 
 
-def _control_gates(settings: AuditSettings, controls: Sequence[Control]) -> Iterator[Verdict]:
+def _control_gates(settings: AuditFloors, controls: Sequence[Control]) -> Iterator[Verdict]:
     """Yields a gate on the smallest margin above a control."""
     if not controls:
         return
@@ -92,18 +85,18 @@ def _control_gates(settings: AuditSettings, controls: Sequence[Control]) -> Iter
 
 
 def _floor(
-    settings: AuditSettings, name: str, metric: str, reached: Estimate, bound: float
+    settings: AuditFloors, name: str, metric: str, reached: Estimate, bound: float
 ) -> Iterator[Verdict]:
     value = _judged(settings, metric, reached)
     yield from _gate(name, _named(_SHOWN_NAME[metric], settings), value, bound)
 
 
-def _judged(settings: AuditSettings, metric: str, reached: Estimate) -> float:
+def _judged(settings: AuditFloors, metric: str, reached: Estimate) -> float:
     by_bound = settings.gate_on == "lower_bound"
     return reached.lower_bound(metric) if by_bound else reached.metrics[metric]
 
 
-def _named(metric: str, settings: AuditSettings) -> str:
+def _named(metric: str, settings: AuditFloors) -> str:
     return metric + (LOWER_BOUND if settings.gate_on == "lower_bound" else "")
 
 

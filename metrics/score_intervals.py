@@ -14,8 +14,10 @@ from scipy.stats import norm
 
 CONFIDENCE = 0.95
 
+Interval = tuple[float, float]  # lower and upper bound
 
-def auc_interval(auc: float, positives: int, negatives: int) -> tuple[float, float]:
+
+def auc_interval(auc: float, positives: int, negatives: int) -> Interval:
     """Returns the 95 % interval of a ROC AUC.
 
     The bounds are the values from which the measured one lies 1.96 standard errors away,
@@ -53,7 +55,7 @@ def _auc_standard_error(auc: float, positives: int, negatives: int) -> float:
     return math.sqrt(max(variance, 0.0))
 
 
-def proportion_interval(share: float, trials: int) -> tuple[float, float]:
+def proportion_interval(share: float, trials: int) -> Interval:
     """Returns Wilson's 95 % interval of a proportion.
 
     Wilson, Probable Inference, the Law of Succession, and Statistical Inference, J. Am.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from components.auditor.score_intervals import auc_interval, proportion_interval
+from metrics.score_intervals import auc_interval, proportion_interval
 
 
 def test_auc_interval_covers_as_often_as_it_says() -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from components.audit_gate.gates import judge
+from components.auditor.controls import Control
 from components.auditor.external import ExternalSite
-from components.auditor.gates import judge
-from components.auditor.intervals import Estimate
+from components.auditor.findings import Findings
 from components.auditor.shifts import Shift
-from components.auditor.shortcuts import Control
 from components.verdicts import Verdict
-from models.audit_settings import AuditSettings
+from metrics.estimates import Estimate
+from models.audit_settings import AuditFloors
 
 
 def reached(auc: float, recall: float, positives: int = 100) -> Estimate:
@@ -32,21 +34,30 @@ SLICES = {
     "view=PA": reached(0.99, 0.96, 1000),
     "view=AP": reached(0.9, 0.5, 19),
 }
+NO_CHANGE = {"auc": 0.0, "recall": 0.0, "specificity": 0.0}
 SHIFTS = [
-    Shift("unchanged", reached(0.5, 0.5), {}),
-    Shift("blur", reached(0.95, 0.7), {}),
-    Shift("noise", reached(0.9, 0.8), {}),
+    Shift("unchanged", reached(0.5, 0.5), NO_CHANGE, 9.0),
+    Shift("blur", reached(0.95, 0.7), NO_CHANGE, 9.0),
+    Shift("noise", reached(0.9, 0.8), NO_CHANGE, 9.0),
 ]
 CONTROLS = [
-    Control("outer frame", 0.8, (0.75, 0.85), 0.17, (0.12, 0.22)),
-    Control("lungs blacked out", 0.85, (0.8, 0.9), 0.12, (0.07, 0.17)),
-]
+    Control(
+        name="outer frame", auc=0.8, auc_interval=(0.75, 0.85), margin=0.17,
+        margin_interval=(0.12, 0.22),
+    ),
+    Control(
+        name="lungs blacked out", auc=0.85, auc_interval=(0.8, 0.9), margin=0.12,
+        margin_interval=(0.07, 0.17),
+    ),
+]  # fmt: skip
 SITE = ExternalSite("there", 0, reached(0.88, 0.9))
 
 
-def gates(**settings: Any) -> dict[tuple[str, str], Verdict]:
-    told = AuditSettings(external_data_root="there", **settings)
-    found = judge(told, SLICES, SHIFTS, SITE, CONTROLS)
+FINDINGS = Findings(SLICES, None, SHIFTS, SITE, CONTROLS, {})
+
+
+def gates(**floors: Any) -> dict[tuple[str, str], Verdict]:
+    found = judge(AuditFloors(**floors), FINDINGS)
     return {(gate.slice, gate.metric): gate for gate in found}
 
 
@@ -101,9 +112,8 @@ def test_every_floor_holds_for_lower_bounds_where_asked() -> None:
 
 
 def test_what_is_not_defined_fails() -> None:
-    settings = AuditSettings(min_external_recall=0.5, external_data_root="there")
     site = ExternalSite("there", 0, reached(math.nan, math.nan))
-    (gate,) = judge(settings, SLICES, [], site, [])
+    (gate,) = judge(AuditFloors(min_external_recall=0.5), replace(FINDINGS, external=site))
     assert not gate.passed
     assert gate.why.startswith("recall on external is not defined")
 
@@ -111,3 +121,17 @@ def test_what_is_not_defined_fails() -> None:
 def test_failures_come_first() -> None:
     found = gates(min_external_auc=0.5, min_external_recall=0.95, min_shift_auc=0.2)
     assert [gate.passed for gate in found.values()] == [False, True, True]
+
+
+def test_what_was_not_measured_is_not_judged() -> None:
+    nothing = Findings(SLICES, None, [], None, [], {})
+    floors = AuditFloors(
+        min_shift_auc=0.9, min_shift_recall=0.9, min_external_auc=0.9, min_shortcut_margin=0.5
+    )
+    assert judge(floors, nothing) == []
+
+
+def test_a_value_at_the_floor_passes_and_says_so() -> None:
+    gate = gates(min_external_auc=0.88)["external", "AUC"]
+    assert gate.passed
+    assert gate.why == "AUC on external is 0.8800, the floor is 0.8800"

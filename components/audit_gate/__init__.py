@@ -1,0 +1,1 @@
+"""AuditGate: holds what the Auditor measured against the floors, and blesses or does not."""

@@ -1,0 +1,138 @@
+"""What an audit found, and how it is written down for the gate, the report and whoever reads on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from components.auditor.controls import Control
+from components.auditor.external import ExternalSite
+from components.auditor.shifts import SHOWN, Shift
+from metrics.estimates import Estimate
+from metrics.score_intervals import Interval
+from metrics.slices import OVERALL
+
+AUDIT_FILE = "audit.json"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was measured; nothing in it depends on a floor.
+
+    Attributes:
+        slices: Estimate by slice, the overall one first.
+        subtype_auc: Bacterial against viral and its interval, or None for another task.
+        shifts: The unchanged films first; empty where the audit is off.
+        external: The other site, or None.
+        controls: Empty where the audit is off.
+        unscored: Test films that the model gave no probability, by its reason.
+    """
+
+    slices: dict[str, Estimate]
+    subtype_auc: tuple[float, Interval] | None
+    shifts: list[Shift]
+    external: ExternalSite | None
+    controls: list[Control]
+    unscored: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the content of `AUDIT_FILE`; what is undefined is null."""
+        auc, interval = self.subtype_auc or (None, None)
+        overall = asdict(self.slices[OVERALL])
+        del overall["intervals"]  # with those of the other slices
+        content = {
+            "model": {
+                **overall,
+                "unscored": self.unscored,
+                "subtype_auc": auc,
+                "subtype_auc_interval": interval,
+            },
+            "slices": {name: asdict(one) for name, one in self.slices.items()},
+            "shifts": [_shift_json(shift) for shift in self.shifts],
+            "external": _external_json(self.external),
+            "controls": [asdict(control) for control in self.controls],
+        }
+        return _without_nan(content)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Findings:
+        """Reads the content of `AUDIT_FILE`."""
+        model, external = content["model"], content["external"]
+        auc, interval = model["subtype_auc"], model["subtype_auc_interval"]
+        return cls(
+            slices={name: _estimate(one) for name, one in content["slices"].items()},
+            subtype_auc=None if auc is None else (auc, tuple(interval)),
+            shifts=[_shift(row) for row in content["shifts"]],
+            external=external and _external(external),
+            controls=[_control(row) for row in content["controls"]],
+            unscored=model["unscored"],
+        )
+
+
+def _shift_json(shift: Shift) -> dict[str, Any]:
+    reached = shift.estimate
+    return {
+        "name": shift.name,
+        "films": reached.films,
+        "patients": reached.patients,
+        "positives": reached.positives,
+        **{name: reached.metrics[name] for name in SHOWN},
+        **{f"{name}_interval": reached.intervals.get(name) for name in SHOWN},
+        **{f"{name}_change": shift.differences[name] for name in SHOWN},
+        "changes_input": shift.changes_input,
+        "input_change": shift.input_change,
+    }
+
+
+def _shift(row: Mapping[str, Any]) -> Shift:
+    intervals = {name: row[f"{name}_interval"] for name in SHOWN}
+    counts = {name: row[name] for name in ("films", "patients", "positives")}
+    reached = _estimate(
+        {
+            **counts,
+            "metrics": {name: row[name] for name in SHOWN},
+            "intervals": {name: one for name, one in intervals.items() if one is not None},
+        }
+    )
+    differences = {name: _number(row[f"{name}_change"]) for name in SHOWN}
+    return Shift(row["name"], reached, differences, row["input_change"])
+
+
+def _external_json(site: ExternalSite | None) -> dict[str, Any] | None:
+    if site is None:
+        return None
+    return {"root": site.root, "rejected": site.rejected, **asdict(site.estimate)}
+
+
+def _external(content: Mapping[str, Any]) -> ExternalSite:
+    return ExternalSite(content["root"], content["rejected"], _estimate(content))
+
+
+def _control(row: Mapping[str, Any]) -> Control:
+    intervals = {name: tuple(row[name]) for name in ("auc_interval", "margin_interval")}
+    return Control(**{**row, **intervals})
+
+
+def _estimate(content: Mapping[str, Any]) -> Estimate:
+    return Estimate(
+        films=content["films"],
+        patients=content["patients"],
+        positives=content["positives"],
+        metrics={name: _number(value) for name, value in content["metrics"].items()},
+        intervals={name: (low, high) for name, (low, high) in content["intervals"].items()},
+    )
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _without_nan(value: Any) -> Any:
+    """Returns JSON content with null for NaN, at any depth."""
+    if isinstance(value, dict):
+        return {key: _without_nan(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,36 @@
+"""Films as Transform writes them, and settings small enough for a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from models.hyperparameters import Hyperparameters, Network, Preprocessing, Train
+from models.input_pipeline import TransformedFilms
+from tests.unit.components.auditor.conftest import SIDE_PX
+from tests.unit.components.auditor.films import write_split
+
+SMALL = Hyperparameters(
+    preprocessing=Preprocessing(image_size_px=SIDE_PX),
+    network=Network(width=4, depth=5, dense_units=8, dropout=0),
+    train=Train(batch_size=8, learning_rate=5e-3),
+)
+
+
+def transformed(folder: Path, films: list[np.ndarray], labels: Any) -> TransformedFilms:
+    """Writes films as Transform would."""
+    examples = []
+    for film, label in zip(films, labels, strict=True):
+        example = tf.train.Example()
+        example.features.feature["image_xf"].bytes_list.value.append(film.tobytes())
+        example.features.feature["label_xf"].int64_list.value.append(int(label))
+        examples.append(example)
+    uri = write_split(folder / "transformed", examples)
+    spec = {
+        "image_xf": tf.io.FixedLenFeature([1], tf.string),
+        "label_xf": tf.io.FixedLenFeature([1], tf.int64),
+    }
+    return TransformedFilms((f"{uri}/films.gz",), spec, tuple(np.bincount(labels)))
