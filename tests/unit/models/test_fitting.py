@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,6 +24,7 @@ from models.input_pipeline import TransformedFilms
 from models.network import LOGITS, build_network
 from models.scoring import CALIBRATED_LOG_LOSS, Scorer
 from tests.support import ROOT
+from tests.unit.models import kill_fits
 from tests.unit.models.drawn_films import SIZE_PX, damage, make_settings
 
 Splits = tuple[TransformedFilms, TransformedFilms]
@@ -301,54 +300,15 @@ class TestKills:
     def test_at_random_moments_leave_a_training_that_ends(
         self, split_files: dict[str, str], tmp_path: Path
     ) -> None:
-        command = [
-            sys.executable, "-c", CHILD, split_files[features.TRAIN], split_files[features.EVAL],
-            str(tmp_path),
-        ]  # fmt: skip
-        rng = random.Random(KILLS)
-        for _ in range(KILLS):
-            lines = rng.randint(1, 12)
-            with subprocess.Popen(
-                command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-            ) as process:
-                assert process.stdout is not None
-                for _ in range(lines):
-                    process.stdout.readline()
-                process.kill()
-            assert process.returncode in (-signal.SIGKILL, 0)
-        ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-        assert json.loads(ended.stdout.splitlines()[-1]) == list(range(CHILD_EPOCHS))
-
-
-CHILD_EPOCHS = 10
-KILLS = 2
-# Says a word at every step and file operation, so that a kill lands anywhere among them.
-CHILD = f"""
-import json, sys
-import keras
-import tensorflow as tf
-from models.fitting import EpochLines, fit
-from models.network import build_network
-from tests.unit.models.drawn_films import SIZE_PX, make_settings, open_split
-
-def speaking(operate):
-    def speak(*args, **kwargs):
-        print("operation", flush=True)
-        return operate(*args, **kwargs)
-    return speak
-
-for name in ("copy", "rename", "remove"):
-    setattr(tf.io.gfile, name, speaking(getattr(tf.io.gfile, name)))
-EpochLines.on_train_batch_end = speaking(lambda *args, **kwargs: None)
-train, evaluation, folder = sys.argv[1:]
-settings = make_settings(
-    epochs={CHILD_EPOCHS}, max_steps_per_epoch=1, early_stopping_patience={CHILD_EPOCHS}
-)
-network = build_network(SIZE_PX, settings.network)
-fitted = fit(network, network.get_weights(), open_split(train), open_split(evaluation), settings,
-             folder + "/kept", folder)
-print(json.dumps([row["epoch"] for row in fitted.history]))
-"""
+        files = split_files[features.TRAIN], split_files[features.EVAL]
+        ended = subprocess.run(
+            [sys.executable, "-m", kill_fits.__name__, *files, str(tmp_path), "4"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        assert json.loads(ended.stdout) == list(range(kill_fits.EPOCHS))
 
 
 def test_an_epoch_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
