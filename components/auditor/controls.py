@@ -29,7 +29,7 @@ from models.hyperparameters import Hyperparameters, Train
 from models.imbalance import class_weights
 from models.input_pipeline import TransformedFilms
 from models.network import build_network
-from models.training import compile_network
+from models.optimisation import compile_network
 
 _LOG = logging.getLogger(__name__)
 

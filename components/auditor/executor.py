@@ -17,7 +17,7 @@ from models import features
 from models.audit_settings import AuditMeasures
 from models.hyperparameters import Hyperparameters
 from models.input_pipeline import TransformedFilms
-from models.training import TRAINING_RECORD
+from models.records import TRAINING_RECORD
 from radiographs.options import IngestOptions
 
 EXAMPLES = "examples"
