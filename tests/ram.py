@@ -24,7 +24,6 @@ from apache_beam.io.filesystem import (
     FileSystem,
 )
 
-
 _rename = tf.io.gfile.rename
 
 
