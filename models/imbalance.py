@@ -1,6 +1,6 @@
 """What makes up for the rarer class: weights, over- or undersampling.
 
-The focal loss, a fourth choice, is a matter of the loss: see `models.training`.
+The focal loss, a fourth choice, is a matter of the loss: see `models.optimisation`.
 """
 
 from __future__ import annotations

@@ -7,13 +7,13 @@ task, or of a network with other blocks after the first ones, still gives what i
 from __future__ import annotations
 
 import logging
-import pathlib
-import tempfile
 
 import h5py
 import keras
 import numpy as np
 import tensorflow as tf
+
+from models.remote_files import local_copy
 
 _LOG = logging.getLogger(__name__)
 
@@ -64,19 +64,16 @@ def _read_weights(file: str) -> dict[str, list[np.ndarray]]:
             f"network.weights is none, imagenet or a file that ends in {', '.join(_EXTENSIONS)}, "
             f"not {file}"
         )
-    with tempfile.TemporaryDirectory() as folder:
-        local = str(pathlib.Path(folder) / f"earlier{extension}")
-        try:
-            tf.io.gfile.copy(file, local)
-        except tf.errors.OpError as error:
-            raise ValueError(f"network.weights: the file {file} cannot be read") from error
-        try:
-            return _weights_only(local) if extension == WEIGHTS_ONLY else _whole_model(local)
-        except Exception as error:  # What Keras raises depends on where the file is damaged.
-            raise ValueError(
-                f"network.weights: {file} is damaged or was not saved by Keras; give the file of "
-                "a run that ended well"
-            ) from error
+    try:
+        with local_copy(file) as path:
+            return _weights_only(path) if extension == WEIGHTS_ONLY else _whole_model(path)
+    except tf.errors.OpError as error:
+        raise ValueError(f"network.weights: the file {file} cannot be read") from error
+    except Exception as error:  # What Keras raises depends on where the file is damaged.
+        raise ValueError(
+            f"network.weights: {file} is damaged or was not saved by Keras; give the file of "
+            "a run that ended well"
+        ) from error
 
 
 def _weights_only(file: str) -> dict[str, list[np.ndarray]]:

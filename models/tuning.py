@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+import tempfile
+import weakref
 from typing import Any
 
 import keras
 import keras_tuner as kt
 import tensorflow_transform as tft
-from keras_tuner.engine.trial import TrialStatus
+from keras_tuner.engine import trial as kt_trial
 from tfx import v1 as tfx
 
+from models.finished_trials import FinishedTrials
+from models.fitting import training_phases
 from models.hyperparameters import SEARCH_NOTES, Hyperparameters, Network, with_tuned
 from models.input_pipeline import TransformedFilms, training_batches
 from models.network import build_network
-from models.training import (
-    CALIBRATED_LOG_LOSS,
-    HYPERPARAMETERS,
-    Scorer,
-    evaluate,
-    training_phases,
-)
+from models.scoring import CALIBRATED_LOG_LOSS, Scorer, evaluate
+from models.training import HYPERPARAMETERS, checkpoint_folder
 
 OBJECTIVE = CALIBRATED_LOG_LOSS  # of eval; unlike the AUC it still tells good models apart
 
@@ -35,8 +35,8 @@ def tuner_fn(fn_args: tfx.components.FnArgs) -> tfx.components.TunerFnResult:
     """Builds the search; the entry point that TFX calls.
 
     Args:
-        fn_args: Transformed examples, transform graph and working folder;
-            `custom_config` holds `HYPERPARAMETERS` and `SEARCH`.
+        fn_args: Transformed examples, transform graph; `custom_config` holds the
+            keys of `models.training` and `SEARCH`. The working folder is not used.
 
     Returns:
         The tuner; its trials open their own data, so there is nothing else to pass.
@@ -47,15 +47,21 @@ def tuner_fn(fn_args: tfx.components.FnArgs) -> tfx.components.TunerFnResult:
         "train.epochs": search["epochs"],
         "train.max_steps_per_epoch": search["max_steps_per_epoch"],
     }
+    finished = checkpoint_folder(
+        fn_args.custom_config,
+        settings.model_dump_json(),
+        json.dumps(search, sort_keys=True),
+        fn_args.transform_graph_path,
+        *fn_args.train_files,
+    )
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
     trial = Trial(
         with_tuned(settings, shortened),
         TransformedFilms.open(fn_args.train_files, transform, settings.task),
         TransformedFilms.open(fn_args.eval_files, transform, settings.task),
     )
-    return tfx.components.TunerFnResult(
-        tuner=_make_tuner(trial, search, settings.train.seed, fn_args.working_dir), fit_kwargs={}
-    )
+    tuner = _make_tuner(trial, search, settings.train.seed, FinishedTrials(finished))
+    return tfx.components.TunerFnResult(tuner=tuner, fit_kwargs={})
 
 
 class Trial(kt.HyperModel):
@@ -155,19 +161,57 @@ class FromConfigured(kt.oracles.BayesianOptimizationOracle):
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Proposes the values of a trial."""
         if not self.trials:
-            return {"status": TrialStatus.RUNNING, "values": dict(self.hyperparameters.values)}
+            return {
+                "status": kt_trial.TrialStatus.RUNNING,
+                "values": dict(self.hyperparameters.values),
+            }
         return super().populate_space(trial_id)
 
 
-def _make_tuner(trial: Trial, search: dict[str, Any], seed: int, folder: str) -> kt.Tuner:
+class ResumableTuner(kt.Tuner):
+    """Asks for the trials that an interrupted search had finished before it trains."""
+
+    def __init__(self, *args: Any, finished: FinishedTrials, **kwargs: Any):
+        """Keeps where trials go once they are finished; the rest is Keras Tuner's."""
+        self._finished = finished
+        super().__init__(*args, **kwargs)
+
+    def run_trial(self, trial: kt_trial.Trial, *args: Any, **kwargs: Any) -> Any:
+        """Trains a trial, or takes what it reached before."""
+        folder, values = self.get_trial_dir(trial.trial_id), dict(trial.hyperparameters.values)
+        reached = self._finished.take(values, folder)
+        if reached is None:
+            reached = super().run_trial(trial, *args, **kwargs)
+            self._finished.keep(values, reached, folder)
+        else:
+            _LOG.info("trial %s was finished before the interruption", trial.trial_id)
+        return reached
+
+    def on_search_end(self) -> None:
+        """Forgets the trials, which nobody will ask for again."""
+        self._finished.forget()
+
+
+class ResumableHyperband(ResumableTuner, kt.Hyperband):
+    """The same for Hyperband, whose later trials go on from the weights of earlier ones."""
+
+
+def _make_tuner(
+    trial: Trial, search: dict[str, Any], seed: int, finished: FinishedTrials
+) -> ResumableTuner:
+    # Keras writes weights to the disk of this machine, whatever the address of a folder says.
+    scratch = tempfile.TemporaryDirectory()
+    where = {"directory": scratch.name, "project_name": "search", "finished": finished}
     objective = kt.Objective(OBJECTIVE, "min")
-    where = {"directory": folder, "project_name": "search"}
+    seed += 1  # Keras Tuner takes 0 for no seed
     if search["algorithm"] == "hyperband":
-        tuner = kt.Hyperband(
+        tuner: ResumableTuner = ResumableHyperband(
             trial, objective=objective, max_epochs=search["epochs"], seed=seed, **where
         )
         # Hyperband counts no trials, but TFX asks how many there may be to write the best first.
         tuner.oracle.max_trials = sys.maxsize
-        return tuner
-    oracle = FromConfigured(objective=objective, max_trials=search["trials"], seed=seed)
-    return kt.Tuner(oracle, trial, **where)
+    else:
+        oracle = FromConfigured(objective=objective, max_trials=search["trials"], seed=seed)
+        tuner = ResumableTuner(oracle, trial, **where)
+    weakref.finalize(tuner, scratch.cleanup)
+    return tuner

@@ -14,7 +14,7 @@ from ml_metadata.proto.metadata_store_pb2 import Artifact
 from components.auditor.audit import AUDIT_FILE
 from components.radiograph_example_gen.executor import INGEST_FILE
 from components.verdicts import Verdict
-from models.training import TRAINING_RECORD
+from models.records import TRAINING_RECORD
 from pipeline.config import Evaluation
 from pipeline.gates import read_verdicts
 from pipeline.lineage import cached_components, run_outputs

@@ -19,7 +19,7 @@ from models import features
 from models.audit_settings import AuditSettings
 from models.hyperparameters import Hyperparameters
 from models.input_pipeline import TransformedFilms
-from models.training import TRAINING_RECORD
+from models.records import TRAINING_RECORD
 from radiographs.options import IngestOptions
 
 _LOG = logging.getLogger(__name__)

@@ -39,8 +39,8 @@ from models.hyperparameters import Hyperparameters, Train
 from models.imbalance import class_weights
 from models.input_pipeline import TransformedFilms
 from models.network import build_network
+from models.optimisation import compile_network
 from models.preprocessing import unpack_images
-from models.training import compile_network
 
 _LOG = logging.getLogger(__name__)
 

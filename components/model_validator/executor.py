@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -21,7 +19,7 @@ from models.calibration import Calibration
 from models.hyperparameters import Hyperparameters
 from models.network import activations_and_logits, pneumonia_logit
 from models.preprocessing import standardise, unpack_images
-from models.training import TRAINING_RECORD
+from models.records import read_network, read_record
 
 _LOG = logging.getLogger(__name__)
 
@@ -84,11 +82,9 @@ def training_path_probabilities(
     Returns:
         `[films]` float32, calibrated P(pneumonia).
     """
-    with tf.io.gfile.GFile(os.path.join(model_run_uri, TRAINING_RECORD)) as file:
-        record = json.loads(file.read())
+    record = read_record(model_run_uri)
     settings = Hyperparameters.model_validate(record["hyperparameters"])
-    keras_file = f"model.{settings.train.keras_format}"
-    network = keras.saving.load_model(os.path.join(model_run_uri, keras_file), compile=False)
+    network = read_network(settings, model_run_uri)
 
     transform = tft.TFTransformOutput(transform_uri)
     raw = tf.io.parse_example(examples, transform.raw_feature_spec())

@@ -19,7 +19,7 @@ from tfx import v1 as tfx
 from components.model_validator.component import ModelValidator
 from components.radiograph_example_gen.component import RadiographExampleGen
 from models import features
-from models.training import TRAINING_RECORD
+from models.records import TRAINING_RECORD
 from radiographs.options import IngestOptions
 from tests.support import LocalRun, draw_film, encode, read_examples, run_components, write_films
 

@@ -21,7 +21,7 @@ from components.model_validator.executor import (
     training_path_probabilities,
 )
 from models import features
-from models.training import TRAINING_RECORD
+from models.records import TRAINING_RECORD
 from tests.support import LocalRun, read_examples
 
 

@@ -20,8 +20,8 @@ from models.grad_cam import grad_cam
 from models.hyperparameters import Hyperparameters
 from models.network import activations_and_logits, build_network
 from models.preprocessing import standardise, unpack_images
+from models.records import TRAINING_RECORD
 from models.signatures import OPERATING_POINT_FILE, ServedModel
-from models.training import TRAINING_RECORD
 from models.warmup import WARMUP_FILE
 from tests.support import LocalRun, draw_film, encode, read_examples
 

@@ -1,0 +1,211 @@
+"""Training a network to its best epoch, by phases, and going on where a training was stopped."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import keras
+
+from models.checkpoints import Checkpoints, TrainingState, Weights
+from models.hyperparameters import Hyperparameters
+from models.input_pipeline import TransformedFilms, training_batches, training_steps
+from models.network import set_backbone_trainable
+from models.optimisation import compile_network
+from models.scoring import CALIBRATED_LOG_LOSS, Scorer, evaluate
+
+MONITORED = f"val_{CALIBRATED_LOG_LOSS}"
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a training came to.
+
+    Attributes:
+        weights: Of the epoch with the best `MONITORED`, averaged where the optimiser averages.
+        history: What each epoch reached, by name; `epoch` is its number, from 0.
+    """
+
+    weights: Weights
+    history: tuple[dict[str, float], ...]
+
+
+def fit(
+    network: keras.Model,
+    weights: Weights,
+    train: TransformedFilms,
+    evaluation: TransformedFilms,
+    settings: Hyperparameters,
+    checkpoint_folder: str,
+    log_folder: str,
+) -> Fitted:
+    """Trains to the best weights, going on from where an interrupted call stopped.
+
+    What was learned, the optimiser, the best weights so far and the count of patience go on;
+    the order of the films and their augmentation begin anew.
+
+    With `network.frozen_epochs` the layers after the backbone learn alone at first, then
+    all of them; learning rate and patience begin anew.
+
+    Args:
+        network: Of `build_network`; which weights it holds before and after does not matter.
+        weights: To begin with.
+        train: Films to learn from.
+        evaluation: Films that say when to stop.
+        settings: Epochs, patience, loss, imbalance.
+        checkpoint_folder: Where the state after each epoch is kept.
+        log_folder: Where TensorBoard's events go.
+
+    Returns:
+        The best weights and the course of the training.
+    """
+    checkpoints = Checkpoints(checkpoint_folder)
+    state = checkpoints.latest() or TrainingState(weights)
+    network.set_weights(state.weights)
+    for first, last in training_phases(network, train, settings):
+        if first < state.next_epoch <= last:
+            _restore_optimiser(network, state.optimiser)
+        epochs = Epochs(state, first, evaluation, settings, checkpoints)
+        if state.next_epoch < last and not epochs.patience_is_spent:
+            network.fit(
+                training_batches(train, settings),
+                initial_epoch=max(first, state.next_epoch),
+                epochs=last,
+                callbacks=[
+                    epochs,  # first, because it alone knows MONITORED
+                    keras.callbacks.TensorBoard(os.path.join(log_folder, "tensorboard")),
+                    EpochLines(settings.train.epochs),
+                ],
+                verbose=0,
+            )
+        state = epochs.state
+    return Fitted(state.best_weights, state.history)
+
+
+def training_phases(
+    network: keras.Model, train: TransformedFilms, settings: Hyperparameters
+) -> Iterator[tuple[int, int]]:
+    """Compiles a network for each phase of its training: head alone, then all of it.
+
+    Args:
+        network: Of `build_network`.
+        train: Films to learn from.
+        settings: `network.frozen_epochs`, `train.epochs` and what the optimiser needs.
+
+    Yields:
+        First epoch of the phase and the one after its last.
+    """
+    frozen = min(settings.network.frozen_epochs, settings.train.epochs)
+    steps = training_steps(train, settings)
+    for first, last in ((0, frozen), (frozen, settings.train.epochs)):
+        if first < last:
+            set_backbone_trainable(network, first >= frozen)
+            compile_network(network, settings.task, settings.train, last - first, steps)
+            yield first, last
+
+
+class Epochs(keras.callbacks.Callback):
+    """Judges every epoch on the eval split, keeps its state, and stops when patience ends.
+
+    Where the optimiser averages the weights, the average is evaluated and kept as the best.
+    Training goes on from the weights it had, and so does what is kept to go on from.
+
+    Attributes:
+        state: Of the training, after the last epoch that ended.
+    """
+
+    def __init__(
+        self,
+        state: TrainingState,
+        first: int,
+        films: TransformedFilms,
+        settings: Hyperparameters,
+        checkpoints: Checkpoints,
+    ):
+        """Keeps what to judge by.
+
+        Args:
+            state: That the training goes on from.
+            first: First epoch of this phase.
+            films: The eval split.
+            settings: Of the training.
+            checkpoints: Where states go.
+        """
+        super().__init__()
+        self.state = state
+        self._first = first
+        self._films = films
+        self._settings = settings
+        self._checkpoints = checkpoints
+
+    @property
+    def patience_is_spent(self) -> bool:
+        """Whether this phase has gone on for too long without a better epoch."""
+        if self.state.next_epoch <= self._first:
+            return False
+        best = max(_best_epoch(self.state.history), self._first - 1)
+        waited = self.state.next_epoch - 1 - best
+        return waited >= self._settings.train.early_stopping_patience
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Makes ready for an epoch's end."""
+        self._score = Scorer(self.model, self._films, self._settings)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Judges the epoch and keeps the state; adds what it reached to the logs."""
+        logs = {} if logs is None else logs
+        self._exchange()
+        reached = evaluate(*self._score(), self._settings)
+        judged = self.model.get_weights()
+        self._exchange()
+        logs.update({f"val_{name}": value for name, value in reached.items()})
+        row = {"epoch": epoch, **{name: float(value) for name, value in logs.items()}}
+        history = (*self.state.history, row)
+        self.state = TrainingState(
+            weights=self.model.get_weights(),
+            optimiser=[variable.numpy() for variable in self.model.optimizer.variables],
+            best_weights=judged if _best_epoch(history) == epoch else self.state.best_weights,
+            history=history,
+        )
+        self._checkpoints.save(self.state)
+        self.model.stop_training = self.patience_is_spent
+
+    def _exchange(self) -> None:
+        optimiser = self.model.optimizer
+        if not optimiser.use_ema:
+            return
+        averages = optimiser._model_variables_moving_average  # Keras has no public name for it
+        for weight, average in zip(self.model.trainable_variables, averages, strict=True):
+            trained = keras.ops.copy(weight.value)
+            weight.assign(average)
+            average.assign(trained)
+
+
+class EpochLines(keras.callbacks.Callback):
+    """Logs one line an epoch."""
+
+    def __init__(self, epochs: int):
+        """Remembers how many epochs there are."""
+        super().__init__()
+        self._epochs = epochs
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Says how far training is and how well it does."""
+        logs = logs or {}
+        shown = ("loss", MONITORED, "val_auc")
+        metrics = "  ".join(f"{name} {logs[name]:.4f}" for name in shown if name in logs)
+        _LOG.info("epoch %d/%d  %s", epoch + 1, self._epochs, metrics)
+
+
+def _best_epoch(history: Sequence[Mapping[str, float]]) -> int:
+    return int(min(history, key=lambda row: row[MONITORED])["epoch"])
+
+
+def _restore_optimiser(network: keras.Model, values: Weights) -> None:
+    network.optimizer.build(network.trainable_variables)
+    for variable, value in zip(network.optimizer.variables, values, strict=True):
+        variable.assign(value)

@@ -1,0 +1,77 @@
+"""How a network learns: optimiser, course of the learning rate, averages, loss."""
+
+from __future__ import annotations
+
+import keras
+
+from models.hyperparameters import Task, Train
+from models.imbalance import FOCAL
+from models.metrics import pneumonia_metrics
+
+_MOMENTS_AVERAGE = 0.9  # momentum of a normalisation where weights are not averaged
+_AVERAGED_SHARE = 0.2  # of a training's steps, at most, that an average reaches back
+
+
+def compile_network(
+    network: keras.Model, task: Task, train: Train, epochs: int, steps_per_epoch: int
+) -> None:
+    """Gives a network its optimiser, loss and metrics.
+
+    Args:
+        network: Of `build_network`, for the same task.
+        task: Two classes, or three.
+        train: Learning rate and its schedule, weight decay, averaging, loss.
+        epochs: Length of the schedule.
+        steps_per_epoch: Steps of an epoch.
+    """
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = train.learning_rate
+    if train.learning_rate_schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(
+            train.learning_rate, epochs * steps_per_epoch, alpha=0.01
+        )
+    longest = _longest_average(epochs * steps_per_epoch)
+    momentum = min(train.weight_average, longest)
+    optimiser = keras.optimizers.AdamW(
+        rate,
+        weight_decay=train.weight_decay,
+        use_ema=momentum > 0,
+        ema_momentum=momentum,
+    )
+    # Decay is meant for kernels; a normalisation's scale and a bias do not overfit.
+    optimiser.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    _average_moments(network, min(train.weight_average or _MOMENTS_AVERAGE, longest))
+    network.compile(optimizer=optimiser, loss=_loss(task, train), metrics=pneumonia_metrics())
+
+
+def _longest_average(steps: int) -> float:
+    """Returns the momentum of the longest average that a training may have.
+
+    An average reaches back over 1 / (1 - momentum) steps. In a training of few steps a long one
+    would hold little but the first weights.
+    """
+    return max(0.0, 1 - 1 / (_AVERAGED_SHARE * steps))
+
+
+def _average_moments(network: keras.Model, momentum: float) -> None:
+    """Lets normalisations average their moments over as many steps as the weights.
+
+    Averaged weights with the moments of the last few batches give logits that jump from epoch to
+    epoch.
+    """
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = momentum
+
+
+def _loss(task: Task, train: Train) -> keras.losses.Loss:
+    smoothing = train.label_smoothing
+    if train.imbalance == FOCAL:  # Lin et al., Focal Loss for Dense Object Detection, 2017
+        focal = (
+            keras.losses.BinaryFocalCrossentropy
+            if task == "binary"
+            else keras.losses.CategoricalFocalCrossentropy
+        )
+        return focal(gamma=train.focal_gamma, label_smoothing=smoothing)
+    if task == "binary":
+        return keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
+    return keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)

@@ -1,0 +1,109 @@
+"""How well a network does on films it has not learned from, and what its logits mean there."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+from sklearn.metrics import log_loss, roc_auc_score
+
+from models.calibration import Calibration, OperatingPoint, choose_operating_point, fit_calibration
+from models.hyperparameters import Hyperparameters
+from models.input_pipeline import TransformedFilms, class_indices, evaluation_batches
+from models.network import activations_and_logits, class_probabilities, pneumonia_logit
+
+# An AUC of nearly 1 does not tell two epochs apart, and what smoothing does to probabilities makes
+# an early epoch look best.
+CALIBRATED_LOG_LOSS = "calibrated_log_loss"
+
+
+class Scorer:
+    """Scores the same films again and again while a network learns."""
+
+    def __init__(self, network: keras.Model, films: TransformedFilms, settings: Hyperparameters):
+        """Keeps the network, which may learn on, and the films.
+
+        Args:
+            network: Of `build_network`.
+            films: Usually the eval split.
+            settings: Of the training.
+        """
+        cut_open = activations_and_logits(network, settings.network.flip_average)
+
+        @tf.function(reduce_retracing=True)
+        def logits_of(images: tf.Tensor) -> tf.Tensor:
+            return cut_open(images, training=False)[1]
+
+        self._logits_of = logits_of
+        self._batches = evaluation_batches(films, settings)
+
+    def __call__(self) -> tuple[np.ndarray, np.ndarray]:
+        """Scores every film.
+
+        Returns:
+            Logits, `[films, 1]` or `[films, 3]` float32, and class indices, `[films]` int64.
+        """
+        scored = [
+            (self._logits_of(images).numpy(), class_indices(targets).numpy())
+            for images, targets in self._batches
+        ]
+        logits, classes = zip(*scored, strict=True)
+        return np.concatenate(logits), np.concatenate(classes)
+
+
+def calibrate(
+    logits: np.ndarray, classes: np.ndarray, settings: Hyperparameters
+) -> tuple[Calibration, OperatingPoint]:
+    """Fits the calibration and chooses the operating point.
+
+    Args:
+        logits: Of a `Scorer`, of films not trained on.
+        classes: Of the same.
+        settings: Of the training.
+    """
+    calibration, probabilities = _calibrated(logits, classes, settings)
+    train = settings.train
+    operating_point = choose_operating_point(
+        probabilities, classes > 0, train.target_sensitivity, train.cost_ratio
+    )
+    return calibration, operating_point
+
+
+def evaluate(
+    logits: np.ndarray, classes: np.ndarray, settings: Hyperparameters
+) -> dict[str, float]:
+    """Returns how well a network does.
+
+    Class weights, label smoothing and the focal loss shift probabilities, which calibration
+    undoes; so networks trained with any of them compare.
+
+    Args:
+        logits: Of a `Scorer`, of films not trained on.
+        classes: Of the same.
+        settings: Of the training.
+
+    Returns:
+        `CALIBRATED_LOG_LOSS`, the log-loss of all classes that is left after calibration on
+        these films, and `auc`, the ROC AUC of pneumonia of any kind.
+    """
+    _, probabilities = _calibrated(logits, classes, settings)
+    of_classes = class_probabilities(tf.constant(probabilities), tf.constant(logits)).numpy()
+    columns = of_classes.shape[1]
+    return {
+        CALIBRATED_LOG_LOSS: float(log_loss(classes, of_classes, labels=range(columns))),
+        "auc": float(roc_auc_score(classes > 0, probabilities)),
+    }
+
+
+def _calibrated(
+    logits: np.ndarray, classes: np.ndarray, settings: Hyperparameters
+) -> tuple[Calibration, np.ndarray]:
+    """Returns the calibration of pneumonia and what it makes of the same films: `[films]`."""
+    if not np.isfinite(logits).all():
+        raise ValueError(
+            "the training has diverged, the network's answers are no numbers; set a "
+            f"train.learning_rate below {settings.train.learning_rate:g}"
+        )
+    of_pneumonia = pneumonia_logit(tf.constant(logits)).numpy()[:, 0]
+    calibration = fit_calibration(of_pneumonia, classes > 0, settings.train.calibration)
+    return calibration, calibration.probabilities(of_pneumonia)
