@@ -21,9 +21,11 @@ ENTRY_POINTS = ("components", "models")
 # By module and function.
 LOCAL = {
     "models.source": "reads this package's own source",
-    "models.initial_weights._read_weights": "names the copy in a temporary folder",
-    "models.initial_weights._weights_only": "reads the copy in a temporary folder",
-    "models.initial_weights._whole_model": "reads the copy in a temporary folder",
+    "models.checkpoints._read": "is given the path of a local copy",
+    "models.initial_weights._weights_only": "is given the path of a local copy",
+    "models.initial_weights._whole_model": "is given the path of a local copy",
+    "models.finished_trials.FinishedTrials.keep": "a trial is trained in a temporary folder",
+    "models.fitting.Epochs.on_epoch_end": "this save is that of models.checkpoints",
 }
 
 _ON_THIS_MACHINE = re.compile(
@@ -48,9 +50,13 @@ _METHODS = re.compile(
     r"|to_(csv|json|parquet|pickle|excel|hdf|feather|html|markdown|latex|xml|stata|orc|string)"
     r"|(read|write)_(text|bytes)|iterdir|rglob|mkdir|rmdir|touch|unlink|is_file|is_dir"
 )
+_SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module
 _PATH_ARGUMENTS = {"path", "path_or_buf", "buf", "excel_writer", "fname", "filename", "filepath"}
-_IN_MEMORY = {"io.BytesIO", "io.StringIO"}
-_URIS_UNDERSTOOD = {"tensorflow", "tensorflow_transform", "tensorflow_data_validation"}
+_LOCAL_BY_CONSTRUCTION = {
+    "io.BytesIO", "io.StringIO", "tempfile.TemporaryDirectory", "tempfile.NamedTemporaryFile",
+    "models.remote_files.local_copy", "models.remote_files.written_beside",
+}  # fmt: skip
+_URIS_UNDERSTOOD = {"tensorflow", "tensorflow_transform", "tensorflow_data_validation", "tfx"}
 
 
 def task_modules(root: Path) -> dict[str, Path]:
@@ -75,7 +81,7 @@ def openings(module: str, source: str) -> Iterator[tuple[str, str]]:
         if not isinstance(node, ast.Name | ast.Attribute) or _is_part(node, parents):
             continue
         name = _opened(node, names)
-        if name and not _stays_in_memory(node, parents, names):
+        if name and not _stays_here(node, parents, names):
             yield _place(module, node, parents), name
 
 
@@ -104,8 +110,9 @@ def _opened(node: ast.Name | ast.Attribute, names: dict[str, str]) -> str:
     if dotted and _ON_THIS_MACHINE.fullmatch(dotted):
         return dotted
     top = dotted.partition(".")[0]
-    is_method = isinstance(node, ast.Attribute) and top not in {*_URIS_UNDERSTOOD, "tfx"}
-    return f".{node.attr}" if is_method and _METHODS.fullmatch(node.attr) else ""
+    if isinstance(node, ast.Name) or top in _URIS_UNDERSTOOD:
+        return ""
+    return f".{node.attr}" if _METHODS.fullmatch(node.attr) else ""
 
 
 def _dotted(node: ast.AST, names: dict[str, str]) -> str:
@@ -118,24 +125,52 @@ def _dotted(node: ast.AST, names: dict[str, str]) -> str:
     return ""
 
 
-def _stays_in_memory(node: ast.AST, parents: dict[ast.AST, ast.AST], names: dict[str, str]) -> bool:
-    """Tells a table made into text, or a buffer that is read, from a file."""
+def _stays_here(node: ast.AST, parents: dict[ast.AST, ast.AST], names: dict[str, str]) -> bool:
+    """Tells a table made into text, a buffer and a temporary file from what may be a URI."""
     call = parents.get(node)
     if not isinstance(call, ast.Call) or call.func is not node:
         return False
     if call.args:
         first = call.args[0]
-        return isinstance(first, ast.Call) and _dotted(first.func, names) in _IN_MEMORY
+        return _is_local(first, names) or _dotted(first, {}) in _local_names(call, parents, names)
     is_text = isinstance(node, ast.Attribute) and node.attr.startswith("to_")
     return is_text and not any(word.arg in {*_PATH_ARGUMENTS, None} for word in call.keywords)
 
 
+def _local_names(node: ast.AST, parents: dict[ast.AST, ast.AST], names: dict[str, str]) -> set[str]:
+    """Returns the variables of the function round a node that are always local."""
+    scope = next(one for one in _around(node, parents) if isinstance(one, _SCOPES))
+    given: dict[str, list[bool]] = {}
+    for inner in ast.walk(scope):
+        pairs: list[tuple[ast.AST, ast.AST]] = []
+        if isinstance(inner, ast.Assign):
+            pairs = [(target, inner.value) for target in inner.targets]
+        elif isinstance(inner, ast.With):
+            pairs = [
+                (item.optional_vars, item.context_expr)
+                for item in inner.items
+                if item.optional_vars
+            ]
+        for target, value in pairs:
+            given.setdefault(_dotted(target, {}), []).append(_is_local(value, names))
+    return {name for name, are_local in given.items() if name and all(are_local)}
+
+
+def _is_local(node: ast.AST, names: dict[str, str]) -> bool:
+    return isinstance(node, ast.Call) and _dotted(node.func, names) in _LOCAL_BY_CONSTRUCTION
+
+
+def _around(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> Iterator[ast.AST]:
+    """Yields what a node is part of, the innermost first."""
+    while node in parents:
+        node = parents[node]
+        yield node
+
+
 def _place(module: str, node: ast.AST, parents: dict[ast.AST, ast.AST]) -> str:
-    inside = []
-    while node := parents.get(node):  # type: ignore[assignment]
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            inside.insert(0, node.name)
-    return ".".join([module, *inside])
+    named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    inside = [one.name for one in _around(node, parents) if isinstance(one, named)]
+    return ".".join([module, *reversed(inside)])
 
 
 def _reason(place: str) -> str:
@@ -200,6 +235,8 @@ def test_the_walk_sees_what_tasks_run() -> None:
         ("from PIL import Image\nImage.open(image).save(uri)", ".save"),
         ("import numpy as np\nnp.load(uri)", "numpy.load"),
         ("import numpy as np\nnp.savez(uri, a=1)", "numpy.savez"),
+        ("import io\nfile = io.BytesIO()\nfile = uri\nimage.save(file)", ".save"),
+        ("from models.remote_files import local_copy\nwith local_copy(uri): open(uri)", "open"),
         ("array.tofile(uri)", ".tofile"),
         ("import cv2\ncv2.imread(uri)", "cv2.imread"),
         ("import os, tensorflow as tf\nif not tf.io.gfile.exists(uri): os.makedirs(uri)",
@@ -222,6 +259,8 @@ def test_a_planted_path_is_found(source: str, found: str) -> None:
         "import io, numpy as np\nnp.load(io.BytesIO(data))",
         "import io\nfrom PIL import Image\nImage.open(io.BytesIO(data))",
         "table.to_csv(columns=['a'], index=False)",
+        "import io\nfile = io.BytesIO()\nimage.save(file, 'PNG')",
+        "from models.remote_files import local_copy\nwith local_copy(uri) as path: open(path)",
         "import os\nos.cpu_count()",
         "archive.open(name)",
     ],
