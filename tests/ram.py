@@ -23,19 +23,31 @@ from apache_beam.io.filesystem import (
     FileMetadata,
     FileSystem,
 )
+from tensorflow.python.lib.io import file_io
 
-_rename = tf.io.gfile.rename
+_rename, _listdir, _rmtree = tf.io.gfile.rename, tf.io.gfile.listdir, tf.io.gfile.rmtree
 
 
 @contextmanager
-def renaming_folders() -> Iterator[None]:
-    """Lets folders be renamed file by file, as TensorFlow does in an object store.
+def object_store() -> Iterator[None]:
+    """Lets `ram://` do what TensorFlow does in an object store.
 
-    TensorFlow Transform publishes its graph so; the `ram://` of TensorFlow would forget the files.
+    TensorFlow's own `ram://` forgets the files of a folder that is renamed, as TensorFlow Transform
+    publishes its graph; and it takes the folder `assets.extra` for a file `.extra` in `assets`.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tf.io.gfile, "rename", _rename_tree)
+        patch.setattr(tf.io.gfile, "rmtree", _remove_tree)
+        patch.setattr(tf.io.gfile, "listdir", _children)
+        patch.setattr(file_io, "list_directory_v2", _children)  # what `walk` calls
         yield
+
+
+def _children(path: str) -> list[str]:
+    names = _listdir(path)
+    if not path.startswith("ram://"):
+        return names
+    return [name for name in names if tf.io.gfile.exists(posixpath.join(path, name))]
 
 
 def _rename_tree(source: str, destination: str, overwrite: bool = False) -> None:
@@ -46,7 +58,15 @@ def _rename_tree(source: str, destination: str, overwrite: bool = False) -> None
         target = posixpath.join(destination, file)
         tf.io.gfile.makedirs(posixpath.dirname(target))
         _rename(posixpath.join(source, file), target, overwrite)
-    tf.io.gfile.rmtree(source)
+    _remove_tree(source)
+
+
+def _remove_tree(path: str) -> None:
+    if path.startswith("ram://"):
+        below = [folder for folder, _, _ in tf.io.gfile.walk(path) if folder != path]
+        for folder in sorted(below, reverse=True):  # each after those that begin with its name
+            _rmtree(folder)
+    _rmtree(path)
 
 
 def files_below(uri: str) -> list[str]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from tfx.dsl.io import fileio
 from tfx.types import standard_artifacts
 
 from components.pusher.executor import BESIDE, PusherExecutor, remove_partial_versions
-from tests.ram import files_below
+from tests.ram import files_below, object_store
 
 FILES = {
     "assets.extra/operating_point.json": "{}",
@@ -23,14 +23,16 @@ FILES = {
 
 
 @pytest.fixture(params=["local", "ram"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return str(tmp_path) if request.param == "local" else f"ram:/{tmp_path}"
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with object_store():
+        yield str(tmp_path) if request.param == "local" else f"ram:/{tmp_path}"
 
 
 @pytest.fixture
 def push(folder: str) -> Callable[[], Any]:
     """Pushes the same model as often as it is called."""
     write(f"{folder}/model/Format-Serving", FILES)
+    tf.io.gfile.makedirs(f"{folder}/model/Format-Serving/assets")
 
     def call(blessed: int = 1) -> Any:
         model, blessing = standard_artifacts.Model(), standard_artifacts.ModelBlessing()
