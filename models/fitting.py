@@ -65,8 +65,8 @@ def fit(
     """
     checkpoints = Checkpoints(checkpoint_folder)
     state = checkpoints.latest() or TrainingState(weights)
-    network.set_weights(state.weights)
     for first, last in training_phases(network, train, settings):
+        network.set_weights(state.weights)  # Keras leaves the averaged ones after a phase
         if first < state.next_epoch <= last:
             _restore_optimiser(network, state.optimiser)
         epochs = Epochs(state, first, evaluation, settings, checkpoints)

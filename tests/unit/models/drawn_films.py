@@ -1,4 +1,4 @@
-"""Films as Transform writes them, drawn rather than transformed, and settings to learn them fast."""
+"""Films as Transform writes them, drawn at once, and settings that learn them fast."""
 
 from __future__ import annotations
 

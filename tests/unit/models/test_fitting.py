@@ -1,0 +1,441 @@
+"""Fitting: phases, averages, patience, the best epoch, and going on after a kill."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn import metrics
+from sklearn.linear_model import LogisticRegression
+
+from models import features, fitting
+from models.checkpoints import Checkpoints, Weights
+from models.fitting import MONITORED, Fitted, fit
+from models.hyperparameters import Hyperparameters
+from models.input_pipeline import TransformedFilms
+from models.network import LOGITS, build_network
+from models.scoring import CALIBRATED_LOG_LOSS, Scorer
+from tests.support import ROOT
+from tests.unit.models.drawn_films import SIZE_PX, make_settings
+
+Splits = tuple[TransformedFilms, TransformedFilms]
+FIRST_LAYER = "convolution_0"
+
+
+def build(settings: Hyperparameters) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return build_network(SIZE_PX, settings.network)
+
+
+def fit_in(folder: str | Path, drawn: Splits, settings: Hyperparameters, **changes: Any) -> Fitted:
+    """Fits a new network in a folder of checkpoints and events."""
+    network = changes.pop("network", None) or build(settings)
+    return fit(network, network.get_weights(), *drawn, settings, f"{folder}/kept", str(folder))
+
+
+def layer_of(network: keras.Model, weights: Weights, name: str) -> np.ndarray:
+    """Returns the first array that belongs to a layer."""
+    network.set_weights(weights)
+    return network.get_layer(name).get_weights()[0]
+
+
+def epochs_of(fitted: Fitted) -> list[float]:
+    return [row["epoch"] for row in fitted.history]
+
+
+@pytest.fixture(name="scripted")
+def script_losses(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Lets epochs reach given losses."""
+
+    def script(*losses: float) -> Iterator[float]:
+        remaining = iter(losses)
+        monkeypatch.setattr(
+            fitting, "evaluate", lambda *_: {CALIBRATED_LOG_LOSS: next(remaining), "auc": 0.5}
+        )
+        return remaining
+
+    return script
+
+
+class TestWeights:
+    @pytest.fixture(scope="class", name="fitted")
+    def fit(
+        self, drawn: Splits, tmp_path_factory: pytest.TempPathFactory
+    ) -> tuple[Fitted, keras.Model, Path]:
+        """Four epochs: what they came to, the network, the logs."""
+        folder = tmp_path_factory.mktemp("fit")
+        settings = make_settings(epochs=4, early_stopping_patience=4, learning_rate=0.03)
+        network = build(settings)
+        return fit_in(folder, drawn, settings, network=network), network, folder
+
+    def test_are_of_the_best_epoch(
+        self, fitted: tuple[Fitted, keras.Model, Path], drawn: Splits
+    ) -> None:
+        came_to, network, _ = fitted
+        network.set_weights(came_to.weights)
+        logits, labels = Scorer(network, drawn[1], make_settings())()
+        logits = logits[:, 0]
+        # Platt's map is a logistic regression on the logit, to targets that he moved inwards.
+        negatives, positives = np.bincount(labels)
+        targets = np.where(labels, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+        doubled, weights = np.tile(logits, 2)[:, None], np.concatenate([targets, 1 - targets])
+        classes = np.repeat([1, 0], len(logits))
+        regression = LogisticRegression(C=np.inf, tol=1e-8).fit(doubled, classes, weights)
+        best = metrics.log_loss(labels, regression.predict_proba(logits[:, None])[:, 1])
+        losses = [row[MONITORED] for row in came_to.history]
+        assert len(losses) == 4
+        assert min(losses) < max(losses)
+        assert best == pytest.approx(min(losses), abs=1e-4)
+
+    def test_start_as_they_are_given(self, drawn: Splits, tmp_path: Path) -> None:
+        settings = make_settings(
+            epochs=1, max_steps_per_epoch=1, learning_rate=1e-7, weight_average=0
+        )
+        network = build(settings)
+        given = [weight + 0.25 for weight in network.get_weights()]
+        trained = fit(
+            network, given, *drawn, settings, str(tmp_path / "kept"), str(tmp_path)
+        ).weights
+        expected = layer_of(network, given, FIRST_LAYER)
+        np.testing.assert_allclose(layer_of(network, trained, FIRST_LAYER), expected, atol=1e-5)
+
+    def test_events_are_written_for_tensorboard(
+        self, fitted: tuple[Fitted, keras.Model, Path]
+    ) -> None:
+        *_, folder = fitted
+        for part in ("train", "validation"):
+            (events,) = (folder / "tensorboard" / part).iterdir()
+            assert events.stat().st_size > 0
+
+    # Of ten steps, a fifth is two, over which a momentum of a half averages.
+    @pytest.mark.parametrize(("wanted", "momentum"), [(0.25, 0.25), (0.99, 0.5)])
+    def test_are_averaged_while_training_goes_on_from_those_it_had(
+        self,
+        drawn: Splits,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        wanted: float,
+        momentum: float,
+    ) -> None:
+        settings = make_settings(
+            epochs=1,
+            batch_size=4,
+            max_steps_per_epoch=10,
+            weight_average=wanted,
+            learning_rate_schedule="constant",
+        )
+        network = build(settings)
+        after: list[np.ndarray] = []
+
+        def look(self: keras.callbacks.Callback, batch: int, logs: Any = None) -> None:
+            after.append(self.model.get_layer(LOGITS).get_weights()[0])
+
+        monkeypatch.setattr(fitting.EpochLines, "on_train_batch_end", look)
+        fitted = fit_in(tmp_path, drawn, settings, network=network)
+        state = Checkpoints(str(tmp_path / "kept")).latest()
+        assert state is not None
+        np.testing.assert_array_equal(layer_of(network, state.weights, LOGITS), after[-1])
+        average = after[0]  # Keras begins with the first step
+        for weights in after[1:]:
+            average = momentum * average + (1 - momentum) * weights
+        kept = layer_of(network, fitted.weights, LOGITS)
+        np.testing.assert_allclose(kept, average, atol=1e-6)
+        assert len(after) == 10
+        assert np.abs(kept - after[-1]).max() > 1e-4
+
+
+class TestFrozenEpochs:
+    def test_the_backbone_waits(self, drawn: Splits, tmp_path: Path) -> None:
+        settings = make_settings(frozen_epochs=1, epochs=1, max_steps_per_epoch=2)
+        network = build(settings)
+        before = network.get_weights()
+        after = fit_in(tmp_path, drawn, settings, network=network).weights
+        first, last = (
+            [layer_of(network, weights, name) for weights in (before, after)]
+            for name in (FIRST_LAYER, LOGITS)
+        )
+        np.testing.assert_array_equal(*first)
+        assert np.abs(last[1] - last[0]).max() > 1e-5
+
+    @pytest.mark.parametrize("stopped_after", [1, 2, 3])
+    def test_an_interrupted_phase_is_taken_up_and_followed_by_the_second(
+        self, drawn: Splits, tmp_path: Path, stopped_after: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings = make_settings(frozen_epochs=2, epochs=4, max_steps_per_epoch=1)
+        interrupt(monkeypatch, tmp_path, drawn, settings, stopped_after)
+        network = build(settings)
+        fitted = fit_in(tmp_path, drawn, settings, network=network)
+        assert epochs_of(fitted) == [0, 1, 2, 3]
+        assert int(network.optimizer.iterations) == 2  # of the second phase alone
+
+
+def interrupt(
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    drawn: Splits,
+    settings: Hyperparameters,
+    epochs: int,
+) -> None:
+    """Stops a training once so many epochs are kept."""
+
+    def stop(self: keras.callbacks.Callback, epoch: int, logs: Any = None) -> None:
+        if epoch == epochs - 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting.EpochLines, "on_epoch_end", stop)
+        with pytest.raises(KeyboardInterrupt):
+            fit_in(folder, drawn, settings)
+
+
+class TestPatience:
+    def test_stops_where_it_ends(self, drawn: Splits, tmp_path: Path, scripted: Any) -> None:
+        losses = scripted(0.5, 0.25, 0.375, 0.3, 0.2, 0.1)
+        settings = make_settings(epochs=6, early_stopping_patience=2, max_steps_per_epoch=1)
+        fit_in(tmp_path, drawn, settings)
+        assert list(losses) == [0.2, 0.1]
+
+    def test_goes_on_where_the_training_was_stopped(
+        self, drawn: Splits, tmp_path: Path, scripted: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        losses = scripted(0.5, 0.25, 0.375, 0.3, 0.2, 0.1)
+        settings = make_settings(epochs=6, early_stopping_patience=2, max_steps_per_epoch=1)
+        interrupt(monkeypatch, tmp_path, drawn, settings, 3)
+        assert len(fit_in(tmp_path, drawn, settings).history) == 4
+        assert list(losses) == [0.2, 0.1]
+        assert len(fit_in(tmp_path, drawn, settings).history) == 4  # it was spent already
+        assert list(losses) == []
+
+    def test_begins_anew_with_the_second_phase(
+        self, drawn: Splits, tmp_path: Path, scripted: Any
+    ) -> None:
+        losses = scripted(0.1, 0.2, 0.3, 0.35, 0.4, 0.5)
+        settings = make_settings(
+            frozen_epochs=3, epochs=7, early_stopping_patience=2, max_steps_per_epoch=1
+        )
+        fitted = fit_in(tmp_path, drawn, settings)
+        assert epochs_of(fitted) == [0, 1, 2, 3, 4]
+        assert list(losses) == [0.5]
+
+
+class TestGoingOn:
+    @pytest.mark.parametrize("average", [0.0, 0.5])
+    def test_ends_in_the_weights_of_a_training_that_was_not_stopped(
+        self, drawn: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, average: float
+    ) -> None:
+        """With the same films in every step, so that their order does not matter."""
+        settings = make_settings(
+            epochs=4, batch_size=64, mixup=0, weight_average=average, learning_rate=0.01
+        )
+        settings = settings.model_copy(
+            update={
+                "augmentation": settings.augmentation.model_copy(update={"strength": 0}),
+                "network": settings.network.model_copy(update={"dropout": 0}),
+            }
+        )
+        whole = fit_in(tmp_path / "whole", drawn, settings)
+        interrupt(monkeypatch, tmp_path / "halved", drawn, settings, 2)
+        halved = fit_in(tmp_path / "halved", drawn, settings)
+        for one, other in zip(whole.weights, halved.weights, strict=True):
+            np.testing.assert_allclose(other, one, atol=2e-4)
+        assert [row[MONITORED] for row in halved.history] == pytest.approx(
+            [row[MONITORED] for row in whole.history], abs=1e-3
+        )
+
+    def test_does_nothing_where_all_is_done(self, drawn: Splits, tmp_path: Path) -> None:
+        settings = make_settings(epochs=2, max_steps_per_epoch=1)
+        first = fit_in(tmp_path, drawn, settings)
+        again = fit_in(tmp_path, drawn, settings)
+        assert again.history == first.history
+        for one, other in zip(first.weights, again.weights, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+    def test_the_best_epoch_stays_the_best(
+        self, drawn: Splits, tmp_path: Path, scripted: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scripted(0.1, 0.3, 0.2, 0.4)
+        settings = make_settings(epochs=4, max_steps_per_epoch=1)
+        interrupt(monkeypatch, tmp_path, drawn, settings, 1)
+        state = Checkpoints(str(tmp_path / "kept")).latest()
+        assert state is not None
+        fitted = fit_in(tmp_path, drawn, settings)
+        for kept, given in zip(state.best_weights, fitted.weights, strict=True):
+            np.testing.assert_array_equal(kept, given)
+
+    def test_on_a_remote_root(
+        self, drawn: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        settings = make_settings(epochs=2, max_steps_per_epoch=1)
+        remote = "ram://bucket/training"
+        fits = [fit_in(remote, drawn, settings) for _ in range(2)]
+        assert [epochs_of(one) for one in fits] == [[0, 1]] * 2
+        longer = make_settings(epochs=3, max_steps_per_epoch=1)
+        assert epochs_of(fit_in(remote, drawn, longer)) == [0, 1, 2]
+        (events,) = tf.io.gfile.glob(f"{remote}/tensorboard/validation/*")[:1]
+        assert tf.io.gfile.stat(events).length > 0
+        assert list(tmp_path.iterdir()) == []  # nothing took the address for a path
+
+
+FILES = ("after_epoch_1.npz", "after_epoch_2.npz")
+
+
+class TestDamage:
+    """Whatever happened to the files, the same command ends well and uses none of the damaged."""
+
+    settings = make_settings(epochs=3, max_steps_per_epoch=1)
+
+    @pytest.fixture(name="left")
+    def leave(self, drawn: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """What a training leaves that was stopped after two of three epochs."""
+        interrupt(monkeypatch, tmp_path, drawn, self.settings, 2)
+        assert sorted(file.name for file in (tmp_path / "kept").iterdir()) == list(FILES)
+        return tmp_path
+
+    @pytest.mark.parametrize("damaged", [FILES[:1], FILES[1:], FILES])
+    @pytest.mark.parametrize("how", ["removed", "emptied", "truncated", "overwritten"])
+    def test_of_any_file_is_survived(
+        self,
+        drawn: Splits,
+        left: Path,
+        damaged: tuple[str, ...],
+        how: str,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        for name in damaged:
+            damage(left / "kept" / name, how)
+        fitted = fit_in(left, drawn, self.settings)
+        assert epochs_of(fitted) == [0, 1, 2]
+        trained = [line for line in caplog.messages if line.startswith("epoch ")]
+        lost = {FILES[:1]: 0, FILES[1:]: 1, FILES: 2}[damaged]
+        assert len(trained) == 1 + lost
+        said = [line for line in caplog.messages if "is damaged and left aside" in line]
+        # The older file is looked at only where the newer one cannot be used.
+        looked_at = [name for name in damaged if how != "removed" and (lost or name == FILES[1])]
+        assert len(said) == len(looked_at)
+        assert Checkpoints(str(left / "kept")).latest() is not None
+
+    def test_of_a_file_half_written_is_survived(self, drawn: Splits, left: Path) -> None:
+        (left / "kept" / "after_epoch_3.npz.part").write_bytes(b"PK half")
+        assert epochs_of(fit_in(left, drawn, self.settings)) == [0, 1, 2]
+        names = sorted(file.name for file in (left / "kept").iterdir())
+        assert names == ["after_epoch_2.npz", "after_epoch_3.npz"]
+
+
+def damage(file: Path, how: str) -> None:
+    content = file.read_bytes()
+    if how == "removed":
+        file.unlink()
+    elif how == "emptied":
+        file.write_bytes(b"")
+    elif how == "truncated":
+        file.write_bytes(content[: len(content) // 2])
+    else:
+        middle = len(content) // 2
+        file.write_bytes(content[:middle] + bytes(64) + content[middle + 64 :])
+
+
+class TestKills:
+    def test_at_any_operation_on_files_leave_a_training_that_ends(
+        self, drawn: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each copy, rename and removal in turn is not done, or half done, or the last one."""
+        settings = make_settings(epochs=3, max_steps_per_epoch=1)
+        operations = ("copy", "rename", "remove")
+        real = {name: getattr(tf.io.gfile, name) for name in operations}
+        for kill_at in range(100):
+            folder = tmp_path / str(kill_at)
+            countdown = iter(range(kill_at))
+
+            def killed(name: str, countdown: Iterator[int]) -> Any:
+                def operate(*args: Any, **kwargs: Any) -> None:
+                    if next(countdown, None) is not None:
+                        return real[name](*args, **kwargs)
+                    if name == "copy":
+                        content = Path(args[0]).read_bytes()
+                        Path(args[1]).write_bytes(content[: len(content) // 3])
+                    raise SystemExit
+
+                return operate
+
+            with monkeypatch.context() as patch:
+                for name in operations:
+                    patch.setattr(tf.io.gfile, name, killed(name, countdown))
+                try:
+                    fit_in(folder, drawn, settings)
+                    break
+                except SystemExit:
+                    pass
+            assert epochs_of(fit_in(folder, drawn, settings)) == [0, 1, 2]
+            assert not list((folder / "kept").glob("*.part"))
+        assert kill_at == 3 * 2 + 1  # written beside and renamed three times; one is removed
+
+    @pytest.mark.slow
+    def test_at_random_moments_leave_a_training_that_ends(
+        self, split_files: dict[str, str], tmp_path: Path
+    ) -> None:
+        command = [
+            sys.executable, "-c", CHILD, split_files[features.TRAIN], split_files[features.EVAL],
+            str(tmp_path),
+        ]  # fmt: skip
+        rng = random.Random(0)
+        for _ in range(3):
+            lines = rng.randint(1, 30)
+            with subprocess.Popen(
+                command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            ) as process:
+                assert process.stdout is not None
+                for _ in range(lines):
+                    process.stdout.readline()
+                process.kill()
+            assert process.returncode in (-signal.SIGKILL, 0)
+        ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+        assert json.loads(ended.stdout.splitlines()[-1]) == list(range(CHILD_EPOCHS))
+
+
+CHILD_EPOCHS = 40
+# Says a word at every step and file operation, so that a kill lands anywhere among them.
+CHILD = f"""
+import json, sys
+import keras
+import tensorflow as tf
+from models.fitting import EpochLines, fit
+from models.network import build_network
+from tests.unit.models.drawn_films import SIZE_PX, make_settings, open_split
+
+def speaking(operate):
+    def speak(*args, **kwargs):
+        print("operation", flush=True)
+        return operate(*args, **kwargs)
+    return speak
+
+for name in ("copy", "rename", "remove"):
+    setattr(tf.io.gfile, name, speaking(getattr(tf.io.gfile, name)))
+EpochLines.on_train_batch_end = speaking(lambda *args, **kwargs: None)
+train, evaluation, folder = sys.argv[1:]
+settings = make_settings(
+    epochs={CHILD_EPOCHS}, max_steps_per_epoch=1, early_stopping_patience={CHILD_EPOCHS}
+)
+network = build_network(SIZE_PX, settings.network)
+fitted = fit(network, network.get_weights(), open_split(train), open_split(evaluation), settings,
+             folder + "/kept", folder)
+print(json.dumps([row["epoch"] for row in fitted.history]))
+"""
+
+
+def test_an_epoch_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    logs = {"loss": 0.5, "val_calibrated_log_loss": 0.25, "val_auc": 0.875, "learning_rate": 0.1}
+    fitting.EpochLines(epochs=9).on_epoch_end(1, logs)
+    assert caplog.messages == [
+        "epoch 2/9  loss 0.5000  val_calibrated_log_loss 0.2500  val_auc 0.8750"
+    ]
