@@ -1,8 +1,8 @@
 """What a training leaves behind after each epoch, from which another process goes on.
 
-All of it is one file, so that weights, optimiser and history are always of the same epoch. It
-is a .npz, which holds a checksum of each array; the one before it stays, so that a file
-damaged on the disk costs an epoch and not the training.
+All of it is one sealed file, so that weights, optimiser and history are always of the same
+epoch. The one before it stays, so that a file damaged on the disk costs an epoch and not the
+training.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import json
 import logging
 import os
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
 
-from models.remote_files import local_copy, written_beside
+from models.remote_files import DamagedFile, sealed_beside, unsealed_copy
 
 _LOG = logging.getLogger(__name__)
 
@@ -73,7 +72,7 @@ class Checkpoints:
             for part in _PARTS
             for index, array in enumerate(getattr(state, part))
         }
-        with written_beside(self._file(f"{_BEGIN}{state.next_epoch}.npz")) as path:
+        with sealed_beside(self._file(f"{_BEGIN}{state.next_epoch}.npz")) as path:
             np.savez(path, **{_HISTORY: np.array(json.dumps(state.history))}, **arrays)
         behind = [name for epoch, name in self._newest_first() if epoch <= state.next_epoch]
         for name in tf.io.gfile.listdir(self._folder):
@@ -84,13 +83,13 @@ class Checkpoints:
         """Returns the newest state that can be read, or None where there is none."""
         for _, name in self._newest_first():
             try:
-                with local_copy(self._file(name)) as path:
+                with unsealed_copy(self._file(name)) as path:
                     return _read(path)
-            except Exception as error:  # What is raised depends on where the file is damaged.
+            except (DamagedFile, tf.errors.OpError) as error:
                 _LOG.warning(
-                    "%s is damaged and left aside (%s); the training goes on from an earlier "
-                    "epoch or begins anew",
-                    self._file(name),
+                    "the checkpoint %s is left aside, the training goes on from an earlier epoch "
+                    "or begins anew: %s",
+                    name,
                     error,
                 )
         return None
@@ -104,10 +103,6 @@ class Checkpoints:
 
 
 def _read(path: str) -> TrainingState:
-    with zipfile.ZipFile(path) as archive:
-        broken = archive.testzip()  # a shorter array would be read without its checksum
-    if broken:
-        raise ValueError(f"the checksum of {broken} does not fit")
     with np.load(path) as arrays:
         parts = {part: _numbered(arrays, part) for part in _PARTS}
         return TrainingState(history=tuple(json.loads(str(arrays[_HISTORY]))), **parts)

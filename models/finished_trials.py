@@ -17,7 +17,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from models.remote_files import local_copy, written_beside
+from models.remote_files import DamagedFile, sealed_beside, unsealed_copy
 
 _LOG = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _REACHED = "reached.json"  # in the archive of a trial, beside the files of Kera
 
 
 class FinishedTrials:
-    """One archive a trial, named after what it tried, with a checksum of each file in it."""
+    """One archive a trial, named after what it tried."""
 
     def __init__(self, folder: str):
         """Makes the folder.
@@ -45,10 +45,7 @@ class FinishedTrials:
             reached: What Keras Tuner is to be told of it; goes into JSON and back.
             trial_folder: On this machine, with the weights that Hyperband goes on from.
         """
-        with (
-            written_beside(self._file(values)) as path,
-            zipfile.ZipFile(path, "w") as archive,
-        ):
+        with sealed_beside(self._file(values)) as path, zipfile.ZipFile(path, "w") as archive:
             archive.writestr(_REACHED, json.dumps(reached))
             for entry in os.scandir(trial_folder):
                 archive.write(entry.path, entry.name)
@@ -68,13 +65,12 @@ class FinishedTrials:
         if not tf.io.gfile.exists(file):
             return None
         try:
-            with local_copy(file) as path, zipfile.ZipFile(path) as archive:
-                reached = json.loads(archive.read(_REACHED))
+            with unsealed_copy(file) as path, zipfile.ZipFile(path) as archive:
                 archive.extractall(trial_folder)
-        except Exception as error:  # What is raised depends on where the file is damaged.
-            _LOG.warning("%s is damaged and left aside (%s); the trial is repeated", file, error)
+                return json.loads(archive.read(_REACHED))
+        except (DamagedFile, tf.errors.OpError) as error:
+            _LOG.warning("a finished trial is left aside and repeated: %s", error)
             return None
-        return reached
 
     def forget(self) -> None:
         """Removes all trials, for a search that has ended."""

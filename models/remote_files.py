@@ -6,6 +6,7 @@ are given a temporary file, which is copied from or to the URI.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,12 @@ from contextlib import contextmanager
 import tensorflow as tf
 
 UNFINISHED = ".part"  # ends the name of a file that is still being written
+
+_SEAL_BYTES = hashlib.sha256().digest_size  # at the end of a sealed file
+
+
+class DamagedFile(ValueError):
+    """A sealed file does not end in the checksum of its content."""
 
 
 @contextmanager
@@ -67,3 +74,47 @@ def write_text(uri: str, text: str) -> None:
     with tf.io.gfile.GFile(uri + UNFINISHED, "w") as file:
         file.write(text)
     tf.io.gfile.rename(uri + UNFINISHED, uri, overwrite=True)
+
+
+@contextmanager
+def sealed_beside(uri: str) -> Iterator[str]:
+    """Puts a file at a URI as `written_beside` does, with a checksum at its end."""
+    with written_beside(uri) as path:
+        yield path
+        seal = _digest(path, os.path.getsize(path))
+        with open(path, "ab") as file:
+            file.write(seal)
+
+
+@contextmanager
+def unsealed_copy(uri: str) -> Iterator[str]:
+    """Copies a file of `sealed_beside` to this machine, without its checksum.
+
+    Args:
+        uri: Whatever `tf.io.gfile` opens.
+
+    Yields:
+        Path of the copy, which has the same name.
+
+    Raises:
+        DamagedFile: If it is not what was written, to the last byte.
+        tf.errors.OpError: If it cannot be read.
+    """
+    with local_copy(uri) as path:
+        size_bytes = max(0, os.path.getsize(path) - _SEAL_BYTES)
+        with open(path, "rb+") as file:
+            file.seek(size_bytes)
+            if file.read() != _digest(path, size_bytes):
+                raise DamagedFile(f"{uri} does not end in the checksum of its content")
+            file.truncate(size_bytes)
+        yield path
+
+
+def _digest(path: str, size_bytes: int) -> bytes:
+    """Returns the SHA-256 digest of so many first bytes."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while size_bytes and (block := file.read(min(size_bytes, 1 << 20))):
+            digest.update(block)
+            size_bytes -= len(block)
+    return digest.digest()

@@ -201,7 +201,11 @@ def _make_tuner(
 ) -> ResumableTuner:
     # Keras writes weights to the disk of this machine, whatever the address of a folder says.
     scratch = tempfile.TemporaryDirectory()
-    where = {"directory": scratch.name, "project_name": "search", "finished": finished}
+    where: dict[str, Any] = {
+        "directory": scratch.name,
+        "project_name": "search",
+        "finished": finished,
+    }
     objective = kt.Objective(OBJECTIVE, "min")
     seed += 1  # Keras Tuner takes 0 for no seed
     if search["algorithm"] == "hyperband":

@@ -79,9 +79,9 @@ LONGER = (*SMALL, *settings(tuner__enabled="false", train__epochs=4, train__seed
 def interrupt(refused: LocalRun) -> LocalRun:
     """A longer training, stopped by Ctrl-C as an epoch begins."""
     # TFX loads models.training anew, so a change there would be lost.
-    from keras.callbacks import EarlyStopping
+    from keras.callbacks import TensorBoard
 
-    def stop(self: EarlyStopping, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def stop(self: TensorBoard, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         if epoch == EPOCHS_BEFORE_INTERRUPT:
             signal.raise_signal(signal.SIGINT)
 
@@ -89,7 +89,7 @@ def interrupt(refused: LocalRun) -> LocalRun:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(EarlyStopping, "on_epoch_begin", stop)
+            patch.setattr(TensorBoard, "on_epoch_begin", stop)
             return run_local(refused.work.path, *LONGER)
     finally:
         signal.signal(signal.SIGINT, before)

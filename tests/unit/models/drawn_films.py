@@ -47,14 +47,31 @@ def write_split(folder: Path, split: str, films: int, seed: int) -> str:
     return str(file)
 
 
+class DrawnTransform:
+    """Stands in for Transform's output where only the features matter."""
+
+    def transformed_feature_spec(self) -> dict[str, tf.io.FixedLenFeature]:
+        """Says how films are read."""
+        return FEATURE_SPEC
+
+
 def open_split(file: str, task: Task = "binary") -> TransformedFilms:
     """Opens what `write_split` wrote."""
+    return TransformedFilms.open([file], DrawnTransform(), task)
 
-    class Transform:
-        def transformed_feature_spec(self) -> dict[str, tf.io.FixedLenFeature]:
-            return FEATURE_SPEC
 
-    return TransformedFilms.open([file], Transform(), task)  # type: ignore[arg-type]
+def damage(file: Path, how: str) -> None:
+    """Does to a file what a kill or a disk may: removed, emptied, truncated or overwritten."""
+    content = file.read_bytes()
+    middle = len(content) // 2
+    if how == "removed":
+        file.unlink()
+    elif how == "emptied":
+        file.write_bytes(b"")
+    elif how == "truncated":
+        file.write_bytes(content[:middle])
+    else:
+        file.write_bytes(content[:middle] + b"?" * 64 + content[middle + 64 :])
 
 
 def _film(pixels: np.ndarray, label: int, subtype: int) -> bytes:

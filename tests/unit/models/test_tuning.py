@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import math
+import signal
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import keras_tuner as kt
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras_tuner.engine.trial import TrialStatus
 from tfx.components.tuner.executor import write_best_hyperparameters
 from tfx.types import standard_artifacts
 
-from models import training, tuning
+from models import features, training, tuning
 from models.hyperparameters import Hyperparameters, with_tuned
 from pipeline.config import load_config
 from tests.support import LocalRun, shipped_hyperparameters
+from tests.unit.models.drawn_films import DrawnTransform, damage, make_settings
 
 SEARCHED = {
     "train.learning_rate", "train.weight_decay", "train.label_smoothing", "train.mixup",
@@ -99,33 +104,41 @@ class TestPropose:
         assert with_tuned(proposal, back) == settings
 
 
-class TestSearch:
+class _Searches:
+    @pytest.fixture(autouse=True)
+    def read_drawn_films(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Transform's output is of no matter to a search but for how films are read."""
+        monkeypatch.setattr(tuning.tft, "TFTransformOutput", lambda _: DrawnTransform())
+
     def make(
-        self, pushed: LocalRun, folder: object, frozen_epochs: int = 0, **search: object
+        self,
+        split_files: Mapping[str, str],
+        folder: object,
+        frozen_epochs: int = 0,
+        **search: object,
     ) -> kt.Tuner:
-        settings = Hyperparameters.model_validate(
-            {
-                "preprocessing": {"image_size_px": 64},
-                "network": {"width": 4, "depth": 3, "frozen_epochs": frozen_epochs},
-            }
-        )
-        files = pushed.uri("Transform", "transformed_examples")
+        settings = make_settings(frozen_epochs)
         given = SimpleNamespace(
             custom_config={
                 training.HYPERPARAMETERS: settings.model_dump_json(),
+                training.CHECKPOINT_ROOT: f"{folder}/checkpoints",
+                training.SOURCE_FINGERPRINT: "code",
+                training.IMPORTED: "nothing",
                 tuning.SEARCH: {"trials": 3, "epochs": 2, "max_steps_per_epoch": 1, **search},
             },
-            transform_graph_path=str(pushed.uri("Transform", "transform_graph")),
-            train_files=[f"{files}/Split-train/*"],
-            eval_files=[f"{files}/Split-eval/*"],
+            transform_graph_path="transform/1",
+            train_files=[split_files[features.TRAIN]],
+            eval_files=[split_files[features.EVAL]],
             working_dir=str(folder),
         )
         return tuning.tuner_fn(given).tuner
 
+
+class TestSearch(_Searches):
     def test_bayesian_tries_the_configured_settings_first(
-        self, pushed: LocalRun, tmp_path: object
+        self, split_files: Mapping[str, str], tmp_path: object
     ) -> None:
-        tuner = self.make(pushed, tmp_path, algorithm="bayesian")
+        tuner = self.make(split_files, tmp_path, algorithm="bayesian")
         first = tuner.oracle.create_trial("one").hyperparameters.values
         second = tuner.oracle.create_trial("two").hyperparameters.values
         assert first["network.width"] == 4
@@ -134,17 +147,17 @@ class TestSearch:
         assert tuner.oracle.max_trials == 3
 
     def test_hyperband_spends_the_epochs_of_the_config(
-        self, pushed: LocalRun, tmp_path: object
+        self, split_files: Mapping[str, str], tmp_path: object
     ) -> None:
-        tuner = self.make(pushed, tmp_path, algorithm="hyperband")
+        tuner = self.make(split_files, tmp_path, algorithm="hyperband")
         assert isinstance(tuner, kt.Hyperband)
         assert tuner.oracle.max_epochs == 2
         assert tuner.oracle.objective == kt.Objective(tuning.OBJECTIVE, "min")
 
     def test_hyperband_ends_in_settings_that_can_be_trained(
-        self, pushed: LocalRun, tmp_path: Path
+        self, split_files: Mapping[str, str], tmp_path: Path
     ) -> None:
-        tuner = self.make(pushed, tmp_path, algorithm="hyperband")
+        tuner = self.make(split_files, tmp_path, algorithm="hyperband")
         tuner.search()
         found, results = standard_artifacts.HyperParameters(), standard_artifacts.TunerResults()
         found.uri, results.uri = str(tmp_path / "found"), str(tmp_path / "results")
@@ -159,8 +172,10 @@ class TestSearch:
             name: values[name] for name in SEARCHED
         }
 
-    def test_a_trial_trains_as_long_as_it_may(self, pushed: LocalRun, tmp_path: object) -> None:
-        tuner = self.make(pushed, tmp_path, algorithm="bayesian")
+    def test_a_trial_trains_as_long_as_it_may(
+        self, split_files: Mapping[str, str], tmp_path: object
+    ) -> None:
+        tuner = self.make(split_files, tmp_path, algorithm="bayesian")
         trial = tuner.oracle.create_trial("one")
         network = tuner.hypermodel.build(trial.hyperparameters)
         reached = tuner.hypermodel.fit(trial.hyperparameters, network)
@@ -173,9 +188,9 @@ class TestSearch:
         [(1, 1), (2, 2)],  # the second phase has an optimiser, and steps, of its own
     )
     def test_the_backbone_waits_in_a_trial_too(
-        self, pushed: LocalRun, tmp_path: object, frozen_epochs: int, steps: int
+        self, split_files: Mapping[str, str], tmp_path: object, frozen_epochs: int, steps: int
     ) -> None:
-        tuner = self.make(pushed, tmp_path, frozen_epochs, algorithm="bayesian")
+        tuner = self.make(split_files, tmp_path, frozen_epochs, algorithm="bayesian")
         trial = tuner.oracle.create_trial("one")
         network = tuner.hypermodel.build(trial.hyperparameters)
         before = network.get_layer("convolution_0").get_weights()[0]
@@ -185,9 +200,9 @@ class TestSearch:
         assert int(network.optimizer.iterations) == steps
 
     def test_hyperband_takes_up_a_trial_that_was_frozen(
-        self, pushed: LocalRun, tmp_path: object
+        self, split_files: Mapping[str, str], tmp_path: object
     ) -> None:
-        tuner = self.make(pushed, tmp_path, 1, algorithm="hyperband", epochs=3)
+        tuner = self.make(split_files, tmp_path, 1, algorithm="hyperband", epochs=3)
         tuner.search()
         trials = tuner.oracle.trials.values()
         assert {trial.status for trial in trials} == {TrialStatus.COMPLETED}
@@ -196,9 +211,9 @@ class TestSearch:
         assert all(0 < trial.score < 1 for trial in went_on)
 
     def test_hyperband_goes_on_in_the_phase_it_stopped_in(
-        self, pushed: LocalRun, tmp_path: object
+        self, split_files: Mapping[str, str], tmp_path: object
     ) -> None:
-        tuner = self.make(pushed, tmp_path, 1, algorithm="hyperband")
+        tuner = self.make(split_files, tmp_path, 1, algorithm="hyperband")
         trial = tuner.oracle.create_trial("one")
         network = tuner.hypermodel.build(trial.hyperparameters)
         before = network.get_layer("convolution_0").get_weights()[0]
@@ -208,6 +223,93 @@ class TestSearch:
         tuner.hypermodel.fit(trial.hyperparameters, network, initial_epoch=1, epochs=2)
         assert np.abs(network.get_layer("convolution_0").get_weights()[0] - before).max() > 0
         assert int(network.optimizer.iterations) == 1
+
+
+class TestInterruption(_Searches):
+    """A search that was killed goes on from the trials that it had finished."""
+
+    @pytest.fixture(name="trained")
+    def count_trainings(self, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+        """Values of each trial that is trained; stops where `stop_at` of them are reached."""
+        trained: list[dict[str, Any]] = []
+        fit = tuning.Trial.fit
+
+        def counted(
+            self: tuning.Trial, hp: kt.HyperParameters, *args: Any, **kwargs: Any
+        ) -> dict[str, float]:
+            if len(trained) == self.__dict__.get("stop_at"):
+                raise KeyboardInterrupt
+            trained.append(dict(hp.values))
+            return fit(self, hp, *args, **kwargs)
+
+        monkeypatch.setattr(tuning.Trial, "fit", counted)
+        return trained
+
+    def interrupted(self, tuner: kt.Tuner, trials: int) -> None:
+        tuner.hypermodel.stop_at = trials
+        with pytest.raises(KeyboardInterrupt):
+            tuner.search()
+
+    @pytest.mark.parametrize("root", ["local", "ram://bucket/search"])
+    @pytest.mark.parametrize(("algorithm", "before"), [("bayesian", 2), ("hyperband", 3)])
+    def test_finished_trials_are_not_repeated(
+        self,
+        split_files: Mapping[str, str],
+        trained: list[dict[str, Any]],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        root: str,
+        algorithm: str,
+        before: int,
+    ) -> None:
+        (tmp_path / "here").mkdir()
+        monkeypatch.chdir(tmp_path / "here")
+        folder = f"{root}/{algorithm}" if root.startswith("ram") else tmp_path
+        search: dict[str, Any] = {"algorithm": algorithm, "epochs": 3}
+        whole = self.make(split_files, f"{folder}/whole", **search)
+        whole.search()
+        wanted = [*trained]
+        trained.clear()
+        self.interrupted(self.make(split_files, folder, **search), before)
+        tuner = self.make(split_files, folder, **search)
+        tuner.search()
+        assert trained == wanted
+        assert {trial.status for trial in tuner.oracle.trials.values()} == {"COMPLETED"}
+        assert len(tuner.oracle.trials) == len(wanted)
+        best = [one.get_best_hyperparameters()[0].values for one in (whole, tuner)]
+        assert best[0] == best[1]
+        assert tf.io.gfile.glob(f"{folder}/checkpoints/*/*") == []
+        assert list(Path.cwd().iterdir()) == []  # Keras takes an address for a path
+
+    def test_a_damaged_trial_is_repeated(
+        self,
+        split_files: Mapping[str, str],
+        trained: list[dict[str, Any]],
+        tmp_path: Path,
+    ) -> None:
+        self.interrupted(self.make(split_files, tmp_path, algorithm="bayesian"), 2)
+        first, *_ = sorted((tmp_path / "checkpoints").glob("*/*"))
+        damage(first, "truncated")
+        (first.parent / "half.zip.part").write_bytes(b"half")
+        tuner = self.make(split_files, tmp_path, algorithm="bayesian")
+        tuner.search()
+        assert len(trained) == 2 + 2
+        assert len(tuner.oracle.trials) == 3
+
+    def test_an_interrupted_trial_is_tried_again(
+        self,
+        split_files: Mapping[str, str],
+        trained: list[dict[str, Any]],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(tuning, "evaluate", lambda *_: signal.raise_signal(signal.SIGINT))
+            with pytest.raises(KeyboardInterrupt):
+                self.make(split_files, tmp_path, algorithm="bayesian").search()
+        self.make(split_files, tmp_path, algorithm="bayesian").search()
+        assert trained[0] == trained[1]
+        assert len(trained) == 1 + 3
 
 
 class TestArtifacts:
