@@ -21,6 +21,9 @@ ENTRY_POINTS = ("components", "models")
 # By module and function.
 LOCAL = {
     "models.source": "reads this package's own source",
+    "models.remote_files.sealed_beside": "seals the temporary file before it is copied",
+    "models.remote_files.unsealed_copy": "opens the seal of the temporary copy",
+    "models.remote_files._digest": "is given the path of a temporary file",
     "models.checkpoints._read": "is given the path of a local copy",
     "models.initial_weights._weights_only": "is given the path of a local copy",
     "models.initial_weights._whole_model": "is given the path of a local copy",
@@ -55,6 +58,7 @@ _PATH_ARGUMENTS = {"path", "path_or_buf", "buf", "excel_writer", "fname", "filen
 _LOCAL_BY_CONSTRUCTION = {
     "io.BytesIO", "io.StringIO", "tempfile.TemporaryDirectory", "tempfile.NamedTemporaryFile",
     "models.remote_files.local_copy", "models.remote_files.written_beside",
+    "models.remote_files.unsealed_copy", "models.remote_files.sealed_beside",
 }  # fmt: skip
 _URIS_UNDERSTOOD = {"tensorflow", "tensorflow_transform", "tensorflow_data_validation", "tfx"}
 
