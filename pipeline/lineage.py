@@ -67,3 +67,34 @@ def _component(store: MetadataStore, execution: mlmd.Execution) -> str:
     contexts = store.get_contexts_by_execution(execution.id)
     node = next(context.name for context in contexts if context.type == "node")
     return node.rpartition(".")[2]
+
+
+def unfinished_inputs(metadata_file: Path, run_id: str) -> list[str]:
+    """Returns inputs of a run that no execution which came to its end has put out.
+
+    Args:
+        metadata_file: The store of the work directory.
+        run_id: Of the run.
+
+    Returns:
+        A sentence for each.
+    """
+    store = _open(metadata_file)
+    context = store.get_context_by_type_and_name("pipeline_run", run_id)
+    own = [execution.id for execution in store.get_executions_by_context(context.id)]
+    inputs = {
+        event.artifact_id
+        for event in store.get_events_by_execution_ids(own)
+        if event.type == mlmd.Event.INPUT
+    }
+    made = [e for e in store.get_events_by_artifact_ids(list(inputs)) if e.type in _OUTPUTS]
+    finished = {
+        execution.id
+        for execution in store.get_executions_by_id([event.execution_id for event in made])
+        if execution.last_known_state in (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
+    }
+    whole = {event.artifact_id for event in made if event.execution_id in finished}
+    return [
+        f"{artifact.uri} was used and is not the output of a component that finished"
+        for artifact in store.get_artifacts_by_id(sorted(inputs - whole))
+    ]

@@ -20,7 +20,7 @@ from pipeline.locations import PACKAGED_SCHEMA, WorkDirectory
 from pipeline.pipeline import create_pipeline
 from pipeline.progress import ComponentLines
 from pipeline.report import show, write_report, write_slices
-from pipeline.runs import Run, write_json
+from pipeline.runs import Run, write_json, write_text
 from pipeline.summary import Summary, summarise
 from radiographs.phantoms import write_phantoms
 
@@ -90,9 +90,9 @@ def execute(
     _restore_pushed(run_outputs(work.metadata, run.run_id).get(("Pusher", "pushed_model")))
     summary = summarise(work.metadata, run.run_id, films, config.evaluation, lines.seconds)
     _keep_lists(summary, run)
-    write_json(run.summary_file, summary.to_json())
     write_slices(summary.slices, run.report_folder)
     page = write_report(summary, run.report_folder)
+    write_json(run.summary_file, summary.to_json())  # last: where it is, all else is as well
     show(summary, console, work.serving_root, page)
     return summary
 
@@ -111,7 +111,7 @@ def _draw_phantoms(config: PipelineConfig, work: WorkDirectory, console: Console
 
 def _keep_schema(work: WorkDirectory) -> None:
     work.schema_file.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PACKAGED_SCHEMA, work.schema_file)
+    write_text(work.schema_file, PACKAGED_SCHEMA.read_text(encoding="utf-8"))
 
 
 def _keep_lists(summary: Summary, run: Run) -> None:

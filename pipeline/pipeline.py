@@ -16,6 +16,7 @@ from components.auditor.component import Auditor
 from components.data_gate.component import DataGate
 from components.evaluation import decisions
 from components.model_validator.component import ModelValidator
+from components.pusher.component import Pusher
 from components.radiograph_example_gen.component import RadiographExampleGen
 from models import features, preprocessing, training, tuning
 from models.source import SOURCE_FINGERPRINT, digest, source_fingerprint
@@ -110,7 +111,7 @@ def create_components(
         floors=config.evaluation.floors,
         source_fingerprint=source,
     )
-    pusher = tfx.components.Pusher(
+    pusher = Pusher(
         model=model,
         model_blessing=audit_gate.outputs["blessing"],
         infra_blessing=model_validator.outputs["blessing"],

@@ -161,8 +161,12 @@ def run_components(folder: Path, *components: Any) -> dict[tuple[str, str], Any]
 
 def execution_states(run: LocalRun) -> dict[str, str]:
     """Returns the state of each execution of a run in the metadata store, by component."""
-    store = open_store(run)
-    context = store.get_context_by_type_and_name("pipeline_run", run.latest)
+    return states_of(open_store(run), run.latest)
+
+
+def states_of(store: Any, run_id: str) -> dict[str, str]:
+    """Returns the state of each execution of a run, by component."""
+    context = store.get_context_by_type_and_name("pipeline_run", run_id)
     states = {}
     for execution in store.get_executions_by_context(context.id):
         nodes = [c.name for c in store.get_contexts_by_execution(execution.id) if c.type == "node"]
@@ -172,11 +176,16 @@ def execution_states(run: LocalRun) -> dict[str, str]:
 
 def open_store(run: LocalRun) -> Any:
     """Opens the metadata store of a work directory."""
+    return metadata_store(run.work.metadata)
+
+
+def metadata_store(file: Path) -> Any:
+    """Opens a metadata store."""
     from ml_metadata.metadata_store import MetadataStore
     from ml_metadata.proto import metadata_store_pb2
 
     config = metadata_store_pb2.ConnectionConfig()
-    config.sqlite.filename_uri = str(run.work.metadata)
+    config.sqlite.filename_uri = str(file)
     return MetadataStore(config)
 
 

@@ -11,6 +11,7 @@ import json
 import logging
 import multiprocessing
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -235,6 +236,7 @@ def _replacing(root: Path) -> Iterator[Path]:
     """Yields a new folder beside `root` that takes its place if all goes well."""
     root = root.absolute()
     root.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(root)
     fresh = root.with_name(f".{root.name}.{os.getpid()}.fresh")
     stale = root.with_name(f".{root.name}.{os.getpid()}.stale")
     fresh.mkdir()
@@ -246,3 +248,22 @@ def _replacing(root: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     shutil.rmtree(stale, ignore_errors=True)
+
+
+def _remove_leftovers(root: Path) -> None:
+    """Removes what killed processes left beside `root`; in a container all have the same number."""
+    name = re.compile(rf"\.{re.escape(root.name)}\.(\d+)\.(fresh|stale)")
+    for folder in list(root.parent.iterdir()):
+        match = name.fullmatch(folder.name)
+        if match and (int(match[1]) == os.getpid() or not _is_running(int(match[1]))):
+            shutil.rmtree(folder)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True

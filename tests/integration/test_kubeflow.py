@@ -1,7 +1,7 @@
 """The compiled files: what the services require of them, and tasks played from them.
 
 `play` stands in for a service: it gives the containers of a compiled file the messages that
-Kubeflow Pipelines and Vertex AI would, with local folders in place of the buckets.
+Kubeflow Pipelines and Vertex AI would, with `ram://` in place of the buckets.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from pipeline import kubeflow
 from pipeline.config import load_config
 from pipeline.kubeflow import IMAGE_SCHEMA_FILE
 from radiographs.phantoms import write_phantoms
+from tests.ram import object_store, upload
 from tests.support import shipped_hyperparameters
 
 ROOT = Path(__file__).parents[2]
@@ -322,14 +323,14 @@ def test_hyperparameters_of_an_earlier_search_are_imported(target: kubeflow.Targ
 # Tasks played as a service would.
 
 
-def local_spec(target: str, file: Path, films: Path) -> pb.PipelineSpec:
+def played_spec(target: str, file: Path, films: str) -> pb.PipelineSpec:
     schema = ROOT / "schema" / "schema.pbtxt"
-    text = file.read_text().replace(DATA_ROOT, str(films)).replace(IMAGE_SCHEMA_FILE, str(schema))
+    text = file.read_text().replace(DATA_ROOT, films).replace(IMAGE_SCHEMA_FILE, str(schema))
     return parse(target, text)
 
 
 def executor_input(
-    spec: pb.PipelineSpec, task: str, known: Artifacts, folder: Path
+    spec: pb.PipelineSpec, task: str, known: Artifacts, folder: str
 ) -> pb.ExecutorInput:
     message = pb.ExecutorInput()
     inputs = spec.root.dag.tasks[task].inputs
@@ -344,9 +345,9 @@ def executor_input(
         found = known[source.producer_task, source.output_artifact_key]
         message.inputs.artifacts[name].artifacts.append(found)
     for name, output in spec.components[task].output_definitions.artifacts.items():
-        uri = str(folder / task / name)
+        uri = f"{folder}/{task}/{name}"
         message.outputs.artifacts[name].artifacts.add(uri=uri, type=output.artifact_type)
-    message.outputs.output_file = str(folder / task / "executor_output.json")
+    message.outputs.output_file = f"{folder}/{task}/executor_output.json"
     return message
 
 
@@ -355,12 +356,12 @@ def filled_in(arguments: Iterable[str], message: pb.ExecutorInput) -> list[str]:
     return ["program", *(argument.replace("{{$}}", text) for argument in arguments)]
 
 
-def play(spec: pb.PipelineSpec, task: str, known: Artifacts, folder: Path) -> None:
+def play(spec: pb.PipelineSpec, task: str, known: Artifacts, folder: str) -> None:
     """Runs the container of a task in this process and adds its outputs to the known ones."""
     message = executor_input(spec, task, known, folder)
     arguments = filled_in(executor_of(spec, task).container.args, message)
     container.main(container._parse_flags(arguments))
-    written = Path(message.outputs.output_file).read_text()
+    written = read_text(message.outputs.output_file)
     output = json_format.Parse(written, pb.ExecutorOutput())
     for name, artifacts in output.artifacts.items():
         artifact = message.outputs.artifacts[name].artifacts[0]
@@ -369,50 +370,62 @@ def play(spec: pb.PipelineSpec, task: str, known: Artifacts, folder: Path) -> No
         known[task, name] = artifact
 
 
+def read_text(uri: str) -> str:
+    with tf.io.gfile.GFile(uri) as file:
+        return file.read()
+
+
 @pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def films(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("data") / "films"
     console = Console(file=io.StringIO())
-    return write_phantoms(folder, films=FILMS, size_px=64, workers=1, console=console)
+    drawn = write_phantoms(folder, films=FILMS, size_px=64, workers=1, console=console)
+    return upload(drawn, "ram://kubeflow/films")
 
 
-def films_in(examples: Path, split: str) -> int:
-    files = [str(file) for file in (examples / f"Split-{split}").glob("*.gz")]
+@pytest.fixture
+def bucket(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A folder of the test's own, from which nothing leads to this machine."""
+    with object_store():
+        yield f"ram://kubeflow/{request.node.name}"
+
+
+def films_in(examples: str, split: str) -> int:
+    files = tf.io.gfile.glob(f"{examples}/Split-{split}/*.gz")
     return sum(1 for _ in tf.data.TFRecordDataset(files, compression_type="GZIP"))
 
 
 def test_kubeflow_pipelines_ingests_and_judges_the_data(
-    files: dict[str, Path], films: Path, tmp_path: Path
+    files: dict[str, Path], films: str, bucket: str
 ) -> None:
-    spec = local_spec("kfp", files["kfp"], films)
+    spec = played_spec("kfp", files["kfp"], films)
     known: Artifacts = {}
     for task in ("RadiographExampleGen", "ImportSchemaGen", "StatisticsGen", "DataGate"):
-        play(spec, task, known, tmp_path)
+        play(spec, task, known, bucket)
 
     examples = known["RadiographExampleGen", "examples"]
     assert json.loads(examples.metadata["split_names"]) == list(features.SPLITS)
-    counted = {split: films_in(Path(examples.uri), split) for split in features.SPLITS}
+    counted = {split: films_in(examples.uri, split) for split in features.SPLITS}
     assert sum(counted.values()) == FILMS
-    report = Path(known["RadiographExampleGen", "report"].uri, "ingest.json")
-    assert json.loads(report.read_text())["images"] == counted
-    anomalies = Path(known["DataGate", "report"].uri, "anomalies.json")
-    assert json.loads(anomalies.read_text()) == []
+    report = read_text(f"{known['RadiographExampleGen', 'report'].uri}/ingest.json")
+    assert json.loads(report)["images"] == counted
+    assert json.loads(read_text(f"{known['DataGate', 'report'].uri}/anomalies.json")) == []
 
 
 def test_vertex_ingests_a_folder_of_folders_behind_its_own_driver(
-    files: dict[str, Path], films: Path, tmp_path: Path
+    files: dict[str, Path], films: str, bucket: str
 ) -> None:
-    spec = local_spec("vertex", files["vertex"], films)
+    spec = played_spec("vertex", files["vertex"], films)
     hook = executor_of(spec, "RadiographExampleGen").container.lifecycle.pre_cache_check
     assert list(hook.command) == ["python", "-m", driver.__name__]
-    message = executor_input(spec, "RadiographExampleGen", {}, tmp_path)
+    message = executor_input(spec, "RadiographExampleGen", {}, f"{bucket}/driver")
     driver.main(driver._parse_flags(filled_in(hook.args, message)))
-    driven = json.loads(Path(message.outputs.output_file).read_text())
+    driven = json.loads(read_text(message.outputs.output_file))
     assert driven["parameterValues"]["span"] == 0
 
     known: Artifacts = {}
-    play(spec, "RadiographExampleGen", known, tmp_path)
-    examples = Path(known["RadiographExampleGen", "examples"].uri)
+    play(spec, "RadiographExampleGen", known, bucket)
+    examples = known["RadiographExampleGen", "examples"].uri
     assert sum(films_in(examples, split) for split in features.SPLITS) == FILMS
 
 

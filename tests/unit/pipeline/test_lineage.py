@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from pipeline.lineage import cached_components, run_outputs
-from tests.support import LocalRun
+from pipeline.lineage import cached_components, run_outputs, unfinished_inputs
+from tests.support import LocalRun, metadata_store
 
 OUTPUTS = {
     ("RadiographExampleGen", "examples"), ("RadiographExampleGen", "report"),
@@ -52,3 +53,16 @@ def test_an_unknown_run_has_nothing(pushed: LocalRun) -> None:
 def test_a_missing_store_is_not_made(tmp_path: Path) -> None:
     assert run_outputs(tmp_path / "metadata.sqlite", "never") == {}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_component_left_would_be_named(pushed: LocalRun, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(pushed.work.metadata, tmp_path))
+    assert unfinished_inputs(copy, pushed.latest) == []
+    store = metadata_store(copy)
+    (execution,) = store.get_executions_by_type("tfx.components.transform.component.Transform")
+    execution.last_known_state = execution.RUNNING
+    store.put_executions([execution])
+    outputs = run_outputs(copy, pushed.latest)
+    used = {outputs["Transform", name].uri for name in ("transform_graph", "transformed_examples")}
+    said = unfinished_inputs(copy, pushed.latest)
+    assert {sentence.partition(" was used")[0] for sentence in said} == used

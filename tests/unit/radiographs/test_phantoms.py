@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -202,6 +203,20 @@ def test_a_lost_film_is_drawn_again(tmp_path: Path) -> None:
     complete = contents(root)
     (root / manifest(root)[0]["path"]).unlink()
     assert contents(write(root, films=4)) == complete
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    # In a container a process often has the number of the one that was killed before.
+    for number in (ended.pid, os.getpid()):
+        for kind in ("fresh", "stale"):
+            (tmp_path / f".phantoms.{number}.{kind}" / "NORMAL").mkdir(parents=True)
+    others = {f".phantoms.{os.getppid()}.fresh", f".phantoms2.{ended.pid}.fresh", ".phantoms.old"}
+    for name in others:
+        (tmp_path / name).mkdir()
+    write(tmp_path / "phantoms", films=4)
+    assert {path.name for path in tmp_path.iterdir()} == {"phantoms", *others}
 
 
 def test_phantoms_of_other_parameters_are_replaced(tmp_path: Path) -> None:
