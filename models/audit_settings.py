@@ -20,8 +20,18 @@ class AuditSettings(Settings):
     min_recall: float = Field(
         0.85, ge=0, le=1, description="floor of the recall at the operating point, every slice"
     )
+    min_specificity: float = Field(
+        0.85, ge=0, le=1, description="floor of the specificity at the operating point, every slice"
+    )
     min_slice_positives: int = Field(
-        20, ge=1, description="a slice with fewer pneumonia films is shown but cannot decide"
+        20,
+        ge=1,
+        description="a slice with fewer pneumonia films is shown but its recall cannot decide",
+    )
+    min_slice_negatives: int = Field(
+        20,
+        ge=1,
+        description="a slice with fewer normal films is shown but its specificity cannot decide",
     )
     gate_on: Literal["estimate", "lower_bound"] = Field(
         "estimate",
@@ -56,13 +66,20 @@ class AuditSettings(Settings):
     )
     min_external_auc: float = Field(0, ge=0, le=1, description="floor of the AUC there")
     min_external_recall: float = Field(0, ge=0, le=1, description="floor of the recall there")
+    min_external_specificity: float = Field(
+        0, ge=0, le=1, description="floor of the specificity there"
+    )
 
     @model_validator(mode="after")
     def _floors_are_looked_at(self) -> AuditSettings:
         audits = {
             "shift_audit": ("min_shift_auc", "min_shift_recall", "min_shift_specificity"),
             "shortcut_audit": ("min_shortcut_margin",),
-            "external_data_root": ("min_external_auc", "min_external_recall"),
+            "external_data_root": (
+                "min_external_auc",
+                "min_external_recall",
+                "min_external_specificity",
+            ),
         }
         for audit, floors in audits.items():
             for floor in floors:

@@ -59,6 +59,8 @@ def transformed_name(feature: str) -> str:
 IMAGE_XF = transformed_name(IMAGE)  # bytes: height * width uint8 pixels, row-major
 LABEL_XF = transformed_name(LABEL)  # int64: index into LABELS
 SUBTYPE_XF = transformed_name(SUBTYPE)  # int64: index into SUBTYPES, -1 for any other
+SHA256_XF = transformed_name(SHA256)  # int64: hash, of models.training_films
+PATIENT_ID_XF = transformed_name(PATIENT_ID)  # int64: hash, of models.training_films
 PIXEL_MEAN_XF = "pixel_mean_xf"  # float32, in units of pixel / 255
 PIXEL_STDDEV_XF = "pixel_stddev_xf"  # float32, in units of pixel / 255
 AGE_BAND = "age_band"  # bytes: one of AGE_BANDS

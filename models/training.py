@@ -40,6 +40,7 @@ from models.network import (
 )
 from models.signatures import ServedModel, save_served_model
 from models.source import SOURCE_FINGERPRINT
+from models.training_films import write_record
 
 _LOG = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     calibration, operating_point = calibrate(*scored, settings)
     served = ServedModel(network, transform, settings, calibration, operating_point)
     save_served_model(served, fn_args.serving_model_dir)
+    write_record((train, evaluation), fn_args.serving_model_dir)
     _keep_record(network, settings, calibration, operating_point, fn_args.model_run_dir)
     tf.io.gfile.rmtree(checkpoints)
 
