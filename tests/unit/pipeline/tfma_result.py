@@ -45,9 +45,17 @@ def evaluate(films: pd.DataFrame, gates: Evaluation, folder: Path) -> str:
             pipeline
             | beam.Create([batch])
             | tfma.ExtractEvaluateAndWriteResults(
+                eval_shared_model=[_in_table(spec.name) for spec in config.model_specs],
                 eval_config=config,
                 output_path=str(folder),
                 writers=tfma.default_writers(str(folder), eval_config=config),
             )
         )
     return str(folder)
+
+
+def _in_table(name: str) -> tfma.types.EvalSharedModel:
+    """Stands for a model whose answers are in the table."""
+    return tfma.types.EvalSharedModel(
+        model_name=name, model_type=tfma.constants.MATERIALIZED_PREDICTION
+    )
