@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,11 @@ GATES = Evaluation(
     min_slice_positives=20, min_slice_negatives=20,
 )  # fmt: skip
 # What the baseline knew before: nobody's films, those it does well on, or nobody can tell.
-RECORDS = {"nothing": [], "the mistaken": range(0, 2 * MISTAKEN, 2), "unknown": None}
+RECORDS: dict[str, Iterable[int] | None] = {
+    "nothing": [],
+    "the mistaken": range(0, 2 * MISTAKEN, 2),
+    "unknown": None,
+}
 
 
 class Threshold(tf.Module):
@@ -100,7 +105,7 @@ def write_model(folder: Path, threshold: float) -> Path:
     return folder
 
 
-def write_record(folder: Path, patients: Any) -> None:
+def write_record(folder: Path, patients: Iterable[int]) -> None:
     names = tf.constant([f"patient {number}" for number in patients], tf.string)
     keys = np.sort(key_of(features.PATIENT_ID, names).numpy())
     (folder / RECORD).write_bytes(keys.astype("<i8").tobytes())

@@ -193,7 +193,10 @@ class TestBaseline:
         resolved = LatestOtherBlessedModel().resolve_artifacts(None, given)
         assert resolved is not None
         assert [model.id for model in resolved["candidate"]] == [candidate]
-        return [model.id for model in resolved["model"]]
+        found = [model.id for model in resolved["model"]]
+        # Each with the blessing that the Auditor gave.
+        assert [one.id for one in resolved["model_blessing"]] == [10 + number for number in found]
+        return found
 
     @pytest.mark.parametrize(
         ("candidate", "blessed", "baseline"),

@@ -20,14 +20,17 @@ GATES = Evaluation(
 )  # fmt: skip
 
 
-def slice_metrics(name: str = "", positives: int = 20, negatives: int = 10, **more: float) -> Any:
+def slice_metrics(
+    name: str = "", positives: int = 20, negatives: int = 10, more: dict[str, float] | None = None
+) -> SliceMetrics:
     counts = {
         "true_positives": positives, "false_negatives": 0,
         "true_negatives": negatives, "false_positives": 0,
     }  # fmt: skip
     metrics = {
         "auc": 0.95, "recall": 0.85, "specificity": 0.75,
-        **counts, **{f"comparable_{count}": value for count, value in counts.items()}, **more,
+        **counts, **{f"comparable_{count}": value for count, value in counts.items()},
+        **(more or {}),
     }  # fmt: skip
     return SliceMetrics("view" if name else "overall", name, metrics, {})
 
@@ -100,7 +103,7 @@ def test_changes_are_listed_where_there_is_an_earlier_model(read: Any) -> None:
         "comparable_auc_change": -0.005, "comparable_recall_change": 0.02,
         "comparable_specificity_change": -0.04,
     }  # fmt: skip
-    overall = read(result(), slice_metrics(**changes))
+    overall = read(result(), slice_metrics(more=changes))
     assert [(one.metric, one.value, one.bound) for one in overall[3:]] == [
         ("AUC change", -0.005, -0.01),
         ("recall change", 0.02, -0.05),
@@ -110,7 +113,7 @@ def test_changes_are_listed_where_there_is_an_earlier_model(read: Any) -> None:
         "AUC on overall fell by 0.0050 against the last blessed model, a fall of 0.0100 is allowed"
     )
     assert overall[4].why.startswith("recall on overall rose by 0.0200 against ")
-    of_slice = read(result(), slice_metrics("AP", **changes))
+    of_slice = read(result(), slice_metrics("AP", more=changes))
     assert [one.metric for one in of_slice] == [
         "recall", "specificity", "recall change", "specificity change",
     ]  # fmt: skip
@@ -120,7 +123,7 @@ def test_what_is_not_compared_has_no_value(read: Any) -> None:
     few = {"comparable_true_positives": 7, "comparable_false_negatives": 12,
            "comparable_true_negatives": 4, "comparable_false_positives": 5}  # fmt: skip
     changes = {f"comparable_{name}_change": 0.0 for name in ("auc", "recall", "specificity")}
-    found = read(result(), slice_metrics(**few, **changes))[3:]
+    found = read(result(), slice_metrics(more={**few, **changes}))[3:]
     assert all(math.isnan(one.value) and one.passed for one in found)
     begins = "on overall is not compared with the last blessed model: known to be new to that are"
     assert [one.why for one in found] == [
