@@ -45,8 +45,18 @@ class AuditFloors(Settings):
     min_recall: float = Field(
         0.85, ge=0, le=1, description="floor of the recall at the operating point, every slice"
     )
+    min_specificity: float = Field(
+        0.85, ge=0, le=1, description="floor of the specificity at the operating point, every slice"
+    )
     min_slice_positives: int = Field(
-        20, ge=1, description="a slice with fewer pneumonia films is shown but cannot decide"
+        20,
+        ge=1,
+        description="a slice with fewer pneumonia films is shown but its recall cannot decide",
+    )
+    min_slice_negatives: int = Field(
+        20,
+        ge=1,
+        description="a slice with fewer normal films is shown but its specificity cannot decide",
     )
     gate_on: Literal["estimate", "lower_bound"] = Field(
         "estimate",
@@ -69,6 +79,9 @@ class AuditFloors(Settings):
     min_external_recall: float = Field(
         0, ge=0, le=1, description="floor of the recall on the other site"
     )
+    min_external_specificity: float = Field(
+        0, ge=0, le=1, description="floor of the specificity on the other site"
+    )
 
 
 class AuditSettings(AuditMeasures, AuditFloors):
@@ -89,7 +102,11 @@ class AuditSettings(AuditMeasures, AuditFloors):
         audits = {
             "shift_audit": ("min_shift_auc", "min_shift_recall", "min_shift_specificity"),
             "shortcut_audit": ("min_shortcut_margin",),
-            "external_data_root": ("min_external_auc", "min_external_recall"),
+            "external_data_root": (
+                "min_external_auc",
+                "min_external_recall",
+                "min_external_specificity",
+            ),
         }
         for audit, floors in audits.items():
             for floor in floors:

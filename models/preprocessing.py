@@ -18,6 +18,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from models import contrast, features, images
+from models.film_keys import key_of
 from models.hyperparameters import Preprocessing
 from radiographs.options import IngestOptions
 
@@ -46,7 +47,8 @@ def preprocessing_fn(
     Returns:
         Features, each [batch, 1]: IMAGE_XF string, size * size bytes, row by row; QUALITY_XF
         string; LABEL_XF and SUBTYPE_XF int64; PIXEL_MEAN_XF and PIXEL_STDDEV_XF float32, of
-        pixels in [0, 1]; AGE_BAND string.
+        pixels in [0, 1]; AGE_BAND string; SHA256_XF and PATIENT_ID_XF int64, by which training
+        records the films it has seen.
 
     Raises:
         ValueError: custom_config does not hold the settings.
@@ -64,6 +66,8 @@ def preprocessing_fn(
         features.PIXEL_MEAN_XF: tf.fill(column, mean),
         features.PIXEL_STDDEV_XF: tf.fill(column, stddev),
         features.AGE_BAND: _age_band(inputs[features.AGE_YEARS]),
+        features.SHA256_XF: key_of(features.SHA256, inputs[features.SHA256]),
+        features.PATIENT_ID_XF: key_of(features.PATIENT_ID, inputs[features.PATIENT_ID]),
     }
 
 

@@ -68,6 +68,9 @@ class Evaluation(AuditSettings):
     max_recall_drop: float = Field(
         0.05, ge=0, le=1, description="recall that may be lost against it, every slice"
     )
+    max_specificity_drop: float = Field(
+        0.05, ge=0, le=1, description="specificity that may be lost against it, every slice"
+    )
 
 
 class Beam(hp.Settings):
@@ -183,7 +186,15 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "weight_average": 0.9,
         },
         "tuner": {"enabled": True, "trials": 2, "epochs": 3},
-        "evaluation": {"min_auc": 0.9, "min_recall": 0.7, "min_slice_positives": 15},
+        "evaluation": {
+            "min_auc": 0.9,
+            "min_recall": 0.7,
+            # Slices of 15 normal films, of which one is 0.07.
+            "min_specificity": 0.5,
+            "max_specificity_drop": 0.2,
+            "min_slice_positives": 15,
+            "min_slice_negatives": 15,
+        },
     },
     "standard": {"tuner": {"hyperparameters": SHIPPED_HYPERPARAMETERS}},
 }

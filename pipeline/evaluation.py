@@ -5,22 +5,41 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
-from components.evaluation.decisions import DECISION
-from components.evaluation.gate_metrics import GatedRecall
+from components.evaluation.decisions import COMPARABLE, DECISION
+from components.evaluation.gate_metrics import GatedAUC, GatedRecall, GatedSpecificity
 from models import features
 from pipeline.config import Evaluation
 
+# Metrics on which floors hold in slices.
 GATED_RECALL = "gated_recall"
+GATED_SPECIFICITY = "gated_specificity"
+
+# Metrics of the films that are new to the last blessed model, on which the two are compared.
+COMPARABLE_AUC = "comparable_auc"
+COMPARABLE_RECALL = "comparable_recall"
+COMPARABLE_SPECIFICITY = "comparable_specificity"
+COMPARABLE_COUNTS = {
+    "comparable_true_positives": "TruePositives",
+    "comparable_false_negatives": "FalseNegatives",
+    "comparable_true_negatives": "TrueNegatives",
+    "comparable_false_positives": "FalsePositives",
+}
+
+_OVERALL = config_pb2.SlicingSpec()
+_SLICES = tuple(config_pb2.SlicingSpec(feature_keys=[name]) for name in features.SLICES)
 
 
-def make_eval_config(gates: Evaluation, source_fingerprint: str = "") -> tfma.EvalConfig:
+def make_eval_config(gates: Evaluation, source_fingerprint: str = "") -> config_pb2.EvalConfig:
     """Describes the evaluation.
 
     The model answers as it will be served. Its probability gives the areas under the
-    curves; its label, at the operating point that the model carries, gives recall and
-    the rest. So a candidate and a baseline are each judged at their own point.
+    curves; its label, at the operating point that the model carries, gives recall,
+    specificity and the rest. So a candidate and a baseline are each judged at their own point.
+
+    What a model reaches is counted on all test films, the change against the baseline only
+    on those that are new to it: on a film that it was trained on it has an advantage.
 
     Args:
         gates: Floors, allowed losses against the baseline, smallest slice.
@@ -29,9 +48,9 @@ def make_eval_config(gates: Evaluation, source_fingerprint: str = "") -> tfma.Ev
     Returns:
         The config of TFMA, with thresholds.
     """
-    return tfma.EvalConfig(
+    return config_pb2.EvalConfig(
         model_specs=[
-            tfma.ModelSpec(
+            config_pb2.ModelSpec(
                 model_type="tf_generic",
                 signature_name=features.SERVING_DEFAULT,
                 preprocessing_function_names=[features.TRANSFORM_FEATURES],
@@ -39,75 +58,119 @@ def make_eval_config(gates: Evaluation, source_fingerprint: str = "") -> tfma.Ev
                     features.PROBABILITY: features.LABEL_XF,
                     DECISION: features.LABEL_XF,
                 },
+                example_weight_key=COMPARABLE,
             )
         ],
-        slicing_specs=[
-            tfma.SlicingSpec(),
-            *(tfma.SlicingSpec(feature_keys=[feature]) for feature in features.SLICES),
-        ],
-        metrics_specs=[_probability_metrics(gates), _decision_metrics(gates, source_fingerprint)],
-    )
-
-
-def _probability_metrics(gates: Evaluation) -> tfma.MetricsSpec:
-    auc_gate = _gate(gates.min_auc, gates.max_auc_drop)
-    overall_only = tfma.PerSliceMetricThreshold(
-        slicing_specs=[tfma.SlicingSpec()], threshold=auc_gate
-    )
-    return tfma.MetricsSpec(
-        output_names=[features.PROBABILITY],
-        metrics=[
-            _metric("ExampleCount"),
-            _metric("AUC", per_slice_thresholds=[overall_only]),
-            _metric("AUCPrecisionRecall"),
-            _metric("Calibration"),
-            _metric("MeanLabel"),
-            _metric("MeanPrediction"),
-            _metric("MeanSquaredError", {"name": "brier_score"}),
-            _metric("CalibrationPlot", {"num_buckets": 10}),
+        slicing_specs=[_OVERALL, *_SLICES],
+        metrics_specs=[
+            _metrics(features.PROBABILITY, False, _probability_metrics(gates)),
+            _metrics(DECISION, False, _decision_metrics(gates, source_fingerprint)),
+            _metrics(features.PROBABILITY, True, _compared_probability(gates)),
+            _metrics(DECISION, True, _compared_decision(gates)),
         ],
     )
 
 
-def _decision_metrics(gates: Evaluation, source_fingerprint: str) -> tfma.MetricsSpec:
-    recall_gate = _gate(gates.min_recall, gates.max_recall_drop)
-    overall = tfma.PerSliceMetricThreshold(
-        slicing_specs=[tfma.SlicingSpec()], threshold=recall_gate
-    )
-    slices = tfma.PerSliceMetricThreshold(
-        slicing_specs=[tfma.SlicingSpec(feature_keys=[key]) for key in features.SLICES],
-        threshold=recall_gate,
-    )
-    gated_recall = _metric(
-        GatedRecall.__name__,
-        {
-            "name": GATED_RECALL,
-            "min_positives": gates.min_slice_positives,
-            "source": source_fingerprint,
-        },
-        module=GatedRecall.__module__,
-        per_slice_thresholds=[slices],
-    )
-    plain = ("Precision", "Specificity", "F1Score", "BinaryAccuracy",
+def _probability_metrics(gates: Evaluation) -> list[config_pb2.MetricConfig]:
+    return [
+        _metric("ExampleCount"),
+        _metric("AUC", per_slice_thresholds=[_threshold(_floor(gates.min_auc), _OVERALL)]),
+        _metric("AUCPrecisionRecall"),
+        _metric("Calibration"),
+        _metric("MeanLabel"),
+        _metric("MeanPrediction"),
+        _metric("MeanSquaredError", {"name": "brier_score"}),
+        _metric("CalibrationPlot", {"num_buckets": 10}),
+    ]
+
+
+def _decision_metrics(gates: Evaluation, source: str) -> list[config_pb2.MetricConfig]:
+    recall, specificity = _floor(gates.min_recall), _floor(gates.min_specificity)
+    plain = ("Precision", "F1Score", "BinaryAccuracy",
              "TruePositives", "FalsePositives", "TrueNegatives", "FalseNegatives")  # fmt: skip
-    return tfma.MetricsSpec(
-        output_names=[DECISION],
-        metrics=[
-            _metric("Recall", per_slice_thresholds=[overall]),
-            gated_recall,
-            *(_metric(name) for name in plain),
-        ],
+    return [
+        _metric("Recall", per_slice_thresholds=[_threshold(recall, _OVERALL)]),
+        _metric("Specificity", per_slice_thresholds=[_threshold(specificity, _OVERALL)]),
+        _gated(
+            GatedRecall,
+            {
+                "name": GATED_RECALL,
+                "min_positives": gates.min_slice_positives,
+                "source": source,
+            },
+            _threshold(recall, *_SLICES),
+        ),
+        _gated(
+            GatedSpecificity,
+            {"name": GATED_SPECIFICITY, "min_negatives": gates.min_slice_negatives},
+            _threshold(specificity, *_SLICES),
+        ),
+        *(_metric(name) for name in plain),
+    ]
+
+
+def _compared_probability(gates: Evaluation) -> list[config_pb2.MetricConfig]:
+    config = {
+        "name": COMPARABLE_AUC,
+        "min_positives": gates.min_slice_positives,
+        "min_negatives": gates.min_slice_negatives,
+    }
+    return [_gated(GatedAUC, config, _threshold(_change(gates.max_auc_drop), _OVERALL))]
+
+
+def _compared_decision(gates: Evaluation) -> list[config_pb2.MetricConfig]:
+    return [
+        _gated(
+            GatedRecall,
+            {"name": COMPARABLE_RECALL, "min_positives": gates.min_slice_positives},
+            _threshold(_change(gates.max_recall_drop), _OVERALL, *_SLICES),
+        ),
+        _gated(
+            GatedSpecificity,
+            {"name": COMPARABLE_SPECIFICITY, "min_negatives": gates.min_slice_negatives},
+            _threshold(_change(gates.max_specificity_drop), _OVERALL, *_SLICES),
+        ),
+        *(_metric(kind, {"name": name}) for name, kind in COMPARABLE_COUNTS.items()),
+    ]
+
+
+def _metrics(
+    output: str, comparable: bool, metrics: list[config_pb2.MetricConfig]
+) -> config_pb2.MetricsSpec:
+    """Returns metrics of an output, of all films or of the comparable ones alone."""
+    weights = config_pb2.ExampleWeightOptions(weighted=comparable, unweighted=not comparable)
+    return config_pb2.MetricsSpec(output_names=[output], metrics=metrics, example_weights=weights)
+
+
+def _metric(
+    name: str, config: dict[str, Any] | None = None, **fields: Any
+) -> config_pb2.MetricConfig:
+    return config_pb2.MetricConfig(class_name=name, config=json.dumps(config or {}), **fields)
+
+
+def _gated(
+    kind: type[GatedAUC | GatedRecall | GatedSpecificity],
+    config: dict[str, Any],
+    threshold: config_pb2.PerSliceMetricThreshold,
+) -> config_pb2.MetricConfig:
+    return _metric(kind.__name__, config, module=kind.__module__, per_slice_thresholds=[threshold])
+
+
+def _threshold(
+    threshold: config_pb2.MetricThreshold, *slices: config_pb2.SlicingSpec
+) -> config_pb2.PerSliceMetricThreshold:
+    return config_pb2.PerSliceMetricThreshold(slicing_specs=slices, threshold=threshold)
+
+
+def _floor(floor: float) -> config_pb2.MetricThreshold:
+    return config_pb2.MetricThreshold(
+        value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": floor})
     )
 
 
-def _metric(name: str, config: dict[str, Any] | None = None, **fields: Any) -> tfma.MetricConfig:
-    return tfma.MetricConfig(class_name=name, config=json.dumps(config or {}), **fields)
-
-
-def _gate(floor: float, drop: float) -> tfma.MetricThreshold:
-    return tfma.MetricThreshold(
-        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": floor}),
-        change_threshold=tfma.GenericChangeThreshold(
-            direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -drop}
-        ),
+def _change(drop: float) -> config_pb2.MetricThreshold:
+    return config_pb2.MetricThreshold(
+        change_threshold=config_pb2.GenericChangeThreshold(
+            direction=config_pb2.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -drop}
+        )
     )

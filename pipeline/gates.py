@@ -4,16 +4,63 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import validation_result_pb2
 
 from components.verdicts import Verdict
 from pipeline.config import Evaluation
-from pipeline.evaluation import GATED_RECALL
+from pipeline.evaluation import (
+    COMPARABLE_AUC,
+    COMPARABLE_RECALL,
+    COMPARABLE_SPECIFICITY,
+    GATED_RECALL,
+    GATED_SPECIFICITY,
+)
 from pipeline.slices import CHANGE, OVERALL, SliceMetrics, slice_of
 
-_SHOWN_NAME = {"auc": "AUC", GATED_RECALL: "recall"}
+_SHOWN_NAME = {
+    "auc": "AUC",
+    COMPARABLE_AUC: "AUC",
+    GATED_RECALL: "recall",
+    COMPARABLE_RECALL: "recall",
+    GATED_SPECIFICITY: "specificity",
+    COMPARABLE_SPECIFICITY: "specificity",
+}
+_POSITIVES, _NEGATIVES = "pneumonia", "normal"
+
+
+@dataclass(frozen=True)
+class _Gate:
+    """What is asked of a metric.
+
+    Attributes:
+        metric: Name that TFMA gives it.
+        compared: Name that TFMA gives it on the films new to the last blessed model.
+        floor: Smallest value.
+        drop: What may be lost against the last blessed model.
+        takes: Films from which it can decide, by class.
+    """
+
+    metric: str
+    compared: str
+    floor: float
+    drop: float
+    takes: Mapping[str, int]
+
+    @property
+    def shown(self) -> str:
+        return _SHOWN_NAME.get(self.metric, self.metric)
+
+    def lacks(self, films: Mapping[str, int]) -> str:
+        """Returns which films are too few to decide, or nothing."""
+        return " and ".join(
+            f"{films[name]} {name} films where it takes {least}"
+            for name, least in self.takes.items()
+            if films[name] < least
+        )
 
 
 def read_verdicts(
@@ -49,7 +96,7 @@ def _audited(gate: Mapping[str, Any]) -> Verdict:
     return Verdict(**{**gate, "value": value})
 
 
-def _failures(result: tfma.proto.validation_result_pb2.ValidationResult) -> Iterator[Verdict]:
+def _failures(result: validation_result_pb2.ValidationResult) -> Iterator[Verdict]:
     for of_slice in result.metric_validations_per_slice:
         feature, value = slice_of(of_slice.slice_key)
         name = f"{feature}={value}" if value else feature
@@ -60,54 +107,72 @@ def _failures(result: tfma.proto.validation_result_pb2.ValidationResult) -> Iter
         yield Verdict(name, "slice", 0, 0, False, f"no test film has {name}")
 
 
-def _failed(
-    slice_name: str, failure: tfma.proto.validation_result_pb2.ValidationFailure
-) -> Verdict:
+def _failed(slice_name: str, failure: validation_result_pb2.ValidationFailure) -> Verdict:
     metric = _SHOWN_NAME.get(failure.metric_key.name, failure.metric_key.name)
-    value = failure.metric_value.double_value.value
+    found = failure.HasField("metric_value")  # TFMA says 'Metric not found.' otherwise
+    value = failure.metric_value.double_value.value if found else math.nan
     threshold = failure.metric_threshold
-    if threshold.HasField("change_threshold"):
+    changed = threshold.HasField("change_threshold")
+    if changed:
         bound = threshold.change_threshold.absolute.value
         why = _fell(metric, slice_name, value, -bound)
-        metric = f"{metric} change"
     else:
         bound = threshold.value_threshold.lower_bound.value
         why = (
             f"{metric} on {slice_name} is {value:.4f}, {bound - value:.4f} below the floor of "
             f"{bound:.4f}"
         )
-    return Verdict(slice_name, metric, value, bound, False, why)
+    if math.isnan(value):
+        why = f"{metric} on {slice_name} is not defined, since a class has no film; add some"
+    return Verdict(slice_name, f"{metric} change" if changed else metric, value, bound, False, why)
 
 
 def _floors(slices: Sequence[SliceMetrics], gates: Evaluation) -> Iterator[Verdict]:
     for one in slices:
-        recall = one.metrics["recall"]
-        why = f"recall on {one.name} is {recall:.4f}, the floor is {gates.min_recall:.4f}"
-        if one.name == OVERALL:
-            auc = one.metrics["auc"]
-            auc_why = f"AUC is {auc:.4f}, the floor is {gates.min_auc:.4f}"
-            yield Verdict(one.name, "AUC", auc, gates.min_auc, True, auc_why)
-        elif one.positives < gates.min_slice_positives:
-            why = (
-                f"{one.name} has {one.positives} pneumonia films and cannot decide, that takes "
-                f"{gates.min_slice_positives}"
-            )
-        yield Verdict(one.name, "recall", recall, gates.min_recall, True, why)
+        films = {_POSITIVES: one.positives, _NEGATIVES: one.negatives}
+        for gate in _gates_on(one, gates):
+            value = one.metrics[gate.metric]
+            lacking = gate.lacks(films) if one.name != OVERALL else ""
+            why = f"{gate.shown} on {one.name} is {value:.4f}, the floor is {gate.floor:.4f}"
+            if lacking:
+                why = f"{gate.shown} on {one.name} cannot decide, it has {lacking}"
+            yield Verdict(one.name, gate.shown, value, gate.floor, True, why)
 
 
 def _changes(slices: Sequence[SliceMetrics], gates: Evaluation) -> Iterator[Verdict]:
     for one in slices:
-        compared = [("recall", GATED_RECALL, gates.max_recall_drop)]
-        if one.name == OVERALL:
-            compared = [
-                ("AUC", "auc", gates.max_auc_drop),
-                ("recall", "recall", gates.max_recall_drop),
-            ]
-        for metric, name, drop in compared:
-            change = one.metrics.get(name + CHANGE)
-            if change is not None:
-                why = _fell(metric, one.name, change, drop)
-                yield Verdict(one.name, f"{metric} change", change, -drop, True, why)
+        for gate in _gates_on(one, gates):
+            change = one.metrics.get(gate.compared + CHANGE)
+            if change is None:  # no earlier blessed model
+                continue
+            lacking = gate.lacks(
+                {_POSITIVES: one.comparable_positives, _NEGATIVES: one.comparable_negatives}
+            )
+            why = _fell(gate.shown, one.name, change, gate.drop)
+            if lacking:
+                change = math.nan
+                why = (
+                    f"{gate.shown} on {one.name} is not compared with the last blessed model: "
+                    f"known to be new to that are {lacking}"
+                )
+            yield Verdict(one.name, f"{gate.shown} change", change, -gate.drop, True, why)
+
+
+def _gates_on(one: SliceMetrics, gates: Evaluation) -> Iterator[_Gate]:
+    """Yields what is asked of a slice; ranking is judged overall only."""
+    positives = {_POSITIVES: gates.min_slice_positives}
+    negatives = {_NEGATIVES: gates.min_slice_negatives}
+    if one.name == OVERALL:
+        both = {**positives, **negatives}
+        yield _Gate("auc", COMPARABLE_AUC, gates.min_auc, gates.max_auc_drop, both)
+    yield _Gate("recall", COMPARABLE_RECALL, gates.min_recall, gates.max_recall_drop, positives)
+    yield _Gate(
+        "specificity",
+        COMPARABLE_SPECIFICITY,
+        gates.min_specificity,
+        gates.max_specificity_drop,
+        negatives,
+    )
 
 
 def _fell(metric: str, slice_name: str, change: float, drop: float) -> str:

@@ -120,9 +120,7 @@ def show(summary: Summary, console: Console, serving_root: Path, page: Path) -> 
     for verdict in summary.verdicts:
         if not verdict.passed:
             print_plain(f"gate failed: {verdict.why}", style="red")
-    compared = any(verdict.metric.endswith("change") for verdict in summary.verdicts)
-    if not compared:
-        print_plain("no earlier blessed model to compare with")
+    print_plain(_comparison_line(summary))
     passed = sum(verdict.passed for verdict in summary.verdicts)
     print_plain(f"{passed} of {len(summary.verdicts)} gates passed")
     if summary.pushed:
@@ -186,6 +184,12 @@ def _print_slices(work: WorkDirectory, run: str) -> int:
     return 0
 
 
+def _comparison_line(summary: Summary) -> str:
+    if summary.comparison is None:
+        return "no earlier blessed model to compare with"
+    return summary.comparison.why
+
+
 def _cell(one: SliceMetrics, metric: str) -> str:
     value = one.metrics[metric]
     return "-" if math.isnan(value) else f"{value:.3f}"
@@ -230,7 +234,9 @@ def _run_html(summary: Summary) -> str:
         f"<h2>Data</h2>{_counts_html(summary)}<ul>{notes}</ul>",
         f"<h2>Slices</h2>{_slices_html(summary.slices)}" if summary.slices else "",
         audit_html(summary.audit),
-        f"<h2>Gates</h2><ul>{gates}</ul>" if gates else "",
+        f"<h2>Gates</h2><p>{html.escape(_comparison_line(summary))}</p><ul>{gates}</ul>"
+        if gates
+        else "",
         f"<h2>Operating point</h2>{_operating_point_html(summary)}" if summary.training else "",
         f"<h2>Durations</h2><table>{durations}</table>" if durations else "",
         "<p><small>Research software to assist engineers and radiologists; "

@@ -24,7 +24,7 @@ class SliceMetrics:
         feature: Dimension of the slice, or `OVERALL`.
         value: Which films of that dimension, or an empty string.
         metrics: Value by name; NaN where a slice does not define it. Where there is a last
-            blessed model, `<name>_change` is the difference to it.
+            blessed model, `<name>_change` is the difference to it on films that are new to it.
         intervals: 95 % interval by name, for the metrics that have one.
     """
 
@@ -47,6 +47,24 @@ class SliceMetrics:
     def positives(self) -> int:
         """Pneumonia films in the slice."""
         return int(self.metrics["true_positives"] + self.metrics["false_negatives"])
+
+    @property
+    def negatives(self) -> int:
+        """Normal films in the slice."""
+        return self.films - self.positives
+
+    @property
+    def comparable_positives(self) -> int:
+        """Pneumonia films in the slice that are known to be new to the last blessed model."""
+        return self._comparable("true_positives", "false_negatives")
+
+    @property
+    def comparable_negatives(self) -> int:
+        """Normal films in the slice that are known to be new to the last blessed model."""
+        return self._comparable("true_negatives", "false_positives")
+
+    def _comparable(self, *counts: str) -> int:
+        return int(sum(self.metrics[f"comparable_{name}"] for name in counts))
 
 
 def load_slices(
@@ -96,7 +114,9 @@ def _read_metrics(
     of_slice: tfma.proto.metrics_for_slice_pb2.MetricsForSlice,
 ) -> Iterator[tuple[str, float]]:
     for metric in of_slice.metric_keys_and_values:
-        if metric.key.model_name != tfma.BASELINE_KEY:
+        own = metric.key.model_name != tfma.BASELINE_KEY
+        # A difference on films that one of the two may have been trained on says nothing.
+        if own and (metric.key.example_weighted.value or not metric.key.is_diff):
             name = metric.key.name + (CHANGE if metric.key.is_diff else "")
             yield name, metric.value.double_value.value
 

@@ -16,6 +16,7 @@ from components.auditor.findings import AUDIT_FILE
 from components.radiograph_example_gen.executor import INGEST_FILE
 from components.verdicts import Verdict
 from models.records import TRAINING_RECORD
+from pipeline.comparison import Comparison, comparison_of
 from pipeline.config import Evaluation
 from pipeline.gates import read_verdicts
 from pipeline.lineage import cached_components, run_outputs
@@ -36,6 +37,7 @@ class Summary:
         report_uri: Folder of the ingest report.
         slices: Metrics by slice, the overall one first.
         verdicts: Every gate.
+        comparison: What gates on changes rest on; None without an earlier blessed model.
         audit: What the Auditor found: intervals, acquisition changes, other site, controls.
         training: Hyperparameters, calibration and operating point.
         cached: Components that the cache answered for.
@@ -51,6 +53,7 @@ class Summary:
     report_uri: str = ""
     slices: list[SliceMetrics] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+    comparison: Comparison | None = None
     audit: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     cached: list[str] = field(default_factory=list)
@@ -80,6 +83,7 @@ class Summary:
             "gates": [
                 {**asdict(verdict), "value": _or_null(verdict.value)} for verdict in self.verdicts
             ],
+            "comparison": asdict(self.comparison) if self.comparison else None,
             "audit": {
                 name: self.audit.get(name) for name in ("model", "shifts", "external", "controls")
             },
@@ -129,6 +133,7 @@ def summarise(
         report_uri=ingest_report.uri,
         slices=slices,
         verdicts=read_verdicts(evaluation_uri, slices, gates, audit),
+        comparison=comparison_of(slices[0], gates),
         audit=audit,
         training=_read_json(outputs.get(("Trainer", "model_run")), TRAINING_RECORD),
         cached=sorted(cached_components(metadata_file, run_id)),

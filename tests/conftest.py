@@ -28,8 +28,12 @@ SMALL = (
         tuner__epochs=1,
         evaluation__min_auc=0,
         evaluation__min_recall=0,
+        evaluation__min_specificity=0,
+        evaluation__min_slice_positives=1,
+        evaluation__min_slice_negatives=1,
         evaluation__max_auc_drop=1,
         evaluation__max_recall_drop=1,
+        evaluation__max_specificity_drop=1,
     ),
 )  # fmt: skip
 

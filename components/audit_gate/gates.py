@@ -46,6 +46,8 @@ def _slice_gates(settings: AuditFloors, slices: Mapping[str, Estimate]) -> Itera
     for name, one in slices.items():
         if name == OVERALL or one.positives >= settings.min_slice_positives:
             yield from _floor(settings, name, RECALL, one, settings.min_recall)
+        if name == OVERALL or one.films - one.positives >= settings.min_slice_negatives:
+            yield from _floor(settings, name, SPECIFICITY, one, settings.min_specificity)
 
 
 def _shift_gates(settings: AuditFloors, shifts: Sequence[Shift]) -> Iterator[Verdict]:
@@ -64,10 +66,15 @@ def _shift_gates(settings: AuditFloors, shifts: Sequence[Shift]) -> Iterator[Ver
 
 
 def _external_gates(settings: AuditFloors, external: ExternalSite | None) -> Iterator[Verdict]:
-    if external is not None:
-        yield from _floor(settings, "external", AUC, external.estimate, settings.min_external_auc)
-        recall = settings.min_external_recall
-        yield from _floor(settings, "external", RECALL, external.estimate, recall)
+    if external is None:
+        return
+    floors = {
+        AUC: settings.min_external_auc,
+        RECALL: settings.min_external_recall,
+        SPECIFICITY: settings.min_external_specificity,
+    }
+    for metric, bound in floors.items():
+        yield from _floor(settings, "external", metric, external.estimate, bound)
 
 
 def _control_gates(settings: AuditFloors, controls: Sequence[Control]) -> Iterator[Verdict]:

@@ -6,12 +6,23 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from models import features
+from models.training_films import are_new, read_record
 from pipeline.config import load_config
 from tests.conftest import FLOOR, SMALL, TUNED_DROPOUT
-from tests.support import LocalRun, digests, execution_states, open_store, run_local, settings
+from tests.support import (
+    LocalRun,
+    digests,
+    execution_states,
+    open_store,
+    read_examples,
+    run_local,
+    settings,
+)
 
 COMPONENTS = {
     "RadiographExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "DataGate",
@@ -36,6 +47,7 @@ class TestPushed:
             "artifacts/Transform/transform_graph/*/transform_fn/saved_model.pb",
             "artifacts/Tuner/best_hyperparameters/*/best_hyperparameters.txt",
             "artifacts/Trainer/model/*/Format-Serving/saved_model.pb",
+            "artifacts/Trainer/model/*/training_films.int64",
             "artifacts/Trainer/model_run/*/model.keras",
             "artifacts/Trainer/model_run/*/tensorboard/train/*",
             "artifacts/Evaluator/blessing/*/BLESSED",
@@ -107,6 +119,20 @@ class TestPushed:
         version = pushed.summary["pushed_version"]
         assert pushed.serving == {f"{version}/{name}": digest for name, digest in trained.items()}
         assert f"pushed {pushed.model}" in pushed.text
+
+    def test_the_model_knows_which_films_it_has_seen(self, pushed: LocalRun) -> None:
+        seen = read_record(str(pushed.uri("Trainer", "model") / "Format-Serving"))
+        assert seen is not None
+        for split in features.SPLITS:
+            films = [
+                tf.train.Example.FromString(one).features.feature
+                for one in read_examples(pushed.uri("RadiographExampleGen", "examples"), split)
+            ]
+            digests, patients = (
+                np.array([film[name].bytes_list.value[0] for film in films])
+                for name in (features.SHA256, features.PATIENT_ID)
+            )
+            assert are_new(digests, patients, seen).tolist() == [split == "test"] * len(films)
 
     def test_terminal_shows_components_and_epochs_but_no_library(self, pushed: LocalRun) -> None:
         for component in COMPONENTS:
@@ -206,6 +232,15 @@ class TestRefused:
         auc = refused.summary["metrics"]["overall"]["auc"]
         before = pushed.summary["metrics"]["overall"]["auc"]
         assert changes == {"overall": pytest.approx(auc - before, abs=1e-6)}
+
+    def test_the_comparison_rests_on_all_films_where_the_splits_are_the_same(
+        self, pushed: LocalRun, refused: LocalRun
+    ) -> None:
+        assert pushed.summary["comparison"] is None
+        films = refused.summary["data"]["images"]["test"]
+        why = f"compared with the last blessed model on {films} of {films} test films"
+        assert refused.summary["comparison"]["fair"]
+        assert why in refused.text
 
 
 @pytest.mark.parametrize("floor", ["1.2", "-0.1", ".nan", "high"])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import tensorflow as tf
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.types import standard_artifacts
@@ -23,7 +26,7 @@ from components.data_gate.executor import (
     schema_anomalies,
 )
 from models import features
-from tests.support import ROOT, LocalRun
+from tests.support import ROOT
 
 SCHEMA_FILE = ROOT / "schema" / "schema.pbtxt"
 FILM: dict[str, Any] = {
@@ -63,6 +66,14 @@ class TestMissingClasses:
             "there is no NORMAL film",
             "there is no PNEUMONIA film",
         ]
+
+    def test_a_split_without_films_lacks_no_class(self) -> None:
+        empty = statistics_pb2.DatasetFeatureStatisticsList()
+        empty.datasets.add(num_examples=0)
+        (anomaly,) = missing_classes({"train": empty, "test": statistics({})})
+        assert str(anomaly) == (
+            "test, label: there is no PNEUMONIA film; look into the quarantine list and data.split"
+        )
 
 
 class TestSchemaAnomalies:
@@ -106,6 +117,18 @@ class TestSchemaAnomalies:
         (anomaly,) = schema_anomalies({"test": empty}, schema)
         assert str(anomaly) == "test, films: there are none; check data.split and the folders"
 
+    def test_every_split_is_looked_at_even_after_an_empty_one(self) -> None:
+        empty = statistics_pb2.DatasetFeatureStatisticsList()
+        empty.datasets.add(num_examples=0)
+        schema = tfdv.load_schema_text(str(SCHEMA_FILE))
+        splits = {
+            "train": empty,
+            "eval": statistics({"sex": "X"}),
+            "test": statistics({"view": "x"}),
+        }
+        found = [(one.where, one.what) for one in schema_anomalies(splits, schema)]
+        assert found == [("train", "films"), ("eval", "sex"), ("test", "view")]
+
 
 class TestLeaks:
     def test_separate_splits_have_none(self) -> None:
@@ -134,53 +157,117 @@ class TestLeaks:
 
     def test_a_long_list_is_cut(self) -> None:
         films = [(f"p{number}", f"{number}") for number in range(8)]
-        (anomaly, _) = leaks({"train": films, "test": films})
+        (anomaly, images) = leaks({"train": films, "test": films})
         assert anomaly.why.startswith(
             "8 patients are in both splits (p0, p1, p2, p3, p4 and 3 more)"
         )
+        assert "(0, 1, 2, 3, 4 and 3 more)" in images.why
+
+    def test_a_list_of_five_is_whole_and_long_names_are_cut(self) -> None:
+        films = [(f"{number}" * 41, f"{number}") for number in range(5)]
+        (patients, images) = leaks({"train": films, "test": films})
+        assert "(0, 1, 2, 3, 4);" in images.why
+        assert f"({'0' * 40}, {'1' * 40}, " in patients.why
+
+    def test_every_pair_of_splits_is_looked_at(self) -> None:
+        found = leaks({"train": [("p", "a")], "eval": [("p", "b")], "test": [("p", "c")]})
+        assert [one.where for one in found] == [
+            "train and eval", "train and test", "eval and test",
+        ]  # fmt: skip
 
 
 class TestExecutor:
-    def run(self, pushed: LocalRun, examples: Path, folder: Path) -> None:
-        def artifact(kind: Any, uri: Path) -> Any:
+    """Over artifacts written here, so that each breach is by itself."""
+
+    def films(self, split: str) -> list[dict[str, Any]]:
+        """Both classes, each film with a patient of its own."""
+        return [
+            {
+                **FILM,
+                "label": label,
+                "patient_id": f"{split}-{label}",
+                "sha256": f"{split}-{label}".encode().hex(),
+            }
+            for label in features.LABELS
+        ]
+
+    def run(
+        self, folder: Path, splits: dict[str, list[dict[str, Any]]]
+    ) -> tuple[list[dict[str, str]], DataGateError | None]:
+        """Returns the anomalies in the report, and the error if there was one."""
+        for split, films in splits.items():
+            write_examples(folder / "examples" / f"Split-{split}", films)
+            (folder / "statistics" / f"Split-{split}").mkdir(parents=True)
+            (folder / "statistics" / f"Split-{split}" / "FeatureStats.pb").write_bytes(
+                statistics(*films).SerializeToString()
+            )
+        (folder / "schema").mkdir()
+        shutil.copy(SCHEMA_FILE, folder / "schema")
+        (folder / "report").mkdir()
+
+        def artifact(kind: Any, name: str) -> Any:
             one = kind()
-            one.uri = str(uri)
+            one.uri = str(folder / name)
             if hasattr(one, "split_names"):
-                one.split_names = json.dumps(list(features.SPLITS))
+                one.split_names = json.dumps(list(splits))
             return [one]
 
-        folder.mkdir(exist_ok=True)
-        DataGateExecutor().Do(
-            {
-                "examples": artifact(standard_artifacts.Examples, examples),
-                "statistics": artifact(
-                    standard_artifacts.ExampleStatistics, pushed.uri("StatisticsGen", "statistics")
-                ),
-                "schema": artifact(
-                    standard_artifacts.Schema, pushed.uri("ImportSchemaGen", "schema")
-                ),
-            },
-            {"report": artifact(DataGateReport, folder)},
-            {"source_fingerprint": ""},
-        )
+        error = None
+        try:
+            DataGateExecutor().Do(
+                {
+                    "examples": artifact(standard_artifacts.Examples, "examples"),
+                    "statistics": artifact(standard_artifacts.ExampleStatistics, "statistics"),
+                    "schema": artifact(standard_artifacts.Schema, "schema"),
+                },
+                {"report": artifact(DataGateReport, "report")},
+                {"source_fingerprint": ""},
+            )
+        except DataGateError as raised:
+            error = raised
+        text = (folder / "report" / ANOMALIES_FILE).read_text()
+        if error is not None:
+            assert error.files == {ANOMALIES_FILE: text}
+        return json.loads(text), error
 
-    def test_writes_an_empty_list_for_good_data(self, pushed: LocalRun, tmp_path: Path) -> None:
-        self.run(pushed, pushed.uri("RadiographExampleGen", "examples"), tmp_path)
-        assert json.loads((tmp_path / ANOMALIES_FILE).read_text()) == []
-
-    def test_writes_the_list_before_it_stops_the_run(
-        self, pushed: LocalRun, tmp_path: Path
+    def test_good_data_pass_and_the_report_is_empty(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        good = pushed.uri("RadiographExampleGen", "examples")
-        leaky = tmp_path / "examples"
-        leaky.mkdir()
-        for split, source in (("train", "train"), ("eval", "eval"), ("test", "eval")):
-            (leaky / f"Split-{split}").symlink_to(good / f"Split-{source}")
-        with pytest.raises(DataGateError, match="eval and test, patient_id") as error:
-            self.run(pushed, leaky, tmp_path / "report")
-        anomalies = json.loads((tmp_path / "report" / ANOMALIES_FILE).read_text())
+        splits = {split: self.films(split) for split in features.SPLITS}
+        with caplog.at_level(logging.INFO, "components.data_gate.executor"):
+            assert self.run(tmp_path, splits) == ([], None)
+        assert "3 splits keep the data contract" in caplog.text
+
+    def test_a_leak_stops_the_run_after_the_report_is_written(self, tmp_path: Path) -> None:
+        splits = {"train": self.films("train"), "eval": self.films("eval"),
+                  "test": self.films("eval")}  # fmt: skip
+        anomalies, error = self.run(tmp_path, splits)
         assert [(one["where"], one["what"]) for one in anomalies] == [
             ("eval and test", "patient_id"),
             ("eval and test", "sha256"),
         ]
-        assert str(error.value).count("\n  - ") == len(anomalies)
+        assert "2 patients are in both splits (eval-NORMAL, eval-PNEUMONIA)" in anomalies[0]["why"]
+        lines = [f"  - {one['where']}, {one['what']}: {one['why']}" for one in anomalies]
+        assert str(error) == "\n".join(["the data breaks its contract:", *lines])
+
+    def test_every_kind_of_breach_is_listed(self, tmp_path: Path) -> None:
+        odd = [{**film, "view": "LATERAL"} for film in self.films("train")]
+        one_class = self.films("test")[:1]
+        anomalies, error = self.run(tmp_path, {"train": odd, "test": one_class})
+        assert error is not None
+        assert [(one["where"], one["what"]) for one in anomalies] == [
+            ("train", "view"),
+            ("test", "label"),
+        ]
+
+
+def write_examples(folder: Path, films: list[dict[str, Any]]) -> None:
+    """Writes tf.Examples to two files."""
+    folder.mkdir(parents=True)
+    options = tf.io.TFRecordOptions(compression_type="GZIP")
+    for number, film in enumerate(films):
+        example = tf.train.Example()
+        for name in ("patient_id", "sha256"):
+            example.features.feature[name].bytes_list.value.append(film[name].encode())
+        with tf.io.TFRecordWriter(str(folder / f"{number}.gz"), options) as file:
+            file.write(example.SerializeToString())

@@ -25,10 +25,14 @@ RAW_SPEC = {
     features.LABEL: tf.io.FixedLenFeature([1], tf.string),
     features.SUBTYPE: tf.io.FixedLenFeature([1], tf.string),
     features.AGE_YEARS: tf.io.FixedLenFeature([1], tf.int64),
+    features.SHA256: tf.io.FixedLenFeature([1], tf.string),
+    features.PATIENT_ID: tf.io.FixedLenFeature([1], tf.string),
 }
 LABELS = ["NORMAL", "PNEUMONIA", "", "PNEUMONIA", "unknown"]
 SUBTYPES = ["none", "bacteria", "", "virus", "unknown"]
 AGES_YEARS = [-1, 0, 17, 18, 90]
+DIGESTS = ["0a", "1b", "2c", "3d", "4e"]
+PATIENTS = ["one", "one", "two", "three", "0a"]
 
 
 def settings(**changes: Any) -> Preprocessing:
@@ -77,8 +81,12 @@ def raw_examples(encoded: Sequence[bytes]) -> list[dict[str, list[Any]]]:
             features.LABEL: [label.encode()],
             features.SUBTYPE: [subtype.encode()],
             features.AGE_YEARS: [age],
+            features.SHA256: [digest.encode()],
+            features.PATIENT_ID: [patient.encode()],
         }
-        for image, label, subtype, age in zip(encoded, LABELS, SUBTYPES, AGES_YEARS, strict=True)
+        for image, label, subtype, age, digest, patient in zip(
+            encoded, LABELS, SUBTYPES, AGES_YEARS, DIGESTS, PATIENTS, strict=True
+        )
     ]
 
 
@@ -88,6 +96,8 @@ def raw_batch() -> dict[str, tf.Tensor]:
         features.LABEL: tf.constant(LABELS)[:, None],
         features.SUBTYPE: tf.constant(SUBTYPES)[:, None],
         features.AGE_YEARS: tf.constant(AGES_YEARS, tf.int64)[:, None],
+        features.SHA256: tf.constant(DIGESTS)[:, None],
+        features.PATIENT_ID: tf.constant(PATIENTS)[:, None],
     }
 
 
@@ -130,6 +140,16 @@ def test_transform_writes_labels_subtypes_and_age_bands(transformed: Any) -> Non
     assert columns[features.AGE_BAND].tolist() == bands
 
 
+def test_transform_writes_what_films_and_patients_are_recognised_by(transformed: Any) -> None:
+    _, columns, _ = transformed
+    films, patients = columns[features.SHA256_XF], columns[features.PATIENT_ID_XF]
+    assert len(np.unique(films)) == 5
+    assert patients[0] == patients[1]
+    assert len(np.unique(patients)) == 4
+    assert np.intersect1d(films, patients).size == 0  # although one patient is called as a film
+    assert (films >= 0).all() and (patients >= 0).all()
+
+
 def test_transform_writes_the_moments_of_all_pixels(transformed: Any) -> None:
     chosen, columns, _ = transformed
     mean, stddev = 0.0, 1.0
@@ -167,6 +187,8 @@ def test_every_transformed_feature_has_one_value(transformed: Any) -> None:
         features.PIXEL_MEAN_XF: [1],
         features.PIXEL_STDDEV_XF: [1],
         features.AGE_BAND: [1],
+        features.SHA256_XF: [1],
+        features.PATIENT_ID_XF: [1],
     }
 
 

@@ -200,8 +200,20 @@ def test_every_setting_has_a_row_with_a_meaning() -> None:
         ("shortcut_audit=false", "min_shortcut_margin"),
         ("external_data_root=", "min_external_auc"),
         ("external_data_root=", "min_external_recall"),
+        ("external_data_root=", "min_external_specificity"),
     ],
 )
 def test_a_floor_that_nothing_is_held_against_is_refused(audit: str, floor: str) -> None:
     with pytest.raises(ConfigError, match=f"{floor} needs {audit.partition('=')[0]}"):
         load_config("standard", None, [f"evaluation.{audit}", f"evaluation.{floor}=0.5"])
+
+
+@pytest.mark.parametrize(
+    ("preset", "least", "loss"), [("demo", 0.5, 0.2), ("standard", 0.85, 0.05)]
+)
+def test_every_preset_asks_for_ranking_recall_and_specificity(
+    preset: str, least: float, loss: float
+) -> None:
+    gates = load_config(preset).evaluation
+    assert min(gates.min_auc, gates.min_recall, gates.min_specificity) == least
+    assert max(gates.max_auc_drop, gates.max_recall_drop, gates.max_specificity_drop) == loss

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tfx import types
-from tfx.types import standard_artifacts
+from google.protobuf import json_format
+from tfx import v1 as tfx
 
-from models import source
+from components.auditor import external
+from models import source, training
 from models.audit_settings import AuditFloors, AuditMeasures, AuditSettings
 from models.source import source_fingerprint
 from pipeline.baseline import LatestOtherBlessedModel
@@ -17,8 +19,14 @@ from pipeline.beam import LOCAL_RUNNER, beam_arguments
 from pipeline.config import Beam, load_config
 from pipeline.locations import WorkDirectory
 from pipeline.pipeline import create_components
+from tests.support import write_films
 
 LOCATIONS = WorkDirectory(Path("work")).locations(Path("films"))
+
+
+def components(*overrides: str) -> dict[str, Any]:
+    config = load_config("standard", None, overrides)
+    return {node.id: node for node in create_components(config, LOCATIONS, LatestOtherBlessedModel)}
 
 
 def component_ids(*overrides: str, with_baseline: bool = True) -> list[str]:
@@ -104,61 +112,97 @@ class TestAuditCache:
         assert gate["audit"].producer_component_id == "Auditor"
 
 
-class TestBaseline:
-    def artifact(self, kind: type[types.Artifact], number: int, **properties: int) -> Any:
-        one = kind()
-        one.id = number
-        for name, value in properties.items():
-            one.set_int_custom_property(name, value)
-        return one
+class TestSplits:
+    def test_transform_learns_from_train_alone(self) -> None:
+        properties = components()["Transform"].exec_properties
+        splits = json_format.Parse(properties["splits_config"], tfx.proto.SplitsConfig())
+        assert list(splits.analyze) == ["train"]
+        assert list(splits.transform) == ["train", "eval"]
 
-    def resolve(self, candidate: int, blessed: set[int]) -> list[int]:
-        models = [self.artifact(standard_artifacts.Model, number) for number in (1, 2, 3)]
-        blessings = [
-            self.artifact(
-                standard_artifacts.ModelBlessing,
-                10 + model.id,
-                current_model_id=model.id,
-                blessed=int(model.id in blessed),
-                audited=1,
-            )
-            for model in models
-        ]
-        # The Evaluator was content with all of them, which is not enough.
-        blessings += [
-            self.artifact(
-                standard_artifacts.ModelBlessing,
-                20 + model.id,
-                current_model_id=model.id,
-                blessed=1,
-            )
-            for model in models
-        ]
-        given = {
-            "model": models,
-            "model_blessing": blessings,
-            "candidate": [model for model in models if model.id == candidate],
-        }
-        resolved = LatestOtherBlessedModel().resolve_artifacts(None, given)
-        assert resolved is not None
-        assert [model.id for model in resolved["candidate"]] == [candidate]
-        return [model.id for model in resolved["model"]]
+    @pytest.mark.parametrize("component", ["Tuner", "Trainer"])
+    def test_what_trains_learns_from_train_and_is_judged_by_eval(self, component: str) -> None:
+        properties = components("tuner.enabled=true")[component].exec_properties
+        for name, split in (("train_args", "train"), ("eval_args", "eval")):
+            assert json.loads(properties[name]) == {"splits": [split]}
+
+    def test_the_evaluator_looks_at_test_alone(self) -> None:
+        properties = components()["Evaluator"].exec_properties
+        assert json.loads(properties["example_splits"]) == ["test"]
+
+
+class TestCacheKeys:
+    """What TFX's cache cannot see for itself has to be in a component's parameters."""
+
+    @pytest.fixture(name="site")
+    def write_site(self, tmp_path: Path) -> Path:
+        """Films of another site."""
+        for label in ("NORMAL", "PNEUMONIA"):
+            write_films(tmp_path / "site", label, 2)
+        return tmp_path / "site"
+
+    def external_fingerprint(self, root: Path | str) -> str:
+        nodes = components(f"evaluation.external_data_root={root}")
+        return nodes["Auditor"].exec_properties["external_fingerprint"]
+
+    def test_films_of_the_other_site(self, site: Path) -> None:
+        before = self.external_fingerprint(site)
+        assert before == external.fingerprint(str(site)) != ""
+        write_films(site, "NORMAL", 3)
+        assert self.external_fingerprint(site) == external.fingerprint(str(site)) != before
+
+    def test_another_site_that_only_a_service_sees_has_none(self) -> None:
+        assert self.external_fingerprint("gs://bucket/films") == ""
+        assert self.external_fingerprint("") == ""
+
+    def imported(self, component: str, *overrides: str) -> str:
+        properties = components(*overrides)[component].exec_properties
+        return json.loads(properties["custom_config"])[training.IMPORTED]
+
+    def test_imported_hyperparameters(self, tmp_path: Path) -> None:
+        file = tmp_path / "best_hyperparameters.txt"
+        found = set()
+        for content in ("one", "another"):
+            file.write_text(content)
+            digest = self.imported("Trainer", f"tuner.hyperparameters={tmp_path}")
+            assert digest == source.digest([file])
+            found.add(digest)
+        assert len(found) == 2
+
+    @pytest.mark.parametrize("component", ["Tuner", "Trainer"])
+    def test_imported_weights(self, tmp_path: Path, component: str) -> None:
+        file = tmp_path / "model.weights.h5"
+        found = set()
+        for content in ("one", "another"):
+            file.write_text(content)
+            digest = self.imported(component, f"network.weights={file}", "tuner.enabled=true")
+            assert digest == source.digest([file])
+            found.add(digest)
+        assert len(found) == 2
+
+    def test_a_digest_is_of_content_alone_and_of_all_files(self, tmp_path: Path) -> None:
+        one, other = tmp_path / "one", tmp_path / "other"
+        one.write_text("1")
+        other.write_text("2")
+        # `printf 12 | sha256sum`
+        assert source.digest([other, one]) == source.digest([one, other]) == "6b51d431df5d7f14"
+        assert source.digest([one]) != source.digest([other])
 
     @pytest.mark.parametrize(
-        ("candidate", "blessed", "baseline"),
+        ("component", "key"),
         [
-            (3, {1, 2}, [2]),
-            (3, {1}, [1]),
-            (3, {1, 3}, [1]),
-            (1, {1, 2}, [2]),
-            (3, {3}, []),
-            (3, set(), []),
+            ("RadiographExampleGen", "source_fingerprint"),
+            ("DataGate", "source_fingerprint"),
+            ("ModelValidator", "source_fingerprint"),
+            ("Auditor", "source_fingerprint"),
+            ("Transform", "custom_config"),
+            ("Tuner", "custom_config"),
+            ("Trainer", "custom_config"),
+            ("Evaluator", "eval_config"),
         ],
     )
-    def test_is_the_latest_blessed_model_but_the_candidate(
-        self, candidate: int, blessed: set[int], baseline: list[int]
-    ) -> None:
-        assert self.resolve(candidate, blessed) == baseline
+    def test_code_that_a_component_runs(self, component: str, key: str) -> None:
+        value = components("tuner.enabled=true")[component].exec_properties[key]
+        assert source_fingerprint() in value
 
 
 class TestFingerprint:

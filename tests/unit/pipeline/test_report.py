@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from components.verdicts import Verdict
+from pipeline.comparison import Comparison
 from pipeline.report import COLUMNS, show, slice_frame, write_report
 from pipeline.slices import SliceMetrics
 from pipeline.summary import Summary
@@ -28,6 +29,7 @@ OVERALL = SliceMetrics(
     {"recall": (0.25, 0.75)},
 )  # fmt: skip
 DATA = {"images": {"train": 1200, "eval": 20, "test": 10}, "rejected": 3}
+UNFAIR = Comparison(10, 4, False, "no fair comparison is possible: 4 of 10")
 SUMMARY = Summary("1", "pushed", True, True, "42", DATA, slices=[OVERALL], verdicts=[PASSED])
 
 
@@ -68,6 +70,12 @@ class TestShow:
         text = shown(dataclasses.replace(SUMMARY, servable=False, pushed_version=""))
         assert f"not pushed: it cannot be served, see the log; {SERVING_ROOT} is as it" in text
 
+    def test_what_the_comparison_rests_on_is_said(self) -> None:
+        assert "no earlier blessed model to compare with\n" in shown(SUMMARY)
+        text = shown(dataclasses.replace(SUMMARY, comparison=UNFAIR))
+        assert f"{UNFAIR.why}\n" in text
+        assert "no earlier blessed model" not in text
+
     def test_an_undefined_metric_is_a_dash(self) -> None:
         (row,) = (line.split("│") for line in shown(SUMMARY).splitlines() if "overall" in line)
         assert [cell.strip() for cell in row[1:6]] == ["overall", "20", "10", "-", row[5].strip()]
@@ -91,6 +99,7 @@ def test_frame_has_interval_bounds_beside_the_metric() -> None:
             dataclasses.replace(SUMMARY, status="not blessed", verdicts=[FAILED]),
             [f'<li class="failed">{FAILED.why}</li>', "not blessed"],
         ),
+        (dataclasses.replace(SUMMARY, comparison=UNFAIR), [f"<p>{UNFAIR.why}</p>"]),
         (
             dataclasses.replace(SUMMARY, data={"notes": ["<b>5</b> films"], "rejected": 3}),
             ["&lt;b&gt;5&lt;/b&gt; films", "3 files quarantined"],
@@ -103,9 +112,16 @@ def test_frame_has_interval_bounds_beside_the_metric() -> None:
             ["<p>ignored 7 files: 7 outside; most in &lt;b&gt;x (7)</p>"],
         ),
     ],
-    ids=["pushed", "gate failed", "notes are text", "set aside"],
+    ids=["pushed", "gate failed", "no fair comparison", "notes are text", "set aside"],
 )
 def test_page(tmp_path: Path, summary: Summary, words: list[str]) -> None:
     page = write_report(summary, tmp_path / "report").read_text(encoding="utf-8")
     for word in words:
         assert word in page
+
+
+@pytest.mark.parametrize("comparison", [None, UNFAIR])
+def test_summary_tells_what_the_comparison_rests_on(comparison: Comparison | None) -> None:
+    written = dataclasses.replace(SUMMARY, comparison=comparison).to_json()["comparison"]
+    expected = {"films": 10, "comparable": 4, "fair": False, "why": UNFAIR.why}
+    assert written == (expected if comparison else None)

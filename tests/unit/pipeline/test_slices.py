@@ -6,27 +6,28 @@ import math
 from dataclasses import asdict
 from pathlib import Path
 
-import apache_beam as beam
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
-import tensorflow_model_analysis as tfma
 from sklearn import metrics
-from tfx_bsl.arrow import table_util
 
 from components.evaluation.decisions import DECISION
 from models import features
-from pipeline.beam import LOCAL_RUNNER
 from pipeline.config import Evaluation
-from pipeline.evaluation import make_eval_config
 from pipeline.gates import read_verdicts
 from pipeline.slices import OVERALL, load_slices
+from tests.unit.pipeline import tfma_result
 
 THRESHOLD = 0.4
 # TFMA bins the scores and interpolates between the points of the curves.
 _TOLERANCES = {"auc": 0.005, "auc_precision_recall": 0.03}
-GATES = Evaluation(min_auc=0.7, min_recall=0.8, min_slice_positives=20)
+GATES = Evaluation(
+    min_auc=0.7,
+    min_recall=0.8,
+    min_specificity=0.6,
+    min_slice_positives=20,
+    min_slice_negatives=20,
+)
 
 
 @pytest.fixture(scope="module", name="films")
@@ -49,30 +50,9 @@ def make_films() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module", name="evaluation_uri")
-def evaluate(films: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> str:
+def run_tfma(films: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> str:
     """TFMA's own result over those films, with our gates."""
-    folder = tmp_path_factory.mktemp("evaluation")
-    config = make_eval_config(GATES)
-    spec = config.model_specs[0]
-    spec.ClearField("signature_name")
-    spec.ClearField("preprocessing_function_names")
-    for output in (features.PROBABILITY, DECISION):
-        spec.prediction_keys[output] = output
-    config = tfma.utils.update_eval_config_with_defaults(
-        config, has_baseline=False, rubber_stamp=True
-    )
-    batch = table_util.CanonicalizeRecordBatch(pa.RecordBatch.from_pandas(films))
-    with beam.Pipeline(runner=LOCAL_RUNNER) as pipeline:
-        _ = (
-            pipeline
-            | beam.Create([batch])
-            | tfma.ExtractEvaluateAndWriteResults(
-                eval_config=config,
-                output_path=str(folder),
-                writers=tfma.default_writers(str(folder), eval_config=config),
-            )
-        )
-    return str(folder)
+    return tfma_result.evaluate(films, GATES, tmp_path_factory.mktemp("evaluation"))
 
 
 def test_metrics_of_every_slice_agree_with_scikit_learn(
@@ -135,7 +115,9 @@ def test_verdicts_name_the_slice_that_fails_and_spare_the_tiny_one(
     assert failed.value == pytest.approx(far[DECISION].mean())
     assert f"{GATES.min_recall - far[DECISION].mean():.4f} below the floor" in failed.why
     assert verdicts[("site=tiny", "recall")].passed
-    assert f"{len(tiny)} pneumonia films and cannot decide" in verdicts[("site=tiny", "recall")].why
+    assert verdicts[("site=tiny", "recall")].why == (
+        f"recall on site=tiny cannot decide, it has {len(tiny)} pneumonia films where it takes 20"
+    )
     assert verdicts[(OVERALL, "AUC")].passed
     for one in slices:
         positives = films[films[features.LABEL_XF] == 1]

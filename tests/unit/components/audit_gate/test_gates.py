@@ -66,11 +66,13 @@ def test_the_evaluator_has_judged_the_estimates() -> None:
 
 
 def test_lower_bounds_of_overall_and_of_slices_that_can_decide() -> None:
-    found = gates(gate_on="lower_bound", min_auc=0.95, min_recall=0.9)
+    found = gates(gate_on="lower_bound", min_auc=0.95, min_recall=0.9, min_specificity=0.485)
     assert {key: gate.passed for key, gate in found.items()} == {
         ("overall", "AUC lower bound"): False,
         ("overall", "recall lower bound"): True,
+        ("overall", "specificity lower bound"): True,
         ("view=PA", "recall lower bound"): True,
+        ("view=PA", "specificity lower bound"): False,
     }
     auc = found["overall", "AUC lower bound"]
     assert auc.value == pytest.approx(0.93)
@@ -80,6 +82,11 @@ def test_lower_bounds_of_overall_and_of_slices_that_can_decide() -> None:
 def test_a_small_slice_decides_where_it_is_asked_to() -> None:
     found = gates(gate_on="lower_bound", min_slice_positives=19)
     assert not found["view=AP", "recall lower bound"].passed
+    assert ("view=AP", "specificity lower bound") not in found
+    # It has as many normal films.
+    found = gates(gate_on="lower_bound", min_slice_negatives=19)
+    assert not found["view=AP", "specificity lower bound"].passed
+    assert ("view=AP", "recall lower bound") not in found
 
 
 @pytest.mark.parametrize(
@@ -90,6 +97,7 @@ def test_a_small_slice_decides_where_it_is_asked_to() -> None:
         ("min_shift_specificity", ("shift=noise", "specificity"), 0.6),
         ("min_external_auc", ("external", "AUC"), 0.88),
         ("min_external_recall", ("external", "recall"), 0.9),
+        ("min_external_specificity", ("external", "specificity"), 0.55),
         ("min_shortcut_margin", ("control=lungs blacked out", "AUC margin"), 0.12),
     ],
 )
