@@ -48,7 +48,6 @@ setup(
             *("models", "models.*"),
             *("components", "components.*"),
             *("pipeline", "pipeline.*"),
-            *("serving", "serving.*"),
             "schema",
         ]
     ),

@@ -30,6 +30,7 @@ from models.input_pipeline import (
     training_batches,
     training_steps,
 )
+from models.keras_environment import check_keras_in_use
 from models.metrics import pneumonia_metrics
 from models.network import (
     activations_and_logits,
@@ -67,6 +68,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         fn_args: Transformed examples, transform graph, tuned hyperparameters and
             output folders; `custom_config` holds the keys of this module.
     """
+    check_keras_in_use()
     settings = training_settings(fn_args)
     transform = tft.TFTransformOutput(fn_args.transform_output)
     train = TransformedFilms.open(fn_args.train_files, transform, settings.task)

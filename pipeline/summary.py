@@ -17,7 +17,7 @@ from components.verdicts import Verdict
 from models.training import TRAINING_RECORD
 from pipeline.config import Evaluation
 from pipeline.gates import read_verdicts
-from pipeline.lineage import cached_components, run_outputs
+from pipeline.lineage import durations, finished_components, run_outputs
 from pipeline.slices import OVERALL, SliceMetrics, load_slices
 
 
@@ -38,7 +38,7 @@ class Summary:
         audit: What the Auditor found: intervals, acquisition changes, other site, controls.
         training: Hyperparameters, calibration and operating point.
         cached: Components that the cache answered for.
-        durations_seconds: Of each component.
+        durations_seconds: Of each component, to a tenth of a second.
     """
 
     run_id: str
@@ -86,19 +86,11 @@ class Summary:
             "calibration": self.training.get("calibration", {}),
             "hyperparameters": self.training.get("hyperparameters", {}),
             "cached": self.cached,
-            "durations_seconds": {
-                name: round(seconds, 1) for name, seconds in self.durations_seconds.items()
-            },
+            "durations_seconds": self.durations_seconds,
         }
 
 
-def summarise(
-    metadata_file: Path,
-    run_id: str,
-    data_root: Path,
-    gates: Evaluation,
-    durations_seconds: dict[str, float],
-) -> Summary:
+def summarise(metadata_file: Path, run_id: str, data_root: Path, gates: Evaluation) -> Summary:
     """Collects what a finished run left behind.
 
     Args:
@@ -106,12 +98,12 @@ def summarise(
         run_id: Of the run.
         data_root: Films.
         gates: What the model had to reach.
-        durations_seconds: Of each component.
 
     Returns:
         The account.
     """
     outputs = run_outputs(metadata_file, run_id)
+    finished = finished_components(metadata_file, run_id)
     evaluation_uri = outputs[("Evaluator", "evaluation")].uri
     ingest_report = outputs[("RadiographExampleGen", "report")]
     audit = read_audit(outputs)
@@ -130,8 +122,8 @@ def summarise(
         verdicts=read_verdicts(evaluation_uri, slices, gates, audit),
         audit=audit,
         training=_read_json(outputs.get(("Trainer", "model_run")), TRAINING_RECORD),
-        cached=sorted(cached_components(metadata_file, run_id)),
-        durations_seconds=durations_seconds,
+        cached=sorted(component for component, one in finished.items() if one.cached),
+        durations_seconds=durations(finished),
     )
 
 
