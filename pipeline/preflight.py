@@ -12,7 +12,9 @@ from pipeline.config import ConfigError, PipelineConfig
 from pipeline.locations import WorkDirectory
 from pipeline.runs import refuse_demo_over_films
 
-_WILDCARDS = "*?[\\"  # TFX, Beam and TensorFlow match file names that hold them as patterns
+# TFX, Beam and TensorFlow match names that hold the first four; Keras fills in the braces.
+_PATTERN_CHARACTERS = "*?[\\{}"
+_TEMPORARY_BYTES = 1_000_000  # a place with less is as good as full
 _LONGEST_STORE_BYTES = 512 - len("-journal")  # of a path that SQLite opens
 
 
@@ -29,13 +31,23 @@ def check_machine(environment: Mapping[str, str]) -> None:
         check_keras_settings(environment)
     except UnfitKeras as error:
         raise ConfigError(str(error)) from None
-    named = environment.get("TMPDIR", "")
-    if named and not os.path.isdir(named):
+    _check_temporary_folder(environment.get("TMPDIR", ""))
+
+
+def _check_temporary_folder(named: str) -> None:
+    if named and not os.path.isdir(named):  # Python would go elsewhere without a word
         raise ConfigError(f"TMPDIR is {named}, which is no folder; make it, or unset TMPDIR")
+    if named and not os.access(named, os.W_OK | os.X_OK):
+        raise ConfigError(f"TMPDIR is {named}, which may not be written; set it to another folder")
+    folder = named or "the system's temporary folder"
     try:
-        tempfile.TemporaryFile().close()
+        with tempfile.TemporaryFile(dir=named or None) as file:
+            file.write(bytes(_TEMPORARY_BYTES))
     except OSError as error:
-        raise ConfigError(f"no temporary file can be made: {error.strerror}; set TMPDIR") from None
+        raise ConfigError(
+            f"no temporary file can be written in {folder}: {error.strerror}; make room there, or "
+            "set TMPDIR to another folder"
+        ) from None
 
 
 def check_no_pattern(what: str, address: str) -> None:
@@ -48,11 +60,11 @@ def check_no_pattern(what: str, address: str) -> None:
     Raises:
         ConfigError: Naming the character.
     """
-    found = next((character for character in _WILDCARDS if character in address), "")
+    found = next((character for character in _PATTERN_CHARACTERS if character in address), "")
     if found:
         raise ConfigError(
             f"{what} {address} has a '{found}' in its name, which libraries take for a pattern of "
-            f"names; choose one without {' '.join(_WILDCARDS)}"
+            f"names; choose one without {' '.join(_PATTERN_CHARACTERS)}"
         )
 
 

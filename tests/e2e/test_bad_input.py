@@ -6,13 +6,21 @@ import errno
 import json
 import os
 import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support import LocalRun, digests, draw_film, encode, run_local, settings, write_films
+from tests.support import (
+    LocalRun,
+    digests,
+    draw_film,
+    encode,
+    fill,
+    mount,
+    run_local,
+    settings,
+    write_films,
+)
 
 EXIT_FAILED, EXIT_USAGE, EXIT_DATA = 1, 2, 3
 
@@ -194,48 +202,25 @@ class TestWorkDirectory:
         assert os.strerror(errno.EACCES) in run.text
 
     def test_on_a_read_only_disk(self, root: Path, disk: Path) -> None:
-        _mount("-o", "remount,ro", str(disk))
+        mount("-o", "remount,ro", str(disk))
         run = run_over(root, disk / "work")
         assert_refused(run, EXIT_USAGE, f"the work directory {disk}/work cannot be written: ")
         assert os.strerror(errno.EROFS) in run.text
 
     def test_on_a_disk_that_is_full(self, root: Path, disk: Path) -> None:
-        _fill(disk / "filling")
+        fill(disk / "filling")
         run = run_over(root, disk / "work")
         assert_refused(run, EXIT_USAGE, f"the work directory {disk}/work cannot be written: ")
         assert os.strerror(errno.ENOSPC) in run.text
 
     @pytest.mark.parametrize("free_kib", [64, 240, 400])
     def test_on_a_disk_that_fills_up(self, root: Path, disk: Path, free_kib: int) -> None:
-        _mount("-o", f"remount,size={free_kib}k", str(disk))
+        mount("-o", f"remount,size={free_kib}k", str(disk))
         (disk / "mine").write_text("mine", encoding="utf-8")
         run = run_over(root, disk / "work")
         assert_refused(run, EXIT_FAILED, f"the disk that holds {disk}/work is full; free some")
         assert (disk / "mine").read_text(encoding="utf-8") == "mine"
         assert not list(disk.rglob("*.partial"))
-
-
-@pytest.fixture(name="disk")
-def mount_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of half a megabyte."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    try:
-        _mount("-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder))
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"a small disk cannot be mounted here: {error}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def _mount(*arguments: str) -> None:
-    subprocess.run(["mount", *arguments], check=True, capture_output=True)
-
-
-def _fill(file: Path) -> None:
-    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)), file.open("wb") as filling:
-        while True:
-            filling.write(bytes(4096))
 
 
 def test_another_site_without_both_classes_is_refused_before_anything_is_read(
