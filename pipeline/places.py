@@ -70,16 +70,15 @@ def path_of(error: BaseException, phrase: str) -> Path | None:
         phrase: What the line of the text with the path holds.
 
     Returns:
-        The path, or None if there is none, or none that can be told from the words around it.
+        The path; of a copy the one written to. None if no path is named, or several are.
     """
-    name = getattr(error, "filename", None) if isinstance(error, OSError) else None
-    if isinstance(name, (str, bytes)) and name:
-        return Path(os.path.abspath(os.fsdecode(name)))
-    for line in str(error).splitlines():
-        if phrase in line:
-            found = _PATH.search(line)
-            return Path(found[0].strip()) if found else None
-    return None
+    named = (error.filename2, error.filename) if isinstance(error, OSError) else ()
+    for name in named:
+        if isinstance(name, (str, bytes)) and name:
+            return Path(os.path.abspath(os.fsdecode(name)))
+    lines = [line for line in str(error).splitlines() if phrase in line]
+    paths = {found.strip() for line in lines for found in _PATH.findall(line)}
+    return Path(paths.pop()) if len(paths) == 1 else None
 
 
 def full_places(places: Sequence[Place]) -> list[Place]:

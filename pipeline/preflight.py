@@ -141,8 +141,20 @@ def check_named_paths(config: PipelineConfig) -> None:
         raise ConfigError(
             f"the external data root {root} is not a folder; check evaluation.external_data_root"
         )
+    _check_hyperparameters(config.hyperparameters_folder)
     if weights not in ("none", "imagenet") and not Path(weights).is_file():
         raise ConfigError(
             f"the weights file {weights} does not exist; check network.weights, which may also be "
             "none or imagenet"
+        )
+
+
+def _check_hyperparameters(folder: str) -> None:
+    if not folder or "://" in folder:
+        return
+    files = list(Path(folder).iterdir()) if Path(folder).is_dir() else []
+    if len(files) != 1:  # the Trainer asks for the only one
+        raise ConfigError(
+            f"{folder} is no folder with one file, best_hyperparameters.txt; check "
+            "tuner.hyperparameters"
         )

@@ -201,6 +201,14 @@ class TestWorkDirectory:
         assert_refused(run, EXIT_USAGE, f"{tmp_path}/work cannot be written: ")
         assert os.strerror(errno.EACCES) in run.text
 
+    @pytest.mark.parametrize("name", ["w [1]", "*", "w?", "w\\x", "{x}"])
+    def test_whose_name_is_a_pattern(self, root: Path, tmp_path: Path, name: str) -> None:
+        before = digests(tmp_path)
+        run = run_over(root, tmp_path / name)
+        assert_refused(run, EXIT_USAGE, f"the work directory {tmp_path / name} has a '")
+        assert digests(tmp_path) == before
+        assert not (tmp_path / name).exists()
+
     def test_on_a_read_only_disk(self, root: Path, disk: Path) -> None:
         mount("-o", "remount,ro", str(disk))
         run = run_over(root, disk / "work")
@@ -221,6 +229,25 @@ class TestWorkDirectory:
         assert_refused(run, EXIT_FAILED, f"the disk that holds {disk}/work is full; free some")
         assert (disk / "mine").read_text(encoding="utf-8") == "mine"
         assert not list(disk.rglob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("KERAS_BACKEND", "torch", "KERAS_BACKEND is 'torch', and only 'tensorflow' is used here"),
+        ("KERAS_HOME", "{folder}", "{folder}/keras.json sets floatx to 'float16', and only"),
+        ("TMPDIR", "{folder}/absent", "TMPDIR is {folder}/absent, which is no folder; make it"),
+    ],
+)
+def test_an_environment_that_cannot_do_is_named_before_anything_runs(
+    root: Path, workdir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    variable: str, value: str, sentence: str,
+) -> None:  # fmt: skip
+    (tmp_path / "keras.json").write_text('{"floatx": "float16"}', encoding="utf-8")
+    monkeypatch.setenv(variable, value.format(folder=tmp_path))
+    run = run_over(root, workdir)
+    assert_refused(run, EXIT_USAGE, sentence.format(folder=tmp_path))
+    assert not workdir.exists()
 
 
 def test_another_site_without_both_classes_is_refused_before_anything_is_read(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,7 @@ class TestFullDisk:
         [
             OSError(errno.ENOSPC, "words", "/elsewhere/tmp/a/b"),
             OSError(errno.ENOSPC, "words", b"/elsewhere/tmp/a/b"),
+            OSError(errno.ENOSPC, "words", "/somewhere/work/a", None, "/elsewhere/tmp/a"),
             RuntimeError("RESOURCE_EXHAUSTED: /elsewhere/tmp/a b; No space left on device"),
             RuntimeError(
                 "in /somewhere/work\n[Errno 28] No space left on device: '/elsewhere/tmp/a'"
@@ -109,6 +111,17 @@ class TestFullDisk:
         places = [Place(disk, "", ""), Place(tmp_path, "temporary files", "set TMPDIR")]
         sentence = explain(RuntimeError(text), places, "").sentence
         assert sentence.startswith(f"the disk that holds {disk} is full; free some space and run")
+
+    def test_is_found_by_writing_where_several_files_are_named(
+        self, tmp_path: Path, disk: Path
+    ) -> None:
+        fill(disk / "filling")
+        error = shutil.Error(
+            [("/a/x", f"{disk}/x", f"No space left on device: '/a/x' -> '{disk}/x'")]
+        )
+        places = [Place(tmp_path, "", ""), Place(disk, "temporary files", "set TMPDIR")]
+        sentence = explain(error, places, "").sentence
+        assert sentence.startswith(f"the disk that holds {disk} (temporary files) is full; free")
 
     def test_that_has_room_again_is_told_by_its_size(self, tmp_path: Path, disk: Path) -> None:
         places = [Place(tmp_path, "", ""), Place(disk, "temporary files", "set TMPDIR")]

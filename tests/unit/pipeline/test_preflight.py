@@ -9,9 +9,15 @@ import pytest
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from pipeline.config import ConfigError
+from pipeline.config import ConfigError, load_config
 from pipeline.locations import WorkDirectory
-from pipeline.preflight import check_data_root, check_machine, check_no_pattern, check_work
+from pipeline.preflight import (
+    check_data_root,
+    check_machine,
+    check_named_paths,
+    check_no_pattern,
+    check_work,
+)
 
 HARMLESS = ("a b", "ü雪", "100% %41", "a#b&c;d'e,$f(g)~|h", "a@2", "a:b", "]", "-x")
 
@@ -78,6 +84,33 @@ class TestDataRoot:
         path.mkdir()
         with pytest.raises(ConfigError, match=r"/\\xff is not UTF-8, .*another --data-root"):
             check_data_root(path, WorkDirectory(tmp_path / "work"))
+
+
+class TestHyperparameters:
+    def test_the_shipped_ones_and_none_are_fine(self) -> None:
+        check_named_paths(load_config("standard"))
+        check_named_paths(load_config())
+
+    @pytest.mark.parametrize("files", [None, (), ("one", "two")])
+    def test_a_folder_without_the_one_file_is_refused(
+        self, tmp_path: Path, files: tuple[str, ...] | None
+    ) -> None:
+        folder = tmp_path / "best [1]"
+        config = load_config(overrides=[f"tuner.hyperparameters={folder}"])
+        if files is not None:
+            folder.mkdir()
+            for name in files:
+                (folder / name).touch()
+        with pytest.raises(ConfigError) as error:
+            check_named_paths(config)
+        assert str(error.value) == (
+            f"{folder} is no folder with one file, best_hyperparameters.txt; check "
+            "tuner.hyperparameters"
+        )
+
+    def test_a_folder_with_the_one_file_is_fine(self, tmp_path: Path) -> None:
+        (tmp_path / "best_hyperparameters.txt").touch()
+        check_named_paths(load_config(overrides=[f"tuner.hyperparameters={tmp_path}"]))
 
 
 class TestMachine:
