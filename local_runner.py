@@ -14,8 +14,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from pipeline.config import ConfigError, PipelineConfig, load_config
-from pipeline.failures import explain
+from pipeline.failures import explain, was_interrupted
 from pipeline.flags import add_config_flags
 from pipeline.locations import WorkDirectory
 from pipeline.places import places_of
@@ -80,23 +82,29 @@ def _run(
                 # Late, so that --help and a wrong flag are answered before TFX is imported.
                 from pipeline.local import execute
             summary = execute(config, work, run, data_root, console, lines)
-        except KeyboardInterrupt:
-            reason = "stopped by Ctrl-C or SIGTERM"
-            run.write_failure("interrupted", reason, _durations(work, run))
-            console.print("stopped; the same command goes on from what has finished")
-            return EXIT_FAILED
-        except Exception as error:
-            logging.getLogger(__name__).error("the run failed", exc_info=True)
-            failure = explain(error, places_of(work.path), lines.running)
-            run.write_failure("failed", failure.sentence, _durations(work, run), failure.files)
-            console.print(f"local_runner: {failure.sentence}", markup=False)
-            for name in failure.files:
-                console.print(f"all of it: {run.folder / name}", markup=False)
-            return EXIT_DATA if failure.of_data else EXIT_FAILED
+        except (KeyboardInterrupt, Exception) as error:
+            return _account_for(error, work, run, console, lines.running)
     if summary is None:  # registered by TFX's command line; nothing ran
         run.discard()
         return EXIT_PUSHED
     return EXIT_PUSHED if summary.pushed else EXIT_NOT_BLESSED
+
+
+def _account_for(
+    error: BaseException, work: WorkDirectory, run: Run, console: Console, component: str
+) -> int:
+    """Writes and says why a run stopped early, and returns the exit status."""
+    if was_interrupted(error):
+        run.write_failure("interrupted", "stopped by Ctrl-C or SIGTERM", _durations(work, run))
+        console.print("stopped; the same command goes on from what has finished")
+        return EXIT_FAILED
+    logging.getLogger(__name__).error("the run failed", exc_info=error)
+    failure = explain(error, places_of(work.path), component)
+    run.write_failure("failed", failure.sentence, _durations(work, run), failure.files)
+    console.print(f"local_runner: {failure.sentence}", markup=False)
+    for name in failure.files:
+        console.print(f"all of it: {run.folder / name}", markup=False)
+    return EXIT_DATA if failure.of_data else EXIT_FAILED
 
 
 def _durations(work: WorkDirectory, run: Run) -> dict[str, float]:

@@ -92,6 +92,15 @@ def explain(error: BaseException, places: Sequence[Place], component: str) -> Fa
     )
 
 
+def was_interrupted(error: BaseException) -> bool:
+    """Whether Ctrl-C or SIGTERM is behind an exception; Beam makes another of it.
+
+    Args:
+        error: What was raised; its causes are searched too.
+    """
+    return any(isinstance(cause, KeyboardInterrupt) for cause in _causes(error))
+
+
 def _full_disk(cause: _Cause) -> str:
     phrase = cause.said((errno.ENOSPC,), ("No space left on device", "database or disk is full"))
     return _no_room(cause, phrase, "the disk that holds {place} is full") if phrase else ""
@@ -153,6 +162,15 @@ def _too_many_files(cause: _Cause) -> str:
     if not cause.said((errno.EMFILE, errno.ENFILE), ("Too many open files",)):
         return ""
     return f"too many files are open{cause.within}; raise the limit (ulimit -n 4096) and {_AGAIN}"
+
+
+def _too_many_threads(cause: _Cause) -> str:
+    if "can't start new thread" not in str(cause.error):
+        return ""
+    return (
+        f"the system allows no further thread{cause.within}; raise the limits on processes and "
+        f"memory (ulimit -u, ulimit -v) and {_AGAIN}"
+    )
 
 
 def _long_name(cause: _Cause) -> str:
@@ -221,6 +239,7 @@ _REASONS: tuple[Callable[[_Cause], str], ...] = (
     _quota,
     _read_only,
     _too_many_files,
+    _too_many_threads,
     _no_temporary_folder,
     _out_of_memory,
     _killed,

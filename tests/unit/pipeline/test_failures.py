@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.failures import Failure, explain
+from pipeline.failures import Failure, explain, was_interrupted
 from pipeline.places import Place
 from radiographs.errors import DataError, UnusableImage
 from tests.support import fill, mount
@@ -210,6 +210,11 @@ AGAIN = "run the same command again, it goes on from what has finished"
             "train.batch_size, preprocessing.image_size_px or beam.workers",
         ),
         (
+            RuntimeError("can't start new thread"),
+            "the system allows no further thread in Trainer; raise the limits on processes and "
+            f"memory (ulimit -u, ulimit -v) and {AGAIN}",
+        ),
+        (
             RuntimeError("Worker subprocess exited with return code -9"),
             "a worker process was killed in Trainer, which a system does where memory runs out; "
             "lower beam.workers, or end what else uses memory",
@@ -264,6 +269,13 @@ def test_anything_else_is_named_with_its_component() -> None:
 def test_files_to_keep_come_along() -> None:
     error = DataError("too many", {"quarantine.csv": "path,reason\n"})
     assert explain(wrapped(error), PLACES, "").files == {"quarantine.csv": "path,reason\n"}
+
+
+@pytest.mark.parametrize("explicit", [True, False], ids=["cause", "context"])
+def test_ctrl_c_is_seen_behind_what_a_library_makes_of_it(explicit: bool) -> None:
+    assert was_interrupted(KeyboardInterrupt())
+    assert was_interrupted(wrapped(KeyboardInterrupt(), explicit=explicit))
+    assert not was_interrupted(wrapped(KeyError("x"), explicit=explicit))
 
 
 def test_causes_that_go_round_in_a_circle_end() -> None:
