@@ -102,8 +102,9 @@ class TestFullDisk:
 
     @pytest.mark.parametrize("text", ["No space left on device", "database or disk is full"])
     def test_is_found_by_writing_where_no_file_is_named(
-        self, tmp_path: Path, disk: Path, text: str
+        self, tmp_path: Path, disk: Path, monkeypatch: pytest.MonkeyPatch, text: str
     ) -> None:
+        monkeypatch.setattr("pipeline.places._SCARCE_BYTES", 0)
         fill(disk / "filling")
         places = [Place(tmp_path, "", ""), Place(disk, "temporary files", "set TMPDIR")]
         sentence = explain(RuntimeError(text), places, "").sentence
