@@ -18,6 +18,7 @@ from pipeline.config import (
 )
 from pipeline.external_site import refuse_data_root
 from pipeline.flags import add_config_flags
+from pipeline.preflight import check_machine, check_no_pattern
 from pipeline.progress import quiet_terminal
 
 
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = _parse(arguments)
     try:
         config = load_config(flags.preset or "standard", flags.config, flags.set)
+        check_machine(os.environ)
         _check(flags, config)
         _check_output(flags.output)
         _replace(flags.output, _compile(flags, config))
@@ -58,6 +60,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _check(flags: argparse.Namespace, config: PipelineConfig) -> None:
     _check_remote("--pipeline-root", flags.pipeline_root)
     _check_remote("--data-root", flags.data_root)
+    check_no_pattern("--pipeline-root", flags.pipeline_root)
+    if flags.target == "vertex":  # TFX's own driver, which runs there, matches names by pattern
+        check_no_pattern("--data-root", flags.data_root)
     if config.tuner.hyperparameters not in ("", SHIPPED_HYPERPARAMETERS):
         _check_remote("tuner.hyperparameters", config.tuner.hyperparameters)
     if config.evaluation.external_data_root:

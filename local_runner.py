@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from pipeline.config import ConfigError, PipelineConfig, load_config
 from pipeline.external_site import refuse_data_root
-from pipeline.failures import explain
+from pipeline.failures import explain, was_interrupted
 from pipeline.flags import add_config_flags
 from pipeline.locations import WorkDirectory
+from pipeline.places import places_of
+from pipeline.preflight import check_data_root, check_machine, check_named_paths, check_work
 from pipeline.progress import component_lines, quiet_terminal
-from pipeline.runs import Run, only_run, open_run, refuse_demo_over_films
+from pipeline.runs import Run, only_run, open_run
 
 EXIT_PUSHED, EXIT_FAILED, EXIT_USAGE, EXIT_DATA, EXIT_NOT_BLESSED = 0, 1, 2, 3, 4
 
@@ -30,8 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     work = WorkDirectory(flags.workdir.resolve())
     try:
         config = load_config(_preset(flags), flags.config, flags.set)
-        _check_data_root(flags.data_root, work)
-        _check_other_paths(config, flags.data_root or work.phantoms)
+        check_machine(os.environ)
+        check_work(work)
+        check_data_root(flags.data_root, work)
+        check_named_paths(config)
+        refuse_data_root(
+            config.evaluation.external_data_root, str(flags.data_root or work.phantoms)
+        )
         with only_run(work):
             run = open_run(work, config)
             return _run(config, work, run, flags.data_root, flags.verbose)
@@ -66,40 +76,6 @@ def _preset(flags: argparse.Namespace) -> str:
     return flags.preset or ("standard" if flags.data_root else "demo")
 
 
-def _check_data_root(data_root: Path | None, work: WorkDirectory) -> None:
-    if data_root is None:
-        refuse_demo_over_films(work)
-        return
-    if not data_root.is_dir():
-        raise ConfigError(f"the data root {data_root} is not a folder; check --data-root")
-    try:
-        empty = not any(data_root.iterdir())
-    except OSError as error:
-        raise ConfigError(f"the data root {data_root} cannot be read: {error.strerror}") from None
-    if empty:
-        raise ConfigError(f"the data root {data_root} is empty; it needs NORMAL/ and PNEUMONIA/")
-    if work.path.is_relative_to(data_root.resolve()):
-        raise ConfigError(
-            f"the work directory {work.path} lies inside the data root, which a run would then "
-            "change; choose another with --workdir"
-        )
-
-
-def _check_other_paths(config: PipelineConfig, data_root: Path) -> None:
-    """Finds a wrong path before an hour of training has gone by."""
-    root, weights = config.evaluation.external_data_root, config.network.weights
-    if root and not Path(root).is_dir():
-        raise ConfigError(
-            f"the external data root {root} is not a folder; check evaluation.external_data_root"
-        )
-    refuse_data_root(root, str(data_root))
-    if weights not in ("none", "imagenet") and not Path(weights).is_file():
-        raise ConfigError(
-            f"the weights file {weights} does not exist; check network.weights, which may also be "
-            "none or imagenet"
-        )
-
-
 def _run(
     config: PipelineConfig, work: WorkDirectory, run: Run, data_root: Path | None, verbose: bool
 ) -> int:
@@ -110,22 +86,40 @@ def _run(
                 # Late, so that --help and a wrong flag are answered before TFX is imported.
                 from pipeline.local import execute
             summary = execute(config, work, run, data_root, console, lines)
-        except KeyboardInterrupt:
-            run.write_failure("interrupted", "stopped by Ctrl-C or SIGTERM", lines.seconds)
-            console.print("stopped; the same command goes on from what has finished")
-            return EXIT_FAILED
-        except Exception as error:
-            logging.getLogger(__name__).error("the run failed", exc_info=True)
-            failure = explain(error, work.path, lines.running)
-            run.write_failure("failed", failure.sentence, lines.seconds, failure.files)
-            console.print(f"local_runner: {failure.sentence}", markup=False)
-            for name in failure.files:
-                console.print(f"all of it: {run.folder / name}", markup=False)
-            return EXIT_DATA if failure.of_data else EXIT_FAILED
+        except (KeyboardInterrupt, Exception) as error:
+            return _account_for(error, work, run, console, lines.running)
     if summary is None:  # registered by TFX's command line; nothing ran
         run.discard()
         return EXIT_PUSHED
     return EXIT_PUSHED if summary.pushed else EXIT_NOT_BLESSED
+
+
+def _account_for(
+    error: BaseException, work: WorkDirectory, run: Run, console: Console, component: str
+) -> int:
+    """Writes and says why a run stopped early, and returns the exit status."""
+    if was_interrupted(error):
+        run.write_failure("interrupted", "stopped by Ctrl-C or SIGTERM", _durations(work, run))
+        console.print("stopped; the same command goes on from what has finished")
+        return EXIT_FAILED
+    logging.getLogger(__name__).error("the run failed", exc_info=error)
+    failure = explain(error, places_of(work.path), component)
+    run.write_failure("failed", failure.sentence, _durations(work, run), failure.files)
+    console.print(f"local_runner: {failure.sentence}", markup=False)
+    for name in failure.files:
+        console.print(f"all of it: {run.folder / name}", markup=False)
+    return EXIT_DATA if failure.of_data else EXIT_FAILED
+
+
+def _durations(work: WorkDirectory, run: Run) -> dict[str, float]:
+    """Returns what the components that finished took, as far as the store can still be read."""
+    try:
+        from pipeline.lineage import durations, finished_components  # late, as TFX is
+
+        return durations(finished_components(work.metadata, run.run_id))
+    except Exception:
+        logging.getLogger(__name__).error("the metadata store cannot be read", exc_info=True)
+        return {}
 
 
 if __name__ == "__main__":

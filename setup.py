@@ -49,7 +49,6 @@ setup(
             *("models", "models.*"),
             *("components", "components.*"),
             *("pipeline", "pipeline.*"),
-            *("serving", "serving.*"),
             "schema",
         ]
     ),

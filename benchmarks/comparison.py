@@ -1,8 +1,7 @@
-"""From samples and a log to the table: parts of the pipeline, totals, ratios."""
+"""From samples and the times of components to the table: parts of the pipeline, totals, ratios."""
 
 from __future__ import annotations
 
-import datetime
 import platform
 import re
 from collections.abc import Sequence
@@ -18,12 +17,6 @@ from benchmarks.processes import Measured, Sample, Span, peak_mb
 BEFORE = "start and imports"
 AFTER = "account and report"
 
-# Not tied to the beginning of a line: native code writes to the same log, unfinished lines too.
-_COMPONENT_EVENT = re.compile(
-    r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) \w+ \S+: Component (\S+) is (running|finished)\.$",
-    re.MULTILINE,
-)
-_LOG_TIME = "%Y-%m-%d %H:%M:%S,%f"  # local time
 _LIBRARIES = {"TFX": "tfx", "TensorFlow": "tensorflow", "Keras": "keras"}
 
 
@@ -111,22 +104,21 @@ class Comparison:
         return "\n".join([*lines, "", *_work_lines(self.work), _machine_line(self.machine)])
 
 
-def pipeline_parts(measured: Measured, log: str) -> tuple[Part, ...]:
+def pipeline_parts(measured: Measured, components: Sequence[Span]) -> tuple[Part, ...]:
     """Cuts a run of the pipeline into its components.
 
     Args:
         measured: The run.
-        log: Its `log.txt`.
+        components: When each of them ran, in their order.
 
     Returns:
         Start, components in their order, and end, which together fill the run.
 
     Raises:
-        ValueError: If the log tells of no component.
+        ValueError: If there is no component.
     """
-    components = component_spans(log)
     if not components:
-        raise ValueError("the log of the pipeline tells of no component")
+        raise ValueError("no component of the pipeline has finished")
     spans = [
         Span(BEFORE, measured.whole.started, components[0].started),
         *components,
@@ -138,26 +130,6 @@ def pipeline_parts(measured: Measured, log: str) -> tuple[Part, ...]:
 def whole(measured: Measured) -> Part:
     """Returns a command as one part."""
     return _part(measured.whole, measured.samples)
-
-
-def component_spans(log: str) -> list[Span]:
-    """Finds when each component ran.
-
-    Args:
-        log: Text in which TFX says, with the time, that a component runs or has finished.
-
-    Returns:
-        Finished components in the order in which they finished.
-    """
-    started: dict[str, float] = {}
-    spans = []
-    for time, component, state in _COMPONENT_EVENT.findall(log):
-        at = datetime.datetime.strptime(time, _LOG_TIME).timestamp()
-        if state == "running":
-            started[component] = at
-        else:
-            spans.append(Span(component, started[component], at))
-    return spans
 
 
 def describe_machine() -> dict[str, str]:

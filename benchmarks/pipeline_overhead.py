@@ -20,9 +20,9 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.comparison import Comparison, Work, describe_machine, pipeline_parts, whole
-from benchmarks.processes import Measured, run_measured
+from benchmarks.processes import Measured, Span, run_measured
 from pipeline.config import PRESETS, ConfigError, load_config
-from pipeline.lineage import run_outputs
+from pipeline.lineage import finished_components, run_outputs
 from pipeline.locations import WorkDirectory
 from pipeline.runs import SUMMARY_FILE, write_json
 
@@ -62,13 +62,13 @@ class PipelineRun:
 
     Attributes:
         measured: Time and memory.
-        log: What it logged.
+        components: When each of them ran.
         summary: Its `summary.json`.
         examples_uri: Where its films are.
     """
 
     measured: Measured
-    log: str
+    components: Sequence[Span]
     summary: dict[str, Any]
     examples_uri: str
 
@@ -151,7 +151,7 @@ def compare(
     hyperparameters = ours.summary["hyperparameters"]
     bare, result = _run_bare(hyperparameters, folder)
     return Comparison(
-        parts=pipeline_parts(ours.measured, ours.log),
+        parts=pipeline_parts(ours.measured, ours.components),
         pipeline=whole(ours.measured),
         bare=whole(bare),
         work=Work(
@@ -218,10 +218,11 @@ def _run_pipeline(
             f"the pipeline ended with exit status {measured.status}; see what it said above"
         )
     folder = (work.runs / "latest").resolve()
+    finished = finished_components(work.metadata, folder.name)
     examples = run_outputs(work.metadata, folder.name)[("RadiographExampleGen", "examples")]
     return PipelineRun(
         measured,
-        (folder / "log.txt").read_text(encoding="utf-8", errors="replace"),
+        [Span(name, one.started, one.ended) for name, one in finished.items()],
         json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8")),
         examples.uri,
     )

@@ -15,6 +15,7 @@ from tfx import v1 as tfx
 from models.fitting import fit
 from models.hyperparameters import Hyperparameters, with_tuned
 from models.input_pipeline import TransformedFilms
+from models.keras_environment import check_keras_in_use
 from models.network import build_network
 from models.records import keep_network, keep_record
 from models.scoring import Scorer, calibrate
@@ -36,6 +37,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         fn_args: Transformed examples, transform graph, tuned hyperparameters and
             output folders; `custom_config` holds the keys of this module.
     """
+    check_keras_in_use()
     settings = training_settings(fn_args)
     transform = tft.TFTransformOutput(fn_args.transform_output)
     train = TransformedFilms.open(fn_args.train_files, transform, settings.task)

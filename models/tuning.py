@@ -19,6 +19,7 @@ from models.finished_trials import FinishedTrials
 from models.fitting import training_phases
 from models.hyperparameters import SEARCH_NOTES, Hyperparameters, Network, with_tuned
 from models.input_pipeline import TransformedFilms, training_batches
+from models.keras_environment import check_keras_in_use
 from models.network import build_network
 from models.scoring import CALIBRATED_LOG_LOSS, Scorer, evaluate
 from models.training import HYPERPARAMETERS, checkpoint_folder
@@ -41,6 +42,7 @@ def tuner_fn(fn_args: tfx.components.FnArgs) -> tfx.components.TunerFnResult:
     Returns:
         The tuner; its trials open their own data, so there is nothing else to pass.
     """
+    check_keras_in_use()
     search = fn_args.custom_config[SEARCH]
     settings = Hyperparameters.model_validate_json(fn_args.custom_config[HYPERPARAMETERS])
     shortened = {

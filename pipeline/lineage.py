@@ -1,13 +1,38 @@
-"""Reads the metadata store: which artifacts a run made or took from the cache."""
+"""Reads the metadata store: what a run made or took from the cache, and how long that took."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 _OUTPUTS = (mlmd.Event.OUTPUT, mlmd.Event.DECLARED_OUTPUT)
+_FINISHED = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
+_MS_PER_SECOND = 1000
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An execution that came to its end.
+
+    Attributes:
+        started: When it was registered, before its driver looked at the inputs; seconds since
+            the epoch.
+        ended: When its outputs were published; seconds since the epoch.
+        cached: Whether the cache answered for it.
+    """
+
+    started: float
+    ended: float
+    cached: bool
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.ended - self.started
 
 
 def run_outputs(metadata_file: Path, run_id: str) -> dict[tuple[str, str], mlmd.Artifact]:
@@ -23,11 +48,9 @@ def run_outputs(metadata_file: Path, run_id: str) -> dict[tuple[str, str], mlmd.
     if not metadata_file.exists():  # to open it would be to make it
         return {}
     store = _open(metadata_file)
-    context = store.get_context_by_type_and_name("pipeline_run", run_id)
-    if context is None:
-        return {}
-    executions = store.get_executions_by_context(context.id)
-    component_of = {execution.id: _component(store, execution) for execution in executions}
+    component_of = {
+        execution.id: _component(store, execution) for execution in _executions(store, run_id)
+    }
     events = [
         event
         for event in store.get_events_by_execution_ids(list(component_of))
@@ -43,23 +66,49 @@ def run_outputs(metadata_file: Path, run_id: str) -> dict[tuple[str, str], mlmd.
     }
 
 
-def cached_components(metadata_file: Path, run_id: str) -> set[str]:
-    """Returns the components of a run that the cache answered for."""
+def finished_components(metadata_file: Path, run_id: str) -> dict[str, Finished]:
+    """Returns the components of a run that came to their end, also of one that did not itself.
+
+    Args:
+        metadata_file: The store of the work directory.
+        run_id: Of the run.
+
+    Returns:
+        By component id, in the order in which they started; empty if there was no such run.
+    """
+    if not metadata_file.exists():  # to open it would be to make it
+        return {}
     store = _open(metadata_file)
-    context = store.get_context_by_type_and_name("pipeline_run", run_id)
-    if context is None:
-        return set()
-    return {
-        _component(store, execution)
-        for execution in store.get_executions_by_context(context.id)
-        if execution.last_known_state == mlmd.Execution.CACHED
+    finished = {
+        _component(store, execution): Finished(
+            execution.create_time_since_epoch / _MS_PER_SECOND,
+            execution.last_update_time_since_epoch / _MS_PER_SECOND,
+            execution.last_known_state == mlmd.Execution.CACHED,
+        )
+        for execution in _executions(store, run_id)
+        if execution.last_known_state in _FINISHED
     }
+    return dict(sorted(finished.items(), key=lambda item: item[1].started))
+
+
+def durations(finished: Mapping[str, Finished]) -> dict[str, float]:
+    """Returns the `durations_seconds` of an account, to a tenth of a second.
+
+    Args:
+        finished: Of `finished_components`.
+    """
+    return {component: round(one.seconds, 1) for component, one in finished.items()}
 
 
 def _open(metadata_file: Path) -> MetadataStore:
     config = mlmd.ConnectionConfig()
     config.sqlite.filename_uri = str(metadata_file)
     return MetadataStore(config)
+
+
+def _executions(store: MetadataStore, run_id: str) -> list[mlmd.Execution]:
+    context = store.get_context_by_type_and_name("pipeline_run", run_id)
+    return store.get_executions_by_context(context.id) if context else []
 
 
 def _component(store: MetadataStore, execution: mlmd.Execution) -> str:

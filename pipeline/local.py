@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ from ml_metadata.proto.metadata_store_pb2 import Artifact
 from rich.console import Console
 from tfx import v1 as tfx
 from tfx.orchestration.portable import runtime_parameter_utils
+from tfx.proto.orchestration.pipeline_pb2 import Pipeline
 
 from components.radiograph_example_gen.executor import IGNORED_FILE, QUARANTINE_FILE
 from pipeline.config import PipelineConfig
-from pipeline.lineage import run_outputs
+from pipeline.lineage import finished_components, run_outputs
 from pipeline.locations import PACKAGED_SCHEMA, WorkDirectory
 from pipeline.pipeline import create_pipeline
 from pipeline.progress import ComponentLines
@@ -28,22 +31,34 @@ _RUN_ID_PARAMETER = "pipeline-run-id"
 
 
 class NamedDagRunner(tfx.orchestration.LocalDagRunner):
-    """LocalDagRunner whose run has the id that it is told.
+    """LocalDagRunner whose run has the id that it is told and whose components are watched.
 
     Attributes:
         started: Whether components have begun; TFX's command line registers a
             pipeline by a call of `run` that starts nothing.
     """
 
-    def __init__(self, run_id: str, prepare: Callable[[], object]):
-        """Remembers the id, and what has to happen before the first component."""
+    def __init__(
+        self,
+        run_id: str,
+        prepare: Callable[[], object],
+        watch: Callable[[str], AbstractContextManager[object]] = nullcontext,
+    ):
+        """Remembers what to do with a run.
+
+        Args:
+            run_id: Its name in the metadata store.
+            prepare: Called before the first component.
+            watch: Makes the context in which a component runs, of its id.
+        """
         super().__init__()
         self.started = False
         self._run_id = run_id
         self._prepare = prepare
+        self._watch = watch
 
-    def run_with_ir(self, pipeline: Any, run_options: Any = None) -> None:
-        """Runs the compiled pipeline under the id."""
+    def run_with_ir(self, pipeline: Pipeline, run_options: Any = None) -> None:
+        """Runs the components of the compiled pipeline one by one, under the id."""
         self.started = True
         self._prepare()
         # Transform puts absl's level back to what its flag says, so the flag has to say it.
@@ -51,7 +66,14 @@ class NamedDagRunner(tfx.orchestration.LocalDagRunner):
         runtime_parameter_utils.substitute_runtime_parameter(
             pipeline, {_RUN_ID_PARAMETER: self._run_id}
         )
-        super().run_with_ir(pipeline, run_options)
+        # TFX tells of a component in its log alone; a pipeline of one is watched from outside.
+        for node in pipeline.nodes:
+            alone = Pipeline()
+            alone.CopyFrom(pipeline)
+            del alone.nodes[:]
+            alone.nodes.append(node)
+            with self._watch(node.pipeline_node.node_info.id):
+                super().run_with_ir(alone, run_options)
 
 
 def execute(
@@ -70,7 +92,7 @@ def execute(
         run: The folder of this run.
         data_root: Films, or None for phantoms.
         console: Of the terminal.
-        lines: Listening to the components.
+        lines: Told of the components.
 
     Returns:
         What came of the run, or None if TFX's command line only registered it.
@@ -83,18 +105,31 @@ def execute(
             _draw_phantoms(config, work, console)
 
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(work.metadata))
-    runner = NamedDagRunner(run.run_id, prepare)
+    runner = NamedDagRunner(run.run_id, prepare, partial(_shown, lines, work, run.run_id))
     runner.run(create_pipeline(config, work.locations(films), connection))
     if not runner.started:
         return None
     _restore_pushed(run_outputs(work.metadata, run.run_id).get(("Pusher", "pushed_model")))
-    summary = summarise(work.metadata, run.run_id, films, config.evaluation, lines.seconds)
+    summary = summarise(work.metadata, run.run_id, films, config.evaluation)
     _keep_lists(summary, run)
     write_slices(summary.slices, run.report_folder)
     page = write_report(summary, run.report_folder)
     write_json(run.summary_file, summary.to_json())  # last: where it is, all else is as well
     show(summary, console, work.serving_root, page)
     return summary
+
+
+@contextmanager
+def _shown(
+    lines: ComponentLines, work: WorkDirectory, run_id: str, component: str
+) -> Iterator[None]:
+    """Shows a component while it runs, and how long the metadata store says that it took."""
+    lines.start(component)
+    yield
+    finished = finished_components(work.metadata, run_id).get(component)
+    if finished is None:  # TFX logs what is wrong with an input and goes on without the component
+        raise RuntimeError("its inputs could not be resolved")
+    lines.finish(finished.seconds, finished.cached)
 
 
 def _draw_phantoms(config: PipelineConfig, work: WorkDirectory, console: Console) -> None:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,9 +18,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 OUR_LOGGERS = ("components", "models", "pipeline", "radiographs")
-_CACHED_EVENT = re.compile(r"^A cached execution \d+ is used\.$")
 PLAIN_WIDTH = 160  # characters, where the output is no terminal
-_COMPONENT_EVENT = re.compile(r"^Component (\S+) is (running|finished)\.$")
 
 
 @contextmanager
@@ -68,31 +64,37 @@ class ComponentLines(logging.Handler):
     """Shows components as they start and end, and what our loggers say meanwhile.
 
     Attributes:
-        seconds: Duration of each finished component, by its id.
         running: The component that runs, or an empty string.
-        cached: Components that TFX's cache answered for.
     """
 
     def __init__(self, console: Console):
         """Writes to a console."""
         super().__init__(logging.INFO)
-        self.seconds: dict[str, float] = {}
         self.running = ""
-        self.cached: set[str] = set()
         self._console = console
-        self._started = 0.0
         self._live: Progress | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Turns a log record into a line, or into nothing."""
-        event = _COMPONENT_EVENT.match(record.getMessage())
-        if event:
-            component, state = event.groups()
-            (self._start if state == "running" else self._finish)(component)
-        elif _CACHED_EVENT.match(record.getMessage()):
-            self.cached.add(self.running)
-        elif record.name.split(".")[0] in OUR_LOGGERS:
+        if record.name.split(".")[0] in OUR_LOGGERS:
             self._console.print(f"    {record.getMessage()}", markup=False)
+
+    def start(self, component: str) -> None:
+        """Says that a component runs."""
+        self.running = component
+        self._show(component)
+
+    def finish(self, seconds: float, cached: bool) -> None:
+        """Says how long the running component took.
+
+        Args:
+            seconds: Its duration.
+            cached: Whether the cache answered for it.
+        """
+        self.stop()
+        note = "  from the cache" if cached else ""
+        self._console.print(f"  {self.running:<24} {seconds:7.1f} s{note}")
+        self.running = ""
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:
@@ -109,24 +111,12 @@ class ComponentLines(logging.Handler):
             self._live.stop()
             self._live = None
 
-    def _start(self, component: str) -> None:
-        self.running = component
-        self._started = time.monotonic()
-        self._show(component)
-
     def _show(self, what: str) -> None:
         if self._console.is_terminal:
             columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
             self._live = Progress(*columns, console=self._console, transient=True)
             self._live.add_task(what)
             self._live.start()
-
-    def _finish(self, component: str) -> None:
-        self.stop()
-        self.running = ""
-        self.seconds[component] = time.monotonic() - self._started
-        note = "  from the cache" if component in self.cached else ""
-        self._console.print(f"  {component:<24} {self.seconds[component]:7.1f} s{note}")
 
 
 @contextmanager

@@ -60,7 +60,7 @@ class Run:
         self,
         status: str,
         reason: str,
-        seconds: Mapping[str, float],
+        durations_seconds: Mapping[str, float],
         files: Mapping[str, str] | None = None,
     ) -> None:
         """Writes the account of a run that stopped early.
@@ -68,7 +68,7 @@ class Run:
         Args:
             status: `failed` or `interrupted`.
             reason: A sentence.
-            seconds: Durations of the components that finished.
+            durations_seconds: Of the components that finished.
             files: What else to keep in the folder, text by file name.
         """
         account = {
@@ -83,7 +83,7 @@ class Run:
             "metrics": {},
             "gates": [],
             "operating_point": {},
-            "durations_seconds": {name: round(value, 1) for name, value in seconds.items()},
+            "durations_seconds": dict(durations_seconds),
         }
         with suppress(OSError):  # where the disk is full, the reason has to get out still
             write_json(self.summary_file, account)

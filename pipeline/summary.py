@@ -19,7 +19,7 @@ from models.records import TRAINING_RECORD
 from pipeline.comparison import Comparison, comparison_of
 from pipeline.config import Evaluation
 from pipeline.gates import read_verdicts
-from pipeline.lineage import cached_components, run_outputs
+from pipeline.lineage import durations, finished_components, run_outputs
 from pipeline.slices import OVERALL, SliceMetrics, load_slices
 
 
@@ -41,7 +41,7 @@ class Summary:
         audit: What the Auditor found: intervals, acquisition changes, other site, controls.
         training: Hyperparameters, calibration and operating point.
         cached: Components that the cache answered for.
-        durations_seconds: Of each component.
+        durations_seconds: Of each component, to a tenth of a second.
     """
 
     run_id: str
@@ -91,19 +91,11 @@ class Summary:
             "calibration": self.training.get("calibration", {}),
             "hyperparameters": self.training.get("hyperparameters", {}),
             "cached": self.cached,
-            "durations_seconds": {
-                name: round(seconds, 1) for name, seconds in self.durations_seconds.items()
-            },
+            "durations_seconds": self.durations_seconds,
         }
 
 
-def summarise(
-    metadata_file: Path,
-    run_id: str,
-    data_root: Path,
-    gates: Evaluation,
-    durations_seconds: dict[str, float],
-) -> Summary:
+def summarise(metadata_file: Path, run_id: str, data_root: Path, gates: Evaluation) -> Summary:
     """Collects what a finished run left behind.
 
     Args:
@@ -111,12 +103,12 @@ def summarise(
         run_id: Of the run.
         data_root: Films.
         gates: What the model had to reach.
-        durations_seconds: Of each component.
 
     Returns:
         The account.
     """
     outputs = run_outputs(metadata_file, run_id)
+    finished = finished_components(metadata_file, run_id)
     evaluation_uri = outputs[("Evaluator", "evaluation")].uri
     ingest_report = outputs[("RadiographExampleGen", "report")]
     audit = read_audit(outputs)
@@ -136,8 +128,8 @@ def summarise(
         comparison=comparison_of(slices[0], gates),
         audit=audit,
         training=_read_json(outputs.get(("Trainer", "model_run")), TRAINING_RECORD),
-        cached=sorted(cached_components(metadata_file, run_id)),
-        durations_seconds=durations_seconds,
+        cached=sorted(component for component, one in finished.items() if one.cached),
+        durations_seconds=durations(finished),
     )
 
 

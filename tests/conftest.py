@@ -7,13 +7,14 @@ nothing changed, refused by its gate, interrupted, taken up again.
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import LocalRun, run_local, settings
+from tests.support import LocalRun, mount, run_local, settings
 
 # Small enough for a minute, and gates that any model passes.
 SMALL = (
@@ -117,3 +118,16 @@ def load_pushed_model(pushed: LocalRun) -> Any:
 def make_workdir(tmp_path: Path) -> Path:
     """A work directory of the test's own, not made yet."""
     return tmp_path / "work"
+
+
+@pytest.fixture(name="disk")
+def mount_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of half a megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        mount("-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder))
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"a small disk cannot be mounted here: {error}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -215,3 +217,18 @@ def write_films(root: Path, label: str, count: int, first_seed: int = 0) -> None
     for number in range(count):
         content = encode(draw_film(first_seed + number))
         (folder / f"{label.lower()}{number}.png").write_bytes(content)
+
+
+def mount(*arguments: str) -> None:
+    """Mounts a file system, where that is allowed."""
+    subprocess.run(["mount", *arguments], check=True, capture_output=True)
+
+
+def fill(file: Path) -> None:
+    """Writes until the disk is full."""
+    try:
+        with file.open("wb") as filling:
+            while True:
+                filling.write(bytes(4096))
+    except OSError as error:
+        assert error.errno == errno.ENOSPC

@@ -6,13 +6,21 @@ import errno
 import json
 import os
 import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support import LocalRun, digests, draw_film, encode, run_local, settings, write_films
+from tests.support import (
+    LocalRun,
+    digests,
+    draw_film,
+    encode,
+    fill,
+    mount,
+    run_local,
+    settings,
+    write_films,
+)
 
 EXIT_FAILED, EXIT_USAGE, EXIT_DATA = 1, 2, 3
 
@@ -215,21 +223,29 @@ class TestWorkDirectory:
         assert_refused(run, EXIT_USAGE, f"{tmp_path}/work cannot be written: ")
         assert os.strerror(errno.EACCES) in run.text
 
+    @pytest.mark.parametrize("name", ["w [1]", "*", "w?", "w\\x", "{x}"])
+    def test_whose_name_is_a_pattern(self, root: Path, tmp_path: Path, name: str) -> None:
+        before = digests(tmp_path)
+        run = run_over(root, tmp_path / name)
+        assert_refused(run, EXIT_USAGE, f"the work directory {tmp_path / name} has a '")
+        assert digests(tmp_path) == before
+        assert not (tmp_path / name).exists()
+
     def test_on_a_read_only_disk(self, root: Path, disk: Path) -> None:
-        _mount("-o", "remount,ro", str(disk))
+        mount("-o", "remount,ro", str(disk))
         run = run_over(root, disk / "work")
         assert_refused(run, EXIT_USAGE, f"the work directory {disk}/work cannot be written: ")
         assert os.strerror(errno.EROFS) in run.text
 
     def test_on_a_disk_that_is_full(self, root: Path, disk: Path) -> None:
-        _fill(disk / "filling")
+        fill(disk / "filling")
         run = run_over(root, disk / "work")
         assert_refused(run, EXIT_USAGE, f"the work directory {disk}/work cannot be written: ")
         assert os.strerror(errno.ENOSPC) in run.text
 
     @pytest.mark.parametrize("free_kib", [64, 240, 400])
     def test_on_a_disk_that_fills_up(self, root: Path, disk: Path, free_kib: int) -> None:
-        _mount("-o", f"remount,size={free_kib}k", str(disk))
+        mount("-o", f"remount,size={free_kib}k", str(disk))
         (disk / "mine").write_text("mine", encoding="utf-8")
         run = run_over(root, disk / "work")
         assert_refused(run, EXIT_FAILED, f"the disk that holds {disk}/work is full; free some")
@@ -237,27 +253,23 @@ class TestWorkDirectory:
         assert not list(disk.rglob("*.partial"))
 
 
-@pytest.fixture(name="disk")
-def mount_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of half a megabyte."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    try:
-        _mount("-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder))
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"a small disk cannot be mounted here: {error}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def _mount(*arguments: str) -> None:
-    subprocess.run(["mount", *arguments], check=True, capture_output=True)
-
-
-def _fill(file: Path) -> None:
-    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)), file.open("wb") as filling:
-        while True:
-            filling.write(bytes(4096))
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("KERAS_BACKEND", "torch", "KERAS_BACKEND is 'torch', and only 'tensorflow' is used here"),
+        ("KERAS_HOME", "{folder}", "{folder}/keras.json sets floatx to 'float16', and only"),
+        ("TMPDIR", "{folder}/absent", "TMPDIR is {folder}/absent, which is no folder; make it"),
+    ],
+)
+def test_an_environment_that_cannot_do_is_named_before_anything_runs(
+    root: Path, workdir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    variable: str, value: str, sentence: str,
+) -> None:  # fmt: skip
+    (tmp_path / "keras.json").write_text('{"floatx": "float16"}', encoding="utf-8")
+    monkeypatch.setenv(variable, value.format(folder=tmp_path))
+    run = run_over(root, workdir)
+    assert_refused(run, EXIT_USAGE, sentence.format(folder=tmp_path))
+    assert not workdir.exists()
 
 
 def test_another_site_without_both_classes_is_refused_before_anything_is_read(

@@ -137,6 +137,8 @@ class TestPushed:
     def test_terminal_shows_components_and_epochs_but_no_library(self, pushed: LocalRun) -> None:
         for component in COMPONENTS:
             assert len(re.findall(rf"^  {component} +\d+\.\d s$", pushed.terminal, re.M)) == 1
+            seconds = pushed.summary["durations_seconds"][component]
+            assert f"  {component:<24} {seconds:7.1f} s\n" in pushed.terminal
         assert re.search(
             r"epoch 2/2  loss \d\.\d+  val_calibrated_log_loss \d\.\d+  val_auc ", pushed.terminal
         )

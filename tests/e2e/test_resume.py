@@ -8,8 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import EPOCHS_BEFORE_INTERRUPT
-from tests.support import ROOT, LocalRun, execution_states, write_films
+from tests.support import ROOT, LocalRun, execution_states, run_local, write_films
 
 EPOCHS = 4
 
@@ -30,6 +32,22 @@ def test_ctrl_c_leaves_the_serving_directory_untouched(
     refused: LocalRun, interrupted: LocalRun
 ) -> None:
     assert interrupted.serving == refused.serving
+
+
+def test_ctrl_c_while_beam_works_is_no_other_error(
+    tmp_path: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for label, seed in (("NORMAL", 0), ("PNEUMONIA", 10)):
+        write_films(tmp_path / "films", label, 4, first_seed=seed)
+    monkeypatch.setattr("components.radiograph_example_gen.executor.to_example", stop)
+    run = run_local(workdir, "--preset", "demo", "--data-root", str(tmp_path / "films"))
+    assert run.status == 1
+    assert "stopped; the same command goes on from what has finished" in run.text
+    assert run.summary["status"] == "interrupted"
+    assert set(run.summary["durations_seconds"]) == {"ImportSchemaGen"}
 
 
 def test_a_stop_by_a_scheduler_ends_as_ctrl_c_does(tmp_path: Path, workdir: Path) -> None:

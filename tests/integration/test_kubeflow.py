@@ -437,6 +437,12 @@ def test_vertex_ingests_a_folder_of_folders_behind_its_own_driver(
     [
         ({"pipeline_root": "runs"}, [], "--pipeline-root 'runs' means nothing inside a container"),
         ({"data_root": "../films"}, [], "--data-root '../films' means nothing inside a container"),
+        ({"pipeline_root": "gs://bucket/r[1]"}, [], "--pipeline-root gs://bucket/r[1] has a '['"),
+        (
+            {"target": "vertex", "data_root": "gs://bucket/f*"},
+            [],
+            "--data-root gs://bucket/f* has a '*' in its name",
+        ),
         ({"image": " "}, [], "--image is empty"),
         ({}, ["--set", "train.epoch=3"], "there is no setting 'train.epoch'"),
         ({}, ["--set", "evaluation.min_auc=2"], "evaluation.min_auc"),
@@ -457,6 +463,14 @@ def test_a_wrong_flag_is_one_sentence_and_no_file(
     assert said.err.startswith("kubeflow_runner: ") and sentence in said.err
     assert said.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_keras_that_is_set_otherwise_is_named_before_compiling(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert run(tmp_path / "out.yaml") == 2
+    assert "kubeflow_runner: KERAS_BACKEND is 'jax'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", [{"--target": "k8s"}, {"--preset": "fast"}])

@@ -5,8 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from pipeline.lineage import cached_components, run_outputs, unfinished_inputs
-from tests.support import LocalRun, metadata_store
+from pipeline.lineage import (
+    Finished,
+    durations,
+    finished_components,
+    run_outputs,
+    unfinished_inputs,
+)
+from tests.support import LocalRun, execution_states, metadata_store
 
 OUTPUTS = {
     ("RadiographExampleGen", "examples"), ("RadiographExampleGen", "report"),
@@ -39,19 +45,50 @@ def test_a_cached_run_has_the_same_artifacts(pushed: LocalRun, repeated: LocalRu
 
 
 def test_cached_components_are_those_that_did_not_run(pushed: LocalRun, repeated: LocalRun) -> None:
-    assert cached_components(pushed.work.metadata, pushed.latest) == set()
-    assert cached_components(repeated.work.metadata, repeated.latest) == {
+    first, second = (
+        finished_components(run.work.metadata, run.latest) for run in (pushed, repeated)
+    )
+    assert [component for component, one in first.items() if one.cached] == []
+    assert {component for component, one in second.items() if one.cached} == {
         component for component, _ in OUTPUTS
     }
 
 
+def test_components_follow_one_another_in_time(pushed: LocalRun) -> None:
+    began = (pushed.folder / "config.json").stat().st_mtime
+    ended = (pushed.folder / "summary.json").stat().st_mtime
+    finished = finished_components(pushed.work.metadata, pushed.latest)
+    assert list(finished)[-1] == "Pusher"
+    assert set(finished) == set(execution_states(pushed))
+    moments = [began - 1, *(time for one in finished.values() for time in (one.started, one.ended))]
+    assert moments == sorted(moments)
+    assert moments[-1] < ended + 1
+    # The Trainer's own file was written while it ran.
+    record = (pushed.uri("Trainer", "model_run") / "training.json").stat().st_mtime
+    assert finished["Trainer"].started < record < finished["Trainer"].ended
+
+
+def test_what_has_not_finished_has_no_duration(interrupted: LocalRun) -> None:
+    states = execution_states(interrupted)
+    assert states["Trainer"] == "RUNNING"
+    finished = finished_components(interrupted.work.metadata, interrupted.latest)
+    assert set(finished) == set(states) - {"Trainer"}
+    assert interrupted.summary["durations_seconds"] == durations(finished)
+
+
+def test_durations_are_to_a_tenth_of_a_second() -> None:
+    finished = {"Trainer": Finished(100.0, 101.26, False), "Pusher": Finished(102.0, 102.0, True)}
+    assert durations(finished) == {"Trainer": 1.3, "Pusher": 0.0}
+
+
 def test_an_unknown_run_has_nothing(pushed: LocalRun) -> None:
     assert run_outputs(pushed.work.metadata, "never") == {}
-    assert cached_components(pushed.work.metadata, "never") == set()
+    assert finished_components(pushed.work.metadata, "never") == {}
 
 
 def test_a_missing_store_is_not_made(tmp_path: Path) -> None:
     assert run_outputs(tmp_path / "metadata.sqlite", "never") == {}
+    assert finished_components(tmp_path / "metadata.sqlite", "never") == {}
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -75,29 +76,37 @@ class TestQuietTerminal:
 
 
 class TestComponentLines:
-    def talk(
-        self, *records: tuple[str, str], is_terminal: bool = False
+    def told(
+        self, tell: Callable[[ComponentLines], object], is_terminal: bool = False
     ) -> tuple[str, ComponentLines]:
-        """Logs messages by logger and returns what the terminal showed."""
+        """Returns what the terminal showed of what the lines were told."""
         screen = io.StringIO()
         console = Console(file=screen, force_terminal=is_terminal, width=100, highlight=False)
         with component_lines(console) as lines:
-            for logger, message in records:
-                logging.getLogger(logger).info(message)
+            tell(lines)
         return screen.getvalue(), lines
 
+    @staticmethod
+    def trainer(lines: ComponentLines) -> None:
+        lines.start("Trainer")
+        assert lines.running == "Trainer"
+        lines.finish(61.26, cached=False)
+
     def test_a_component_is_a_line_with_its_duration(self) -> None:
-        shown, lines = self.talk(
-            ("absl", "Component Trainer is running."), ("absl", "Component Trainer is finished.")
-        )
-        assert shown == f"  {'Trainer':<24} {0.0:7.1f} s\n"
-        assert list(lines.seconds) == ["Trainer"]
-        assert 0 <= lines.seconds["Trainer"] < 1
+        shown, lines = self.told(self.trainer)
+        assert shown == f"  {'Trainer':<24}    61.3 s\n"
         assert lines.running == ""
 
+    def test_what_the_cache_answered_says_so(self) -> None:
+        def tell(lines: ComponentLines) -> None:
+            lines.start("Pusher")
+            lines.finish(0.04, cached=True)
+
+        assert self.told(tell)[0] == f"  {'Pusher':<24}     0.0 s  from the cache\n"
+
     def test_a_component_that_did_not_finish_is_remembered(self) -> None:
-        shown, lines = self.talk(("absl", "Component Transform is running."))
-        assert (shown, lines.running, lines.seconds) == ("", "Transform", {})
+        shown, lines = self.told(lambda lines: lines.start("Transform"))
+        assert (shown, lines.running) == ("", "Transform")
 
     @pytest.mark.parametrize(
         ("logger", "shown"),
@@ -110,18 +119,14 @@ class TestComponentLines:
         ],
     )
     def test_our_own_loggers_are_shown_word_for_word(self, logger: str, shown: str) -> None:
-        assert self.talk((logger, "epoch [1/2]"))[0] == shown
+        assert self.told(lambda _: logging.getLogger(logger).info("epoch [1/2]"))[0] == shown
 
     def test_a_live_terminal_shows_what_runs(self) -> None:
-        shown, _ = self.talk(
-            ("absl", "Component Trainer is running."),
-            ("absl", "Component Trainer is finished."),
-            is_terminal=True,
-        )
+        shown, _ = self.told(self.trainer, is_terminal=True)
         assert shown.count("Trainer") > 1
-        assert "0.0 s" in shown
+        assert "61.3 s" in shown
 
     def test_nobody_listens_afterwards(self) -> None:
         before = logging.getLogger().handlers[:]
-        self.talk()
+        self.told(self.trainer)
         assert logging.getLogger().handlers == before

@@ -54,7 +54,7 @@ class TestOpen:
 class TestFailure:
     def test_account(self, tmp_path: Path) -> None:
         run = Run("one", tmp_path)
-        run.write_failure("interrupted", "stopped by the user", {"Transform": 1.26})
+        run.write_failure("interrupted", "stopped by the user", {"Transform": 1.3})
         assert json.loads(run.summary_file.read_text(encoding="utf-8")) == {
             "run_id": "one",
             "status": "interrupted",
