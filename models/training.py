@@ -190,7 +190,7 @@ def fit(
     for first, last in training_phases(network, train, settings):
         network._initial_epoch = None  # Keras remembers where it resumed the phase before
         network.fit(
-            training_batches(train, settings),
+            training_batches(train, settings, first),
             initial_epoch=first,
             epochs=last,
             callbacks=_callbacks(evaluation, settings, last, checkpoint_folder, log_folder),
