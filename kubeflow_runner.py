@@ -16,6 +16,7 @@ from pipeline.config import (
     PipelineConfig,
     load_config,
 )
+from pipeline.effects import settings_without_effect
 from pipeline.flags import add_config_flags
 from pipeline.progress import quiet_terminal
 
@@ -24,13 +25,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Compiles as the flags say; returns 0, or 2 for a wrong flag or setting."""
     flags = _parse(arguments)
     try:
-        config = load_config(flags.preset or "standard", flags.config, flags.set)
+        given = (flags.preset or "standard", flags.config, flags.set)
+        config = load_config(*given)
         _check(flags, config)
         _check_output(flags.output)
         _replace(flags.output, _compile(flags, config))
     except ConfigError as error:
         print(f"kubeflow_runner: {error}", file=sys.stderr)
         return 2
+    for note in settings_without_effect(*given, films_given=True):
+        print(f"kubeflow_runner: {note}", file=sys.stderr)
     print(f"wrote {flags.output}")
     return 0
 

@@ -71,7 +71,8 @@ class TransformedFilms:
     @cached_property
     def records(self) -> RecordFile:
         """A copy of `serialised` on this machine, made once, where each film is within reach."""
-        return RecordFile(self.serialised().as_numpy_iterator())
+        with tf.init_scope():  # it may be asked for first while a graph is traced
+            return RecordFile(self.serialised().as_numpy_iterator())
 
     def serialised(self) -> tf.data.Dataset:
         """Returns the films one by one, as serialised tf.Examples."""

@@ -52,7 +52,7 @@ def test_a_full_disk_is_named_by_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: open("/dev/full", "w+b"))
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: open("/dev/full", "w+b"))  # noqa: SIM115
     with pytest.raises(OSError) as raised:
         RecordFile(RECORDS)
     assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(tmp_path))
