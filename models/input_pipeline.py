@@ -20,6 +20,7 @@ from models.preprocessing import standardise, unpack_images
 from models.record_file import RecordFile
 
 _SEEDS = 2**63  # as many as there are
+_READ_AT_ONCE = 64  # films, where a split is gone through once
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,8 @@ class TransformedFilms:
     def records(self) -> RecordFile:
         """A copy of `serialised` on this machine, made once, where each film is within reach."""
         with tf.init_scope():  # it may be asked for first while a graph is traced
-            return RecordFile(self.serialised().as_numpy_iterator())
+            batches = self.serialised().batch(_READ_AT_ONCE).as_numpy_iterator()
+            return RecordFile(itertools.chain.from_iterable(batches))
 
     def serialised(self) -> tf.data.Dataset:
         """Returns the films one by one, as serialised tf.Examples."""
@@ -264,10 +266,10 @@ def _targets(classes: tf.Tensor, task: Task) -> tf.Tensor:
     return tf.one_hot(classes, len(features.SUBTYPES))
 
 
-def _class_of(film: tf.Tensor, task: Task) -> tf.Tensor:
+def _classes_of(batch: tf.Tensor, task: Task) -> tf.Tensor:
     names = (features.LABEL_XF, features.SUBTYPE_XF)
     spec = {name: tf.io.FixedLenFeature([], tf.int64) for name in names}
-    return _classes(tf.io.parse_single_example(film, spec), task)[0]
+    return _classes(tf.io.parse_example(batch, spec), task)
 
 
 def _counts(classes: np.ndarray, task: Task) -> tuple[int, ...]:
@@ -276,9 +278,8 @@ def _counts(classes: np.ndarray, task: Task) -> tuple[int, ...]:
 
 def _read_classes(files: Sequence[str], task: Task) -> np.ndarray:
     films = tf.data.TFRecordDataset(list(files), compression_type="GZIP")
-    classes = np.fromiter(
-        films.map(lambda film: _class_of(film, task)).as_numpy_iterator(), dtype=np.int64
-    )
+    batches = films.batch(_READ_AT_ONCE).map(lambda batch: _classes_of(batch, task))
+    classes = np.concatenate([np.zeros(0, np.int64), *batches.as_numpy_iterator()])
     unknown = int(np.sum(classes < 0))
     if unknown:
         raise ValueError(
