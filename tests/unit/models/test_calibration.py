@@ -104,6 +104,9 @@ class TestFit:
         assert fitted.slope_above == pytest.approx(above, rel=0.01)
         assert fitted.intercept == pytest.approx(intercept, abs=0.01)
 
+    def test_without_a_word_of_costs_the_sensitivity_decided(self) -> None:
+        assert OperatingPoint(0.4, 0.9, 0.8, 0.95).cost_ratio == 0
+
     def test_numbers_are_plain(self) -> None:
         for method in ("platt", "temperature", "beta"):
             fitted = fit_calibration(self.LOGITS, self.LABELS, method)
