@@ -16,6 +16,7 @@ from pipeline.config import (
     PipelineConfig,
     load_config,
 )
+from pipeline.effects import settings_without_effect
 from pipeline.external_site import refuse_data_root
 from pipeline.flags import add_config_flags
 from pipeline.preflight import check_machine, check_no_pattern
@@ -26,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Compiles as the flags say; returns 0, or 2 for a wrong flag or setting."""
     flags = _parse(arguments)
     try:
-        config = load_config(flags.preset or "standard", flags.config, flags.set)
+        given = (flags.preset or "standard", flags.config, flags.set)
+        config = load_config(*given)
         check_machine(os.environ)
         _check(flags, config)
         _check_output(flags.output)
@@ -34,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"kubeflow_runner: {error}", file=sys.stderr)
         return 2
+    for note in settings_without_effect(*given, films_given=True):
+        print(f"kubeflow_runner: {note}", file=sys.stderr)
     print(f"wrote {flags.output}")
     return 0
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from pipeline.config import ConfigError, PipelineConfig, load_config
+from pipeline.effects import settings_without_effect
 from pipeline.external_site import refuse_data_root
 from pipeline.failures import explain, was_interrupted
 from pipeline.flags import add_config_flags
@@ -34,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = _parse(arguments)
     work = WorkDirectory(flags.workdir.resolve())
     try:
-        config = load_config(_preset(flags), flags.config, flags.set)
+        given = (_preset(flags), flags.config, flags.set)
+        config = load_config(*given)
+        notes = settings_without_effect(*given, films_given=flags.data_root is not None)
         check_machine(os.environ)
         check_work(work)
         check_data_root(flags.data_root, work)
@@ -44,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         with only_run(work):
             run = open_run(work, config)
-            return _run(config, work, run, flags.data_root, flags.verbose)
+            return _run(config, work, run, flags.data_root, flags.verbose, notes)
     except ConfigError as error:
         print(f"local_runner: {error}", file=sys.stderr)
         return EXIT_USAGE
@@ -77,11 +80,18 @@ def _preset(flags: argparse.Namespace) -> str:
 
 
 def _run(
-    config: PipelineConfig, work: WorkDirectory, run: Run, data_root: Path | None, verbose: bool
+    config: PipelineConfig,
+    work: WorkDirectory,
+    run: Run,
+    data_root: Path | None,
+    verbose: bool,
+    notes: Sequence[str],
 ) -> int:
     with quiet_terminal(run.log_file, verbose) as console, component_lines(console) as lines:
         try:
             console.print(f"run {run.run_id}, log in {run.log_file}")
+            for note in notes:
+                logging.getLogger("pipeline.effects").warning(note)
             with lines.waiting("loading TFX"):
                 # Late, so that --help and a wrong flag are answered before TFX is imported.
                 from pipeline.local import execute

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.metrics import roc_curve
 
-PLATT, TEMPERATURE, BETA = "platt", "temperature", "beta"
+PLATT, BETA = "platt", "beta"  # any other method is temperature scaling
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ def fit(
 ) -> Fitted:
     """Trains to the best weights, going on from where an interrupted call stopped.
 
-    What was learned, the optimiser, the best weights so far and the count of patience go on;
-    the order of the films and their augmentation begin anew.
+    What was learned, the optimiser, the best weights so far and the count of patience go on,
+    and so do the order of the films and their augmentation, which follow from the epoch.
 
     With `network.frozen_epochs` the layers after the backbone learn alone at first, then
     all of them; learning rate and patience begin anew.
@@ -71,9 +71,10 @@ def fit(
             _restore_optimiser(network, state.optimiser)
         epochs = Epochs(state, first, evaluation, settings, checkpoints)
         if state.next_epoch < last and not epochs.patience_is_spent:
+            begin = max(first, state.next_epoch)
             network.fit(
-                training_batches(train, settings),
-                initial_epoch=max(first, state.next_epoch),
+                training_batches(train, settings, begin),
+                initial_epoch=begin,
                 epochs=last,
                 callbacks=[
                     epochs,  # first, because it alone knows MONITORED

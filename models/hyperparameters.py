@@ -84,8 +84,16 @@ class Augmentation(Settings):
         0.1, ge=0, le=0.2, description="logarithm of the stretch of one side against the other"
     )
     shift: float = Field(0.05, ge=0, le=0.1, description="shift along each side, of its length")
-    brightness: float = Field(0.05, ge=0, le=0.3, description="shift of all pixels, of 1")
-    contrast: float = Field(0.0, ge=0, le=0.5, description="logarithm of the contrast factor")
+    brightness: float = Field(
+        0.0,
+        ge=0,
+        le=0.3,
+        description="shift of all pixels, of 1; for normalisation=unit or zscore, as per_image "
+        "takes it out again",
+    )
+    contrast: float = Field(
+        0.0, ge=0, le=0.5, description="logarithm of the contrast factor; for unit or zscore too"
+    )
     gamma: float = Field(0.0, ge=0, le=0.7, description="logarithm of the exponent")
     sharpness: float = Field(
         0.2, ge=0, le=1, description="blur to sharpening, as a share of the local difference"

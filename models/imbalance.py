@@ -12,7 +12,7 @@ import tensorflow as tf
 
 CLASS_WEIGHTS = "class_weights"
 FOCAL = "focal"
-RESAMPLING = ("oversample", "undersample")  # the other choices leave the films as they are
+OVERSAMPLE, UNDERSAMPLE = "oversample", "undersample"  # other choices leave the films as they are
 
 
 def class_weights(counts: Sequence[int]) -> dict[int, float]:
@@ -53,29 +53,46 @@ def film_weights(classes: tf.Tensor, counts: Sequence[int], imbalance: str) -> t
     return tf.gather(tf.constant([by_class[index] for index in range(len(counts))]), classes)
 
 
-def resample(
-    by_class: Sequence[tf.data.Dataset], counts: Sequence[int], how: str, seed: int
-) -> tf.data.Dataset:
-    """Draws the classes equally often.
+def films_of_epoch(counts: Sequence[int], imbalance: str) -> tuple[int, ...]:
+    """Returns how many films of each class an epoch draws.
 
     Args:
-        by_class: One finite dataset of single films a class.
-        counts: Films in each.
-        how: `oversample` draws until the commonest class has been seen once,
-            `undersample` until the rarest has.
-        seed: Of the draw.
+        counts: Training films by class index.
+        imbalance: `oversample` draws of each class as many as the commonest has,
+            `undersample` as many as the rarest; the others draw every film.
 
     Returns:
-        Dataset of `resampled_size(counts, how)` films.
+        Films by class index.
     """
-    share = 1 / len(by_class)
-    endless = [films.repeat() for films in by_class]
-    drawn = tf.data.Dataset.sample_from_datasets(
-        endless, [share] * len(endless), seed=seed, rerandomize_each_iteration=True
-    )
-    return drawn.take(resampled_size(counts, how))
+    if imbalance == OVERSAMPLE:
+        return (max(counts),) * len(counts)
+    if imbalance == UNDERSAMPLE:
+        return (min(counts),) * len(counts)
+    return tuple(counts)
 
 
-def resampled_size(counts: Sequence[int], how: str) -> int:
-    """Returns the films an epoch has after `resample`."""
-    return len(counts) * (max(counts) if how == "oversample" else min(counts))
+def draw_epoch(classes: np.ndarray, imbalance: str, random: np.random.Generator) -> np.ndarray:
+    """Draws the films of an epoch, and their order.
+
+    Within a class no film is drawn twice before each has been drawn once, and every film has
+    the same chance of being drawn and of any place in the order.
+
+    Args:
+        classes: `[films]` int, class index of each training film; each class has one.
+        imbalance: As `films_of_epoch` takes it.
+        random: Source of the draw.
+
+    Returns:
+        `[drawn]` int64, indices into `classes`.
+    """
+    counts = np.bincount(classes)
+    drawn = [
+        _draw(np.flatnonzero(classes == index), size, random)
+        for index, size in enumerate(films_of_epoch(counts.tolist(), imbalance))
+    ]
+    return random.permutation(np.concatenate(drawn))
+
+
+def _draw(films: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
+    rounds, rest = divmod(size, len(films))
+    return np.concatenate([np.tile(films, rounds), random.choice(films, rest, replace=False)])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
@@ -13,27 +15,28 @@ import tensorflow_transform as tft
 from models import features
 from models.augmentation import augment
 from models.hyperparameters import Augmentation, Hyperparameters, Task
-from models.imbalance import RESAMPLING, film_weights, resample, resampled_size
+from models.imbalance import draw_epoch, film_weights, films_of_epoch
 from models.preprocessing import standardise, unpack_images
+from models.record_file import RecordFile
 
-CACHED_SPLIT_BYTES = 400_000_000  # on disk; about 10,000 films at 224 pixels
-SHUFFLE_BUFFER_FILMS = 4096  # serialised films, 50 kB each at 224 pixels
+_SEEDS = 2**63  # as many as there are
+_READ_AT_ONCE = 64  # films, where a split is gone through once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TransformedFilms:
     """A split as Transform wrote it.
 
     Attributes:
         files: Gzipped TFRecord files.
         feature_spec: How to parse them.
-        counts: Films by class, in the order of the task's classes.
+        classes: `[films]` int64, class index of each film in their order.
         task: Which classes are told apart.
     """
 
     files: tuple[str, ...]
     feature_spec: Mapping[str, tf.io.FixedLenFeature]
-    counts: tuple[int, ...]
+    classes: np.ndarray
     task: Task = "binary"
 
     @classmethod
@@ -59,64 +62,80 @@ class TransformedFilms:
                 has no subtype of these.
         """
         files = tuple(sorted(tf.io.gfile.glob(list(file_patterns))))
-        return cls(files, transform.transformed_feature_spec(), _count_classes(files, task), task)
+        return cls(files, transform.transformed_feature_spec(), _read_classes(files, task), task)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Films by class index."""
+        return _counts(self.classes, self.task)
+
+    @cached_property
+    def records(self) -> RecordFile:
+        """A copy of `serialised` on this machine, made once, where each film is within reach."""
+        with tf.init_scope():  # it may be asked for first while a graph is traced
+            batches = self.serialised().batch(_READ_AT_ONCE).as_numpy_iterator()
+            return RecordFile(itertools.chain.from_iterable(batches))
 
     def serialised(self) -> tf.data.Dataset:
         """Returns the films one by one, as serialised tf.Examples."""
         return tf.data.TFRecordDataset(list(self.files), compression_type="GZIP")
 
-    def cached(self, films: tf.data.Dataset) -> tf.data.Dataset:
-        """Keeps films of a small split in memory after the first pass.
-
-        Unpacking them again takes a twentieth of an epoch; a large split may not fit.
+    def take(self, places: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Reads and parses some films, inside a `tf.data.Dataset.map`.
 
         Args:
-            films: `serialised`, or some of them.
-
-        Returns:
-            The same films.
+            places: `[batch]` int64, where the films stand in the split.
         """
-        size_bytes = sum(tf.io.gfile.stat(file).length for file in self.files)
-        return films.cache() if size_bytes <= CACHED_SPLIT_BYTES else films
+        batch = tf.numpy_function(self.records.read, [places], tf.string, stateful=False)
+        return self.parse(tf.ensure_shape(batch, [None]))
 
     def parse(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
         """Parses a batch of serialised films."""
         return tf.io.parse_example(batch, dict(self.feature_spec))
 
 
-def training_batches(films: TransformedFilms, settings: Hyperparameters) -> tf.data.Dataset:
-    """Returns one epoch of shuffled, augmented batches; every pass draws anew.
+def training_batches(
+    films: TransformedFilms, settings: Hyperparameters, first_epoch: int = 0
+) -> tf.data.Dataset:
+    """Returns one epoch of shuffled, augmented batches; every pass is the next epoch.
+
+    An epoch's films, their order and their augmentation follow from the seed and from which
+    epoch it is. Where `max_steps_per_epoch` shortens it, each epoch has films of its own, and
+    every film the same chance to be among them.
 
     Args:
         films: The train split.
         settings: Batch size, seed, imbalance, augmentation, mixup, image size.
+        first_epoch: Which epoch the first pass is, from 0.
 
     Returns:
         Dataset of `training_steps` triples: images `[batch, height, width, 1]` float32,
         standardised; targets as `evaluation_batches` gives them, or between two of these
         under mixup; weight of each film, `[batch]` float32.
     """
-    train = settings.train
-    if train.imbalance in RESAMPLING:
-        shuffled = resample(_by_class(films, train.seed), films.counts, train.imbalance, train.seed)
-    else:
-        every = films.cached(films.serialised())
-        shuffled = every.shuffle(SHUFFLE_BUFFER_FILMS, seed=train.seed)
-    seeds = tf.data.Dataset.random(train.seed, rerandomize_each_iteration=True).batch(2)
+    train, counts = settings.train, films.counts
+    steps = training_steps(films, settings)
+    epochs = itertools.count(first_epoch)
 
-    def prepare(batch: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        parsed = films.parse(batch)
+    def draw() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        random = np.random.default_rng((train.seed, next(epochs)))
+        order = draw_epoch(films.classes, train.imbalance, random)
+        for start in range(0, steps * train.batch_size, train.batch_size):
+            yield order[start : start + train.batch_size], random.integers(_SEEDS, size=2)
+
+    def prepare(places: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        parsed = films.take(places)
         augmentation_seed, mixup_seed = tf.unstack(tf.random.split(seed, 2))
         images = _images(parsed, settings, settings.augmentation, augmentation_seed)
         classes = _classes(parsed, films.task)
-        weights = film_weights(classes, films.counts, train.imbalance)
+        weights = film_weights(classes, counts, train.imbalance)
         targets = _targets(classes, films.task)
         if not train.mixup:
             return images, targets, weights
         return mix(images, targets, weights, train.mixup, mixup_seed)
 
-    steps = training_steps(films, settings)
-    batches = tf.data.Dataset.zip((shuffled.batch(train.batch_size), seeds)).take(steps)
+    drawn = (tf.TensorSpec([None], tf.int64), tf.TensorSpec([2], tf.int64))
+    batches = tf.data.Dataset.from_generator(draw, output_signature=drawn)
     # Told the length, Keras does not try one step more, which counts for the learning rate.
     batches = batches.apply(tf.data.experimental.assert_cardinality(steps))
     return batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
@@ -125,10 +144,7 @@ def training_batches(films: TransformedFilms, settings: Hyperparameters) -> tf.d
 def training_steps(films: TransformedFilms, settings: Hyperparameters) -> int:
     """Returns the steps of an epoch of `training_batches`."""
     train = settings.train
-    size = sum(films.counts)
-    if train.imbalance in RESAMPLING:
-        size = resampled_size(films.counts, train.imbalance)
-    steps = -(-size // train.batch_size)
+    steps = -(-sum(films_of_epoch(films.counts, train.imbalance)) // train.batch_size)
     return min(steps, train.max_steps_per_epoch) if train.max_steps_per_epoch else steps
 
 
@@ -145,12 +161,12 @@ def evaluation_batches(films: TransformedFilms, settings: Hyperparameters) -> tf
         more than two classes.
     """
 
-    def prepare(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        parsed = films.parse(batch)
+    def prepare(places: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        parsed = films.take(places)
         images = _images(parsed, settings, None, None)
         return images, _targets(_classes(parsed, films.task), films.task)
 
-    batches = films.cached(films.serialised()).batch(settings.train.batch_size)
+    batches = tf.data.Dataset.range(len(films.classes)).batch(settings.train.batch_size)
     return batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
@@ -187,11 +203,9 @@ def mix(
         The same three, mixed with the batch in reverse order; the larger share of each
         film is its own.
     """
-    batch = tf.shape(images)[0]
-    gammas = tf.random.stateless_gamma([2, batch], seed, alpha)
-    share = gammas[0] / tf.reduce_sum(gammas, axis=0)
-    own = tf.maximum(share, 1 - share)
-    own_weight, other_weight = own * weights, (1 - own) * tf.reverse(weights, [0])
+    other = tf.cast(shares_of_the_other(tf.shape(images)[0], alpha, seed), tf.float32)
+    own = 1 - other
+    own_weight, other_weight = own * weights, other * tf.reverse(weights, [0])
     weight = own_weight + other_weight
     towards_own = (own_weight / weight)[:, tf.newaxis]
     of_pixels = tf.reshape(own, [-1, 1, 1, 1])
@@ -200,6 +214,28 @@ def mix(
         towards_own * targets + (1 - towards_own) * tf.reverse(targets, [0]),
         weight,
     )
+
+
+def shares_of_the_other(batch: int | tf.Tensor, alpha: float, seed: tf.Tensor) -> tf.Tensor:
+    """Draws the smaller of a share that follows Beta(alpha, alpha) and what is left of 1.
+
+    A share is G / (G + H) of two Gamma(alpha) variables, which underflow where alpha is small.
+    Their logarithms do not: G is Gamma(alpha + 1) times U^(1 / alpha), with U even in [0, 1]
+    (Devroye, Non-Uniform Random Variate Generation, 1986, chapter IX.3.4).
+
+    Args:
+        batch: Number of films.
+        alpha: Above 0.
+        seed: `[2]` int64.
+
+    Returns:
+        `[batch]` float64 in [0, 0.5].
+    """
+    gamma, uniform = tf.unstack(tf.random.split(seed, 2))
+    gammas = tf.random.stateless_gamma([2, batch], gamma, alpha + 1, dtype=tf.float64)
+    evens = 1 - tf.random.stateless_uniform([2, batch], uniform, dtype=tf.float64)  # never 0
+    logs, powers = tf.math.log(gammas), tf.math.log(evens)
+    return tf.sigmoid(-tf.abs(logs[0] - logs[1] + (powers[0] - powers[1]) / alpha))
 
 
 def _images(
@@ -230,27 +266,20 @@ def _targets(classes: tf.Tensor, task: Task) -> tf.Tensor:
     return tf.one_hot(classes, len(features.SUBTYPES))
 
 
-def _class_of(film: tf.Tensor, task: Task) -> tf.Tensor:
+def _classes_of(batch: tf.Tensor, task: Task) -> tf.Tensor:
     names = (features.LABEL_XF, features.SUBTYPE_XF)
     spec = {name: tf.io.FixedLenFeature([], tf.int64) for name in names}
-    return _classes(tf.io.parse_single_example(film, spec), task)[0]
+    return _classes(tf.io.parse_example(batch, spec), task)
 
 
-def _by_class(films: TransformedFilms, seed: int) -> list[tf.data.Dataset]:
-    def of_class(index: int) -> tf.data.Dataset:
-        chosen = films.serialised().filter(
-            lambda film: tf.equal(_class_of(film, films.task), index)
-        )
-        return films.cached(chosen).shuffle(SHUFFLE_BUFFER_FILMS, seed=seed)
-
-    return [of_class(index) for index in range(len(films.counts))]
+def _counts(classes: np.ndarray, task: Task) -> tuple[int, ...]:
+    return tuple(np.bincount(classes, minlength=len(features.classes_of(task))).tolist())
 
 
-def _count_classes(files: Sequence[str], task: Task) -> tuple[int, ...]:
+def _read_classes(files: Sequence[str], task: Task) -> np.ndarray:
     films = tf.data.TFRecordDataset(list(files), compression_type="GZIP")
-    classes = np.fromiter(
-        films.map(lambda film: _class_of(film, task)).as_numpy_iterator(), dtype=np.int64
-    )
+    batches = films.batch(_READ_AT_ONCE).map(lambda batch: _classes_of(batch, task))
+    classes = np.concatenate([np.zeros(0, np.int64), *batches.as_numpy_iterator()])
     unknown = int(np.sum(classes < 0))
     if unknown:
         raise ValueError(
@@ -258,13 +287,12 @@ def _count_classes(files: Sequence[str], task: Task) -> tuple[int, ...]:
             f"pneumonia film, but {unknown} of {len(classes)} films have another; see "
             "data.subtype_pattern, or set task=binary"
         )
-    names = features.classes_of(task)
-    counts = np.bincount(classes, minlength=len(names))
-    missing = [name for name, count in zip(names, counts, strict=True) if not count]
+    counts = zip(features.classes_of(task), _counts(classes, task), strict=True)
+    missing = [name for name, count in counts if not count]
     if missing:
         split = posixpath.basename(posixpath.dirname(files[0]))
         raise ValueError(
             f"task={task} needs films of each class to learn from and to judge by, but {split} has "
             f"none of {' and '.join(missing)}; add some or change task"
         )
-    return tuple(int(count) for count in counts)
+    return classes

@@ -89,7 +89,7 @@ class Trial(kt.HyperModel):
         settings = propose(self._settings, hp)
         begin = kwargs.pop("initial_epoch", 0)
         end = kwargs.pop("epochs", settings.train.epochs)
-        batches = training_batches(self._train, settings)
+        batches = training_batches(self._train, settings, begin)
         for first, last in training_phases(model, self._train, settings):
             if first < end and begin < last:
                 epochs = {"initial_epoch": max(first, begin), "epochs": min(last, end)}

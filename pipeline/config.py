@@ -177,7 +177,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         # Phantoms are all framed alike, and CLAHE brings their lesions out in a few epochs.
         "preprocessing": {"image_size_px": 96, "contrast": "clahe", "normalisation": "unit"},
         "network": {"width": 12, "depth": 4, "dense_units": 32},
-        "augmentation": {"aspect": 0, "shift": 0, "erase": 0},
+        "augmentation": {"aspect": 0, "shift": 0, "brightness": 0.05, "erase": 0},
         "train": {
             "epochs": 14,
             "batch_size": 32,
@@ -216,19 +216,37 @@ def load_config(
     Raises:
         ConfigError: For an unknown preset, setting or value, or an unreadable file.
     """
-    if preset not in PRESETS:
-        raise ConfigError(f"there is no preset '{preset}'; choose one of {', '.join(PRESETS)}")
-    from_file = _read_file(file) if file else {}
-    overridden: dict[str, Any] = {}
-    for override in overrides:
-        overridden = _merged(overridden, _parse_override(override))
-    config = config_from(_merged(_merged(PRESETS[preset], from_file), overridden))
-    keep = {*config.tuner.keep, *_leaves(overridden)}
+    from_file, overridden = _given(file, overrides)
+    config = _laid_over(preset, from_file, overridden)
+    keep = {*config.tuner.keep, *dict(_leaves(overridden))}
     if "keep" not in (from_file.get("tuner") or {}):  # a stored configuration names every setting
-        keep.update(_leaves(from_file))
+        keep.update(dict(_leaves(from_file)))
     tuner = config.tuner.model_copy(update={"keep": tuple(sorted(keep & _trained_names()))})
     config = config.model_copy(update={"tuner": tuner})
     return with_shipped(config) if tuner.enabled else config
+
+
+def changed_settings(
+    preset: str = "standard", file: Path | None = None, overrides: Iterable[str] = ()
+) -> tuple[PipelineConfig, set[str]]:
+    """Finds what a user has set.
+
+    Args:
+        preset: As for `load_config`.
+        file: The same.
+        overrides: The same.
+
+    Returns:
+        The configuration before anything shipped is laid over it, and the dotted names of the
+        settings that `file` and `overrides` give another value than the preset has.
+
+    Raises:
+        ConfigError: As `load_config`.
+    """
+    config = _laid_over(preset, *_given(file, overrides))
+    of_preset = dict(_leaves(_laid_over(preset).model_dump()))
+    values = dict(_leaves(config.model_dump()))
+    return config, {name for name, value in values.items() if value != of_preset[name]}
 
 
 def with_shipped(config: PipelineConfig) -> PipelineConfig:
@@ -299,16 +317,35 @@ def _merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}"
+            yield f"{prefix}{key}", value
 
 
 def _trained_names() -> set[str]:
-    return set(_leaves(hp.Hyperparameters().model_dump()))
+    return set(dict(_leaves(hp.Hyperparameters().model_dump())))
+
+
+def _given(
+    file: Path | None, overrides: Iterable[str]
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    from_file = _read_file(file) if file else {}
+    overridden: dict[str, Any] = {}
+    for override in overrides:
+        overridden = _merged(overridden, _parse_override(override))
+    return from_file, overridden
+
+
+def _laid_over(preset: str, *layers: Mapping[str, Any]) -> PipelineConfig:
+    if preset not in PRESETS:
+        raise ConfigError(f"there is no preset '{preset}'; choose one of {', '.join(PRESETS)}")
+    values = PRESETS[preset]
+    for layer in layers:
+        values = _merged(values, layer)
+    return config_from(values)
 
 
 def _read_file(file: Path) -> Mapping[str, Any]:

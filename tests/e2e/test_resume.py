@@ -74,6 +74,13 @@ def test_a_stop_by_a_scheduler_ends_as_ctrl_c_does(tmp_path: Path, workdir: Path
     assert json.loads(summary)["status"] == "interrupted"
 
 
+def test_settings_that_do_nothing_are_said_and_kept_with_the_run(interrupted: LocalRun) -> None:
+    # The number of trials is set for the runs before, which search.
+    note = "tuner.trials has no effect: it needs tuner.enabled=true"
+    assert note in interrupted.text
+    assert note in interrupted.log
+
+
 def test_training_goes_on_from_its_last_epoch(resumed: LocalRun) -> None:
     assert epochs_shown(resumed) == list(range(EPOCHS_BEFORE_INTERRUPT + 1, EPOCHS + 1))
 

@@ -19,7 +19,6 @@ from components.auditor.component import Auditor
 from metrics.scores import METRICS
 from models import features
 from models.audit_settings import AuditFloors, AuditMeasures
-from pipeline.lineage import cached_components
 from pipeline.local import NamedDagRunner
 from radiographs.options import IngestOptions
 from tests.support import LocalRun, read_examples
@@ -53,7 +52,11 @@ def audit_with(run: LocalRun, folder: Path, run_id: str, **floors: Any) -> dict[
     model_run = imported(run, "Trainer", "model_run", kinds.ModelRun)
     evaluated = imported(run, "Evaluator", "blessing", kinds.ModelBlessing)
     auditor = Auditor(
-        *(one.outputs["result"] for one in (examples, model, model_run, transformed, graph)),
+        examples=examples.outputs["result"],
+        model=model.outputs["result"],
+        model_run=model_run.outputs["result"],
+        transformed_examples=transformed.outputs["result"],
+        transform_graph=graph.outputs["result"],
         measures=ONLY_INTERVALS,
         options=IngestOptions(),
     )
@@ -74,8 +77,10 @@ def audit_with(run: LocalRun, folder: Path, run_id: str, **floors: Any) -> dict[
             ),
         )
     )
-    cached = cached_components(metadata, run_id)
-    return {node: "CACHED" if node in cached else "COMPLETE" for node in ("Auditor", "AuditGate")}
+    finished = finished_components(metadata, run_id)
+    return {
+        node: "CACHED" if finished[node].cached else "COMPLETE" for node in ("Auditor", "AuditGate")
+    }
 
 
 def test_a_changed_floor_is_judged_but_nothing_is_measured_again(

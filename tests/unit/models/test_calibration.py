@@ -6,15 +6,111 @@ import numpy as np
 import pytest
 from scipy.special import expit
 from sklearn.calibration import _SigmoidCalibration
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, recall_score
 
-from models.calibration import Calibration, choose_operating_point, fit_calibration
+from models.calibration import (
+    Calibration,
+    OperatingPoint,
+    choose_operating_point,
+    fit_calibration,
+)
 
 
 def _scores(films: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
     labels = (random.random(films) < 0.7).astype(float)
     return random.normal(2.0 * labels - 1.0, 1.0) * 3 + 1, labels
+
+
+class TestProbabilities:
+    LOGITS = np.array([[-3.0, -0.5, 0.0], [0.7, 2.0, 5.0]])
+
+    def test_are_beta_calibration_of_the_score(self) -> None:
+        score = expit(self.LOGITS)
+        odds = np.exp(0.4) * score**1.7 / (1 - score) ** 0.6  # Kull et al., equation 7
+        found = Calibration(1.7, 0.6, 0.4).probabilities(self.LOGITS)
+        assert found.shape == self.LOGITS.shape
+        np.testing.assert_allclose(found, odds / (1 + odds), rtol=1e-12)
+
+    def test_of_one_slope_are_platt_scaling(self) -> None:
+        found = Calibration(0.8, 0.8, -0.3).probabilities(self.LOGITS)
+        np.testing.assert_allclose(found, 1 / (1 + np.exp(0.3 - 0.8 * self.LOGITS)), rtol=1e-12)
+
+    def test_hold_for_logits_that_overflow(self) -> None:
+        found = Calibration(0.001, 0.002, 0.0).probabilities(np.array([-1e4, 1e4]))
+        np.testing.assert_allclose(found, expit([-10.0, 20.0]), rtol=1e-12)
+
+
+def _fitted_by_scikit_learn(columns: np.ndarray, labels: np.ndarray, intercept: bool) -> np.ndarray:
+    """Fits a regression to Platt's targets: each film counts as positive by that much."""
+    positives = np.sum(labels)
+    targets = np.where(
+        labels == 1, (positives + 1) / (positives + 2), 1 / (len(labels) - positives + 2)
+    )
+    regression = LogisticRegression(
+        penalty=None, fit_intercept=intercept, tol=1e-10, max_iter=10_000
+    ).fit(
+        np.concatenate([columns, columns]),
+        np.repeat([1, 0], len(labels)),
+        np.concatenate([targets, 1 - targets]),
+    )
+    return np.append(regression.coef_, regression.intercept_ if intercept else 0.0)
+
+
+class TestFit:
+    """Few films, so that Platt's smoothing of the targets counts."""
+
+    LOGITS = np.array([-2.0, -1.0, 0.5, 3.0, 0.0, 1.0, 4.0, 2.5, -0.5])
+    LABELS = np.array([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0])
+
+    def test_platt_is_the_likeliest_line(self) -> None:
+        slope, intercept = _fitted_by_scikit_learn(self.LOGITS[:, None], self.LABELS, True)
+        for fitted in (
+            fit_calibration(self.LOGITS, self.LABELS),
+            fit_calibration(self.LOGITS, self.LABELS, "platt"),
+        ):
+            assert fitted.slope_above == fitted.slope_below == pytest.approx(slope, rel=1e-3)
+            assert fitted.intercept == pytest.approx(intercept, abs=1e-3)
+
+    def test_temperature_is_the_likeliest_slope(self) -> None:
+        slope, _ = _fitted_by_scikit_learn(self.LOGITS[:, None], self.LABELS, False)
+        fitted = fit_calibration(self.LOGITS, self.LABELS, "temperature")
+        assert fitted.slope_above == fitted.slope_below == pytest.approx(slope, rel=1e-3)
+        assert fitted.intercept == 0
+
+    def test_beta_is_the_likeliest_pair_of_slopes(self) -> None:
+        logits, labels = _scores(150, seed=1)
+        logits /= 3
+        score = expit(logits)
+        columns = np.stack([np.log(score), -np.log1p(-score)], axis=1)
+        below, above, intercept = _fitted_by_scikit_learn(columns, labels, True)
+        assert min(below, above) > 0.1  # so that no bound is touched
+        fitted = fit_calibration(logits, labels, "beta")
+        assert fitted.slope_below == pytest.approx(below, rel=2e-3)
+        assert fitted.slope_above == pytest.approx(above, rel=2e-3)
+        assert fitted.intercept == pytest.approx(intercept, abs=2e-3)
+
+    def test_beta_stops_at_a_slope_of_nought(self) -> None:
+        # Where low logits are the more often pneumonia the lower they are, the slope below is 0,
+        # and the other is that of a regression on the column above alone.
+        random = np.random.default_rng(8)
+        logits = random.normal(0.0, 3.0, 3_000)
+        labels = (random.random(logits.size) < expit(np.abs(logits) - 1)).astype(float)
+        fitted = fit_calibration(logits, labels, "beta")
+        column = -np.log1p(-expit(logits))[:, None]
+        above, intercept = _fitted_by_scikit_learn(column, labels, True)
+        assert fitted.slope_below == pytest.approx(0, abs=1e-6)
+        assert fitted.slope_above == pytest.approx(above, rel=0.01)
+        assert fitted.intercept == pytest.approx(intercept, abs=0.01)
+
+    def test_without_a_word_of_costs_the_sensitivity_decided(self) -> None:
+        assert OperatingPoint(0.4, 0.9, 0.8, 0.95).cost_ratio == 0
+
+    def test_numbers_are_plain(self) -> None:
+        for method in ("platt", "temperature", "beta"):
+            fitted = fit_calibration(self.LOGITS, self.LABELS, method)
+            assert {type(value) for value in vars(fitted).values()} == {float}
 
 
 def test_calibration_agrees_with_scikit_learn() -> None:
@@ -94,7 +190,62 @@ def test_operating_point_is_the_best_of_all_thresholds(target: float) -> None:
 def test_operating_point_lies_between_two_films() -> None:
     point = choose_operating_point(np.array([0.1, 0.2, 0.6, 0.8]), np.array([0, 0, 1, 1]), 0.95)
     assert point.threshold == pytest.approx(0.4)
-    assert (point.sensitivity, point.specificity) == (1.0, 1.0)
+    assert point == OperatingPoint(point.threshold, 1.0, 1.0, 0.95, 0.0)
+    assert {type(value) for value in vars(point).values()} == {float}
+
+
+class TestEdges:
+    def test_the_target_itself_is_reached(self) -> None:
+        # Two of three pneumonias above every normal film: a target of 2/3 asks for no third.
+        probabilities = np.array([0.9, 0.8, 0.5, 0.4, 0.3, 0.2])
+        labels = np.array([1, 1, 0, 0, 0, 1])
+        point = choose_operating_point(probabilities, labels, 2 / 3)
+        assert (point.threshold, point.sensitivity, point.specificity) == (0.65, 2 / 3, 1.0)
+        more = choose_operating_point(probabilities, labels, 0.67)
+        assert (more.threshold, more.sensitivity, more.specificity) == (0.1, 1.0, 0.0)
+
+    def test_where_every_film_is_called_the_threshold_lies_below_all(self) -> None:
+        point = choose_operating_point(np.array([0.5, 0.3, 0.6]), np.array([0, 1, 0]), 0.9)
+        assert point == OperatingPoint(0.15, 1.0, 0.0, 0.9, 0.0)
+
+    def test_where_no_film_is_called_the_threshold_lies_above_all(self) -> None:
+        probabilities, labels = np.array([0.5, 0.3, 0.6]), np.array([1, 0, 0])
+        point = choose_operating_point(probabilities, labels, 0.9, cost_ratio=0.5)
+        assert point == OperatingPoint(0.8, 0.0, 1.0, 0.9, 0.5)
+
+    def test_of_thresholds_that_cost_the_same_the_highest_is_taken(self) -> None:
+        # One film more found costs one false alarm, which at a ratio of 1 is as dear.
+        probabilities, labels = np.array([0.9, 0.7, 0.5, 0.3]), np.array([1, 0, 1, 0])
+        point = choose_operating_point(probabilities, labels, 0.9, cost_ratio=1)
+        assert (point.threshold, point.sensitivity, point.specificity) == (0.8, 0.5, 1.0)
+        dearer = choose_operating_point(probabilities, labels, 0.9, cost_ratio=1.01)
+        assert (dearer.threshold, dearer.sensitivity, dearer.specificity) == (0.4, 1.0, 0.5)
+
+    def test_a_threshold_need_not_be_a_corner_of_the_curve(self) -> None:
+        # Below four pneumonias, four scores of a pneumonia and two normal films each: a straight
+        # line, on which the first point that reaches the target is the best.
+        probabilities = np.append(np.repeat([0.8, 0.6, 0.4, 0.2], 3), [0.9] * 4)
+        labels = np.append(np.tile([1, 0, 0], 4), [1] * 4)
+        point = choose_operating_point(probabilities, labels, 0.6)
+        assert (point.threshold, point.sensitivity, point.specificity) == (0.7, 5 / 8, 6 / 8)
+
+    @pytest.mark.parametrize("cost_ratio", [0.3, 0.7, 1.5, 3.0, 8.0])
+    def test_the_costs_are_those_of_films_not_of_shares(self, cost_ratio: float) -> None:
+        # Nine normal films for each pneumonia: a share of the one weighs nine of the other.
+        random = np.random.default_rng(9)
+        labels = (np.arange(400) % 10 == 0).astype(int)
+        probabilities = expit(random.normal(1.5 * labels - 1.0, 1.0))
+
+        def cost(threshold: float) -> float:
+            called = probabilities >= threshold
+            return cost_ratio * np.sum(labels[~called]) + np.sum(1 - labels[called])
+
+        point = choose_operating_point(probabilities, labels, 0.95, cost_ratio)
+        cheapest = min(cost(threshold) for threshold in (*probabilities, 1.1))
+        assert cost(point.threshold) == pytest.approx(cheapest)
+        called = probabilities >= point.threshold
+        assert point.sensitivity == pytest.approx(labels[called].sum() / labels.sum())
+        assert point.specificity == pytest.approx(np.mean(~called[labels == 0]))
 
 
 @pytest.mark.parametrize("cost_ratio", [0.2, 1.0, 5.0, 50.0])

@@ -7,10 +7,12 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
+from scipy import stats
 
 from models import features, input_pipeline
 from models.hyperparameters import Hyperparameters
@@ -65,28 +67,19 @@ def multiset(images: np.ndarray) -> Counter[bytes]:
     return Counter(image.tobytes() for image in images)
 
 
-class TestCached:
-    @pytest.mark.parametrize(("limit_bytes", "survives"), [(10_000_000, True), (1, False)])
-    def test_a_small_split_is_read_from_disk_once(
-        self,
-        films: TransformedFilms,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-        limit_bytes: int,
-        survives: bool,
+class TestRecords:
+    def test_a_split_is_read_from_its_files_once(
+        self, films: TransformedFilms, tmp_path: Path
     ) -> None:
-        monkeypatch.setattr(input_pipeline, "CACHED_SPLIT_BYTES", limit_bytes)
         copies = tuple(str(shutil.copy(file, tmp_path)) for file in films.files)
-        moved = TransformedFilms(copies, films.feature_spec, films.counts)
+        moved = TransformedFilms(copies, films.feature_spec, films.classes)
         batches = evaluation_batches(moved, settings())
         first, _ = read(batches)
         for copy in copies:
             Path(copy).unlink()
-        if survives:
-            np.testing.assert_array_equal(read(batches)[0], first)
-        else:
-            with pytest.raises(tf.errors.NotFoundError):
-                read(batches)
+        np.testing.assert_array_equal(read(batches)[0], first)
+        again = evaluation_batches(moved, settings())
+        np.testing.assert_array_equal(read(again)[0], first)
 
 
 class TestOpen:
@@ -95,6 +88,7 @@ class TestOpen:
     ) -> None:
         assert films.counts == (labels.count("NORMAL"), labels.count("PNEUMONIA"))
         assert films.counts[0] != films.counts[1]
+        assert films.classes.tolist() == [features.LABELS.index(label) for label in labels]
 
 
 class TestSteps:
@@ -168,10 +162,125 @@ class TestTrainingBatches:
         self, films: TransformedFilms, imbalance: str
     ) -> None:
         batches = training_batches(films, settings(strength=0.0, imbalance=imbalance))
-        drawn = np.concatenate([read(batches)[1] for _ in range(6)])
-        tolerance = 4 * 0.5 / math.sqrt(drawn.size)  # four standard deviations of the share
-        assert films.counts[1] / sum(films.counts) - 0.5 > tolerance
-        assert abs(drawn.mean() - 0.5) < tolerance
+        assert films.counts[0] != films.counts[1]
+        assert read(batches)[1].mean() == 0.5
+
+
+MANY = 6_000  # more than the thousands of films that a shuffle buffer would hold
+RARE_EVERY = 12  # of these films the first of each dozen is normal
+
+
+@pytest.fixture(scope="module", name="many")
+def write_many_films(tmp_path_factory: pytest.TempPathFactory) -> TransformedFilms:
+    """Films of 32 pixels whose first two pixels say which film it is, in three files."""
+    folder = tmp_path_factory.mktemp("many")
+    files = [str(folder / f"films-{part}.gz") for part in range(3)]
+    pixels = np.zeros((MANY, 32 * 32), np.uint8)
+    pixels[:, 0], pixels[:, 1] = np.divmod(np.arange(MANY), 256)
+    classes = np.minimum(np.arange(MANY) % RARE_EVERY, 1)
+    for file, part in zip(files, np.split(np.arange(MANY), 3), strict=True):
+        with tf.io.TFRecordWriter(file, "GZIP") as writer:
+            for place in part:
+                example = tf.train.Example()
+                feature = example.features.feature
+                feature[features.IMAGE_XF].bytes_list.value.append(pixels[place].tobytes())
+                feature[features.LABEL_XF].int64_list.value.append(classes[place])
+                for name in (features.PIXEL_MEAN_XF, features.PIXEL_STDDEV_XF):
+                    feature[name].float_list.value.append(float(name == features.PIXEL_STDDEV_XF))
+                writer.write(example.SerializeToString())
+    spec = {
+        features.IMAGE_XF: tf.io.FixedLenFeature([1], tf.string),
+        features.LABEL_XF: tf.io.FixedLenFeature([1], tf.int64),
+        features.PIXEL_MEAN_XF: tf.io.FixedLenFeature([1], tf.float32),
+        features.PIXEL_STDDEV_XF: tf.io.FixedLenFeature([1], tf.float32),
+    }
+    return TransformedFilms(tuple(files), spec, classes)
+
+
+def plain(**train: object) -> Hyperparameters:
+    """Returns settings under which a film can be told in a batch."""
+    return Hyperparameters.model_validate(
+        {
+            "preprocessing": {"image_size_px": 32, "normalisation": "unit"},
+            "augmentation": {"strength": 0},
+            "train": {"batch_size": 32, "mixup": 0, "imbalance": "none", **train},
+        }
+    )
+
+
+def places(batches: tf.data.Dataset) -> np.ndarray:
+    """Goes through an epoch: where each of its films stands in the split."""
+    images, labels = read(batches)
+    first = np.rint(255 * images[:, 0, :2, 0]).astype(int)
+    found = 256 * first[:, 0] + first[:, 1]
+    np.testing.assert_array_equal(labels[:, 0], np.minimum(found % RARE_EVERY, 1))
+    return found
+
+
+class TestEpochs:
+    def test_a_whole_one_holds_each_film_once(self, many: TransformedFilms) -> None:
+        batches = training_batches(many, plain())
+        first, second = places(batches), places(batches)
+        assert sorted(first) == sorted(second) == list(range(MANY))
+        assert not np.array_equal(first, second)
+        # The place in the order says nothing of the place in the split.
+        assert abs(np.corrcoef(first, np.arange(MANY))[0, 1]) < 4 / np.sqrt(MANY)
+
+    @pytest.mark.parametrize("imbalance", ["none", "class_weights", "undersample"])
+    def test_short_ones_reach_all_films_alike(self, many: TransformedFilms, imbalance: str) -> None:
+        chosen = plain(max_steps_per_epoch=10, imbalance=imbalance)
+        batches = training_batches(many, chosen)
+        epochs = [places(batches) for _ in range(30)]
+        assert all(len(set(epoch)) == 320 for epoch in epochs)  # no film twice
+        seen = np.concatenate(epochs)
+        common = seen[seen % RARE_EVERY > 0]
+        assert stats.chisquare(np.bincount(common // 500, minlength=12)).pvalue > 1e-4
+        assert len(common) / len(seen) == pytest.approx(
+            0.5 if imbalance == "undersample" else 11 / 12, abs=0.03
+        )
+
+    def test_an_undersampled_one_is_drawn_from_all_of_the_common_class(
+        self, many: TransformedFilms
+    ) -> None:
+        batches = training_batches(many, plain(imbalance="undersample"))
+        first, second = (set(places(batches)) for _ in range(2))
+        assert len(first) == len(second) == 2 * MANY // RARE_EVERY
+        rare = set(range(0, MANY, RARE_EVERY))
+        assert first & second >= rare
+        assert 15 < len((first & second) - rare) < 85  # by chance 500 * 500 / 5,500
+        assert max(first) > 5_900 and min(first - rare) < 100
+
+    def test_an_oversampled_one_repeats_the_rarer_class_evenly(
+        self, many: TransformedFilms
+    ) -> None:
+        drawn = places(training_batches(many, plain(imbalance="oversample")))
+        times = np.bincount(drawn, minlength=MANY)
+        rare = np.arange(MANY) % RARE_EVERY == 0
+        assert set(times[~rare]) == {1}
+        assert set(times[rare]) == {11}  # 5,500 of 500
+
+    def test_the_last_batch_holds_the_rest(self, many: TransformedFilms) -> None:
+        sizes = [len(batch[1]) for batch in training_batches(many, plain(batch_size=700))]
+        assert sizes == [700] * 8 + [400]
+
+    def test_a_seed_repeats_them_from_any_one_on(self, many: TransformedFilms) -> None:
+        chosen = plain(max_steps_per_epoch=4)
+        batches = training_batches(many, chosen)
+        epochs = [places(batches) for _ in range(3)]
+        later = training_batches(many, chosen, first_epoch=1)
+        np.testing.assert_array_equal([places(later) for _ in range(2)], epochs[1:])
+        other = training_batches(many, plain(max_steps_per_epoch=4, seed=1))
+        assert not np.array_equal(places(other), epochs[0])
+
+    def test_keras_takes_each_pass_for_an_epoch(self, many: TransformedFilms) -> None:
+        chosen = plain(max_steps_per_epoch=4)
+        network = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+        network.compile(loss="mse")
+        batches = training_batches(many, chosen)
+        network.fit(batches, epochs=2, verbose=0)
+        assert int(network.optimizer.iterations) == 8
+        expected = training_batches(many, chosen, first_epoch=2)
+        np.testing.assert_array_equal(places(batches), places(expected))
 
 
 class TestWeights:
@@ -213,6 +322,35 @@ class TestMixup:
         target, weight = np.array([0.0, 1.0, 1.0, 0.0]), np.array([2.0, 0.5, 0.5, 2.0])
         expected = own * weight * loss(target) + (1 - own) * weight[::-1] * loss(target[::-1])
         np.testing.assert_allclose(weights * loss(targets[:, 0]), expected, rtol=1e-5)
+
+    @pytest.mark.parametrize("alpha", [0.01, 0.05, 0.2, 1.0])
+    def test_shares_follow_the_beta_law(self, alpha: float) -> None:
+        other = input_pipeline.shares_of_the_other(20_000, alpha, tf.constant([3, 4], tf.int64))
+        law = stats.beta(alpha, alpha)
+
+        def below(share: np.ndarray) -> np.ndarray:  # for the smaller of x and 1 - x
+            return 2 * law.cdf(share)
+
+        assert other.numpy().min() >= 0 and other.numpy().max() <= 0.5
+        assert stats.kstest(other.numpy(), below).pvalue > 1e-3
+        strongly = float(np.mean(other.numpy() > 0.1))
+        assert strongly == pytest.approx(1 - below(np.array(0.1)), abs=0.015)
+
+    @pytest.mark.parametrize("alpha", [1e-3, 1e-8, 1e-300, 5e-324])
+    def test_next_to_no_alpha_mixes_next_to_nothing(self, alpha: float) -> None:
+        shares = input_pipeline.shares_of_the_other(5_000, alpha, tf.constant([3, 4], tf.int64))
+        assert np.isfinite(shares.numpy()).all()
+        assert np.mean(shares.numpy() > 0.01) < 0.01
+        images, targets, weights = self.mixed(alpha)
+        assert all(np.isfinite(part).all() for part in (images, targets, weights))
+
+    def test_the_law_is_the_same_for_every_film_of_a_batch(self) -> None:
+        seeds = tf.random.split(tf.constant([5, 6], tf.int64), 4_000)
+        shares = np.stack(
+            [input_pipeline.shares_of_the_other(2, 1.0, seed).numpy() for seed in seeds[:400]]
+        )
+        assert stats.ks_2samp(shares[:, 0], shares[:, 1]).pvalue > 1e-3
+        assert abs(np.corrcoef(shares.T)[0, 1]) < 0.2
 
     def test_films_are_mixed_only_where_asked(self, films: TransformedFilms) -> None:
         plain = multiset(read(evaluation_batches(films, settings()))[0])

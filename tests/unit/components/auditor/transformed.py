@@ -33,4 +33,4 @@ def transformed(folder: Path, films: list[np.ndarray], labels: Any) -> Transform
         "image_xf": tf.io.FixedLenFeature([1], tf.string),
         "label_xf": tf.io.FixedLenFeature([1], tf.int64),
     }
-    return TransformedFilms((f"{uri}/films.gz",), spec, tuple(np.bincount(labels)))
+    return TransformedFilms((f"{uri}/films.gz",), spec, np.asarray(labels))

@@ -1,0 +1,169 @@
+"""Settings that do nothing beside the others, as a table; a run says which a user has set.
+
+A setting that is refused would have to be taken back before another can be tried, so it is
+only said. What contradicts another setting outright `pipeline.config` refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.hyperparameters import Augmentation
+from pipeline.config import Phantoms, PipelineConfig, Tuner, changed_settings
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When settings do nothing.
+
+    Attributes:
+        settings: Dotted names.
+        idle: Whether they do nothing under a configuration.
+        reason: Why, as the end of a sentence.
+    """
+
+    settings: tuple[str, ...]
+    idle: Callable[[PipelineConfig], bool]
+    reason: str
+
+
+def _of(group: str, settings: Iterable[str], *but: str) -> tuple[str, ...]:
+    return tuple(f"{group}.{name}" for name in settings if name not in but)
+
+
+def _takes_exposure_out(config: PipelineConfig) -> bool:
+    """Whether all that is left of a linear change of grey levels is what it clips."""
+    per_image = config.preprocessing.normalisation == "per_image"
+    return per_image and not config.augmentation.gamma
+
+
+def _names_another_runner(config: PipelineConfig) -> bool:
+    arguments = config.beam.extra_args
+    local = any(argument.endswith(("DirectRunner", "FnApiRunner")) for argument in arguments)
+    return not local and any(argument.startswith("--runner") for argument in arguments)
+
+
+# The first rule that holds of a setting gives its reason.
+RULES = (
+    Rule(
+        ("preprocessing.clahe_clip_limit", "preprocessing.clahe_tiles"),
+        lambda config: config.preprocessing.contrast != "clahe",
+        "it needs preprocessing.contrast=clahe",
+    ),
+    Rule(
+        _of("augmentation", Augmentation.model_fields, "strength"),
+        lambda config: config.augmentation.strength == 0,
+        "augmentation.strength=0 switches all augmentation off",
+    ),
+    Rule(
+        ("augmentation.brightness", "augmentation.contrast"),
+        _takes_exposure_out,
+        "preprocessing.normalisation=per_image takes it out of each film again, but for what is "
+        "clipped; it needs unit or zscore, or augmentation.gamma above 0",
+    ),
+    Rule(
+        _of("network", ("width", "depth", "block", "squeeze_excite")),
+        lambda config: config.network.backbone != "cnn",
+        "a network.backbone other than cnn has a shape of its own, so only the controls of the "
+        "shortcut audit take it",
+    ),
+    Rule(
+        ("train.focal_gamma",),
+        lambda config: config.train.imbalance != "focal",
+        "it needs train.imbalance=focal",
+    ),
+    Rule(
+        ("train.target_sensitivity",),
+        lambda config: config.train.cost_ratio > 0,
+        "train.cost_ratio above 0 chooses the operating point",
+    ),
+    Rule(
+        _of("tuner", Tuner.model_fields, "enabled", "hyperparameters", "keep"),
+        lambda config: not config.tuner.enabled,
+        "it needs tuner.enabled=true",
+    ),
+    Rule(
+        ("tuner.trials",),
+        lambda config: config.tuner.algorithm != "bayesian",
+        "it needs tuner.algorithm=bayesian",
+    ),
+    Rule(
+        ("tuner.keep",),
+        lambda config: not config.tuner.hyperparameters,
+        "tuner.hyperparameters is empty, so nothing is imported",
+    ),
+    Rule(
+        ("data.manifest",),
+        lambda config: config.data.layout == "folders",
+        "data.layout=folders reads no manifest",
+    ),
+    Rule(
+        _of("data", ("eval_fraction", "test_fraction", "stress_split", "seed")),
+        lambda config: config.data.split == "given",
+        "data.split=given carves no split",
+    ),
+    Rule(
+        ("data.min_eval_films_per_class",),
+        lambda config: config.data.split != "auto",
+        "it needs data.split=auto",
+    ),
+    Rule(
+        ("evaluation.audit_films",),
+        lambda config: not config.evaluation.shift_audit,
+        "it needs evaluation.shift_audit=true",
+    ),
+    Rule(
+        ("evaluation.control_epochs",),
+        lambda config: not config.evaluation.shortcut_audit,
+        "it needs evaluation.shortcut_audit=true",
+    ),
+    Rule(
+        ("beam.workers",),
+        _names_another_runner,
+        "it is for the local runner, and beam.extra_args names another",
+    ),
+)
+
+OF_PHANTOMS = Rule(
+    _of("phantoms", Phantoms.model_fields),
+    lambda config: True,
+    "the films are given, none is drawn",
+)
+
+
+def settings_without_effect(
+    preset: str, file: Path | None, overrides: Iterable[str], films_given: bool
+) -> list[str]:
+    """Says which settings of a user do nothing.
+
+    Defaults and what a preset sets are left out, and so is what is switched off.
+
+    Args:
+        preset: As for `pipeline.config.load_config`.
+        file: The same.
+        overrides: The same.
+        films_given: Whether a data root stands in for the phantoms.
+
+    Returns:
+        A sentence for each such setting, in the order of the table.
+
+    Raises:
+        ConfigError: As `load_config`.
+    """
+    config, changed = changed_settings(preset, file, overrides)
+    reasons: dict[str, str] = {}
+    for rule in (*RULES, OF_PHANTOMS) if films_given else RULES:
+        if rule.idle(config):
+            reasons = dict.fromkeys(rule.settings, rule.reason) | reasons
+    return [
+        f"{name} has no effect: {reason}"
+        for name, reason in sorted(reasons.items())
+        if name in changed and _value_of(config, name)
+    ]
+
+
+def _value_of(config: PipelineConfig, name: str) -> object:
+    group, _, setting = name.partition(".")
+    return getattr(getattr(config, group), setting)

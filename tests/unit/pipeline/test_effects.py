@@ -1,0 +1,123 @@
+"""Settings that do nothing: each rule where it holds, where it does not, and who is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import PRESETS, PipelineConfig, load_config
+from pipeline.effects import OF_PHANTOMS, RULES, settings_without_effect
+
+# A setting, what makes it do nothing (empty: the standard preset does), and what makes it work.
+CASES = [
+    ("preprocessing.clahe_clip_limit=3", [], ["preprocessing.contrast=clahe"]),
+    ("preprocessing.clahe_tiles=4", ["preprocessing.contrast=equalize"],
+     ["preprocessing.contrast=clahe"]),
+    ("augmentation.erase=0.1", ["augmentation.strength=0"], ["augmentation.strength=0.1"]),
+    ("augmentation.rotation_degrees=3", ["augmentation.strength=0"], []),
+    ("augmentation.aspect=0.05", ["augmentation.strength=0"], []),
+    ("augmentation.scale=0.05", ["augmentation.strength=0"], []),
+    ("augmentation.shift=0.01", ["augmentation.strength=0"], []),
+    ("augmentation.gamma=0.1", ["augmentation.strength=0"], []),
+    ("augmentation.sharpness=0.1", ["augmentation.strength=0"], []),
+    ("augmentation.noise_stddev=0.02", ["augmentation.strength=0"], []),
+    ("augmentation.brightness=0.1", [], ["preprocessing.normalisation=unit"]),
+    ("augmentation.contrast=0.1", [], ["preprocessing.normalisation=zscore"]),
+    ("augmentation.contrast=0.2", [], ["augmentation.gamma=0.1"]),
+    ("augmentation.brightness=0.2",
+     ["preprocessing.normalisation=unit", "augmentation.strength=0"],
+     ["preprocessing.normalisation=unit"]),
+    ("network.width=32", ["network.backbone=resnet50"], []),
+    ("network.depth=4", ["network.backbone=densenet121"], []),
+    ("network.block=residual", ["network.backbone=resnet50"], []),
+    ("network.squeeze_excite=true", ["network.backbone=resnet50"], []),
+    ("train.focal_gamma=1", [], ["train.imbalance=focal"]),
+    ("train.target_sensitivity=0.9", ["train.cost_ratio=5"], []),
+    ("tuner.algorithm=hyperband", [], ["tuner.enabled=true"]),
+    ("tuner.trials=3", [], ["tuner.enabled=true"]),
+    ("tuner.trials=4", ["tuner.enabled=true", "tuner.algorithm=hyperband"], ["tuner.enabled=true"]),
+    ("tuner.epochs=3", [], ["tuner.enabled=true"]),
+    ("tuner.max_steps_per_epoch=3", [], ["tuner.enabled=true"]),
+    ("tuner.keep=[network.width]", ["tuner.hyperparameters="], []),
+    ("data.manifest=films.csv", ["data.layout=folders"], []),
+    ("data.eval_fraction=0.2", ["data.split=given"], []),
+    ("data.test_fraction=0.2", ["data.split=given"], ["data.split=by_patient"]),
+    ("data.stress_split=test", ["data.split=given"], []),
+    ("data.seed=3", ["data.split=given"], []),
+    ("data.min_eval_films_per_class=9", ["data.split=by_patient"], []),
+    ("data.min_eval_films_per_class=8", ["data.split=given"], []),
+    ("evaluation.audit_films=50", ["evaluation.shift_audit=false"], []),
+    ("evaluation.control_epochs=2", ["evaluation.shortcut_audit=false"], []),
+    ("beam.workers=2", ["beam.extra_args=[--runner=FlinkRunner]"], []),
+    ("beam.workers=3", ["beam.extra_args=[--runner, SparkRunner]"],
+     ["beam.extra_args=[--runner=DirectRunner]"]),
+]  # fmt: skip
+
+
+def notes(*overrides: str, films_given: bool = True, file: Path | None = None) -> list[str]:
+    return settings_without_effect("standard", file, overrides, films_given)
+
+
+@pytest.mark.parametrize(("setting", "idle", "working"), CASES)
+def test_a_setting_that_does_nothing_is_named_until_it_works(
+    setting: str, idle: list[str], working: list[str]
+) -> None:
+    name = setting.partition("=")[0]
+    (said,) = notes(setting, *idle)
+    assert said.startswith(f"{name} has no effect: ")
+    assert notes(setting, *working) == []
+
+
+def test_every_rule_has_a_case() -> None:
+    tried = {setting.partition("=")[0] for setting, _, _ in CASES}
+    ruled = {name for rule in RULES for name in rule.settings}
+    # Mirroring is on or off: under a strength of 0 only "on" could be told, which is the default.
+    assert ruled - tried == {"augmentation.horizontal_flip"}
+
+
+def test_every_rule_names_settings_that_there_are() -> None:
+    values = PipelineConfig().model_dump()
+    for rule in (*RULES, OF_PHANTOMS):
+        for name in rule.settings:
+            group, _, setting = name.partition(".")
+            assert setting in values[group]
+
+
+def test_the_sentence_says_why() -> None:
+    assert notes("train.focal_gamma=1") == [
+        "train.focal_gamma has no effect: it needs train.imbalance=focal"
+    ]
+
+
+def test_the_first_reason_of_two_is_given() -> None:
+    (said,) = notes("augmentation.brightness=0.1", "augmentation.strength=0")
+    assert "augmentation.strength=0" in said
+    (said,) = notes("tuner.trials=3", "tuner.algorithm=bayesian")
+    assert "tuner.enabled=true" in said
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_defaults_and_presets_are_not_told(preset: str) -> None:
+    assert settings_without_effect(preset, None, [], True) == []
+    off = ["augmentation.strength=0", "tuner.enabled=false", "preprocessing.contrast=none"]
+    assert settings_without_effect(preset, None, off, True) == []
+    assert settings_without_effect(preset, None, ["augmentation.brightness=0"], True) == []
+
+
+def test_phantoms_are_told_where_films_are_given() -> None:
+    assert notes("phantoms.films=90", films_given=False) == []
+    assert notes("phantoms.films=90") == [
+        "phantoms.films has no effect: the films are given, none is drawn"
+    ]
+
+
+def test_a_file_tells_too_and_a_stored_configuration_only_what_was_changed(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("train: {focal_gamma: 1, cost_ratio: 0}\n", encoding="utf-8")
+    assert [note.split()[0] for note in notes(file=file)] == ["train.focal_gamma"]
+    stored = tmp_path / "config.json"
+    config = load_config("standard", file, ["evaluation.min_auc=0.5"])
+    stored.write_text(json.dumps(config.model_dump(mode="json")), encoding="utf-8")
+    assert [note.split()[0] for note in notes(file=stored)] == ["train.focal_gamma"]
