@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluation.decisions import DECISION
 from components.evaluation.gate_metrics import GatedRecall
@@ -15,7 +15,7 @@ from pipeline.config import Evaluation
 GATED_RECALL = "gated_recall"
 
 
-def make_eval_config(gates: Evaluation, source_fingerprint: str = "") -> tfma.EvalConfig:
+def make_eval_config(gates: Evaluation, source_fingerprint: str = "") -> config_pb2.EvalConfig:
     """Describes the evaluation.
 
     The model answers as it will be served. Its probability gives the areas under the
@@ -29,9 +29,9 @@ def make_eval_config(gates: Evaluation, source_fingerprint: str = "") -> tfma.Ev
     Returns:
         The config of TFMA, with thresholds.
     """
-    return tfma.EvalConfig(
+    return config_pb2.EvalConfig(
         model_specs=[
-            tfma.ModelSpec(
+            config_pb2.ModelSpec(
                 model_type="tf_generic",
                 signature_name=features.SERVING_DEFAULT,
                 preprocessing_function_names=[features.TRANSFORM_FEATURES],
@@ -42,19 +42,19 @@ def make_eval_config(gates: Evaluation, source_fingerprint: str = "") -> tfma.Ev
             )
         ],
         slicing_specs=[
-            tfma.SlicingSpec(),
-            *(tfma.SlicingSpec(feature_keys=[feature]) for feature in features.SLICES),
+            config_pb2.SlicingSpec(),
+            *(config_pb2.SlicingSpec(feature_keys=[feature]) for feature in features.SLICES),
         ],
         metrics_specs=[_probability_metrics(gates), _decision_metrics(gates, source_fingerprint)],
     )
 
 
-def _probability_metrics(gates: Evaluation) -> tfma.MetricsSpec:
+def _probability_metrics(gates: Evaluation) -> config_pb2.MetricsSpec:
     auc_gate = _gate(gates.min_auc, gates.max_auc_drop)
-    overall_only = tfma.PerSliceMetricThreshold(
-        slicing_specs=[tfma.SlicingSpec()], threshold=auc_gate
+    overall_only = config_pb2.PerSliceMetricThreshold(
+        slicing_specs=[config_pb2.SlicingSpec()], threshold=auc_gate
     )
-    return tfma.MetricsSpec(
+    return config_pb2.MetricsSpec(
         output_names=[features.PROBABILITY],
         metrics=[
             _metric("ExampleCount"),
@@ -69,13 +69,13 @@ def _probability_metrics(gates: Evaluation) -> tfma.MetricsSpec:
     )
 
 
-def _decision_metrics(gates: Evaluation, source_fingerprint: str) -> tfma.MetricsSpec:
+def _decision_metrics(gates: Evaluation, source_fingerprint: str) -> config_pb2.MetricsSpec:
     recall_gate = _gate(gates.min_recall, gates.max_recall_drop)
-    overall = tfma.PerSliceMetricThreshold(
-        slicing_specs=[tfma.SlicingSpec()], threshold=recall_gate
+    overall = config_pb2.PerSliceMetricThreshold(
+        slicing_specs=[config_pb2.SlicingSpec()], threshold=recall_gate
     )
-    slices = tfma.PerSliceMetricThreshold(
-        slicing_specs=[tfma.SlicingSpec(feature_keys=[key]) for key in features.SLICES],
+    slices = config_pb2.PerSliceMetricThreshold(
+        slicing_specs=[config_pb2.SlicingSpec(feature_keys=[key]) for key in features.SLICES],
         threshold=recall_gate,
     )
     gated_recall = _metric(
@@ -90,7 +90,7 @@ def _decision_metrics(gates: Evaluation, source_fingerprint: str) -> tfma.Metric
     )
     plain = ("Precision", "Specificity", "F1Score", "BinaryAccuracy",
              "TruePositives", "FalsePositives", "TrueNegatives", "FalseNegatives")  # fmt: skip
-    return tfma.MetricsSpec(
+    return config_pb2.MetricsSpec(
         output_names=[DECISION],
         metrics=[
             _metric("Recall", per_slice_thresholds=[overall]),
@@ -100,14 +100,16 @@ def _decision_metrics(gates: Evaluation, source_fingerprint: str) -> tfma.Metric
     )
 
 
-def _metric(name: str, config: dict[str, Any] | None = None, **fields: Any) -> tfma.MetricConfig:
-    return tfma.MetricConfig(class_name=name, config=json.dumps(config or {}), **fields)
+def _metric(
+    name: str, config: dict[str, Any] | None = None, **fields: Any
+) -> config_pb2.MetricConfig:
+    return config_pb2.MetricConfig(class_name=name, config=json.dumps(config or {}), **fields)
 
 
-def _gate(floor: float, drop: float) -> tfma.MetricThreshold:
-    return tfma.MetricThreshold(
-        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": floor}),
-        change_threshold=tfma.GenericChangeThreshold(
-            direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -drop}
+def _gate(floor: float, drop: float) -> config_pb2.MetricThreshold:
+    return config_pb2.MetricThreshold(
+        value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": floor}),
+        change_threshold=config_pb2.GenericChangeThreshold(
+            direction=config_pb2.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -drop}
         ),
     )
