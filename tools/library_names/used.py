@@ -59,7 +59,8 @@ class _Finder(ast.NodeVisitor):
         self.uses: set[Use] = set()
         self._file = file
         self._libraries = libraries
-        self._path_like = re.compile(rf"(?:{'|'.join(libraries)})(?:\.\w+){(2,)}")
+        roots = "|".join(libraries)
+        self._path_like = re.compile(rf"(?:{roots})" + r"(?:\.\w+){2,}")
         self._scopes: list[tuple[ast.AST, Bindings]] = []
 
     def visit(self, node: ast.AST) -> None:
