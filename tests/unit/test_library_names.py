@@ -48,9 +48,9 @@ def test_a_name_that_the_newer_column_lacks_is_named_with_file_and_line(
 
 
 def test_a_name_that_was_not_looked_up_is_named_with_the_command(found: dict[str, Any]) -> None:
-    planted = Use("tfx.v1.dsl.Unheard", "pipeline/pipeline.py", 7)
+    planted = Use("tfx.Unheard", "pipeline/pipeline.py", 7)
     assert list(golden.faults([planted], found)) == [
-        "pipeline/pipeline.py:7: tfx.v1.dsl.Unheard was not looked up yet; run make names"
+        "pipeline/pipeline.py:7: tfx.Unheard was not looked up yet; run make names"
     ]
 
 
