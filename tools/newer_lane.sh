@@ -33,14 +33,15 @@ mirror() {
 }
 
 make_system() {
-    local from
+    local from making=$LANE.making
+    [[ ! -e $LANE ]] || refuse "$LANE is there and holds no Debian; name another folder with LANE."
     command -v debootstrap >/dev/null || refuse "debootstrap is missing; apt-get install debootstrap."
     from=$(mirror)
     echo "Making Debian 13 in $LANE from $from: a few minutes, once"
-    mkdir -p "$LANE"
-    debootstrap --variant=minbase --include="$PACKAGES" "$SUITE" "$LANE" "$from" \
-        >"$LANE.log" 2>&1 || refuse "debootstrap failed in $LANE; the reason is in $LANE.log."
-    touch "$LANE/ready"
+    rm -rf "$making"
+    unshare --mount -- debootstrap --variant=minbase --include="$PACKAGES" "$SUITE" "$making" \
+        "$from" >"$LANE.log" 2>&1 || refuse "debootstrap failed; the reason is in $LANE.log."
+    mv "$making" "$LANE"
 }
 
 copy_in() {
@@ -67,7 +68,7 @@ if [[ ${1:-} == --mounted ]]; then
     enter "$2"
 fi
 [[ $(id -u) == 0 ]] || refuse "a Debian of its own is made and entered by root only; use sudo."
-[[ -f $LANE/ready ]] || make_system
+[[ -e $LANE/etc/debian_version ]] || make_system
 copy_in
 # Mounts of this namespace end with its last process, however that ends.
 exec unshare --mount -- "$0" --mounted "${*:-make run && make test}"

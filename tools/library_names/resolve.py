@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Union
+from typing import TypeGuard, Union
 
 from tools.library_names import messages
 
@@ -37,6 +37,7 @@ class _Class:
 
 _Thing = Union["_Module", _Class, _Names, _Opaque]
 _OPAQUE = _Opaque()
+_INNER_SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _OF_ANY_CLASS = frozenset({*dir(object), *dir(type)})
 _Key = tuple[str, str]
 
@@ -176,16 +177,16 @@ class Packages:
         if name in members:
             node = members[name]
             return _Class(owner.module, node) if isinstance(node, ast.ClassDef) else _OPAQUE
-        if name in _OF_ANY_CLASS or owner.node.keywords or "__getattr__" in members:
+        if name in _OF_ANY_CLASS or "__getattr__" in members or _has_metaclass(owner.node):
             return _OPAQUE
         key = (f"{owner.module.name}:{owner.node.name}:{owner.node.lineno}", name)
         if key in seen:
             return None
+        seen |= {key}
         for base in owner.node.bases:
-            of = self._value(owner.module, base, seen | {key}) or _OPAQUE
             if isinstance(base, ast.Name) and base.id == "object":
                 continue
-            found = self._member(of, name, seen | {key})
+            found = self._member(self._value(owner.module, base, seen) or _OPAQUE, name, seen)
             if found:
                 return found
         return None
@@ -229,18 +230,24 @@ def _bound(scope: ast.AST) -> Iterator[tuple[str, ast.AST]]:
                 plain = isinstance(node, ast.Import) and not alias.asname
                 name = alias.name.partition(".")[0] if plain else alias.name
                 yield alias.asname or name, node
-        elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.For, ast.withitem)):
-            yield from ((name, node) for name in _targets(node))
-        elif isinstance(node, (ast.stmt, ast.ExceptHandler)):
-            yield from _bound(node)
-        if isinstance(node, (ast.For, ast.With)):
+        elif isinstance(node, ast.Assign):
+            for one in (one for target in node.targets for one in ast.walk(target)):
+                if _is_stored(one):
+                    yield one.id, node
+        elif _is_stored(node):
+            yield node.id, node
+        elif not isinstance(node, _INNER_SCOPES):
             yield from _bound(node)
 
 
-def _targets(node: ast.AST) -> Iterator[str]:
-    for one in ast.walk(node):
-        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
-            yield one.id
+def _is_stored(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+
+
+def _has_metaclass(node: ast.ClassDef) -> bool:
+    """Tells whether a metaclass may add attributes; that of abstract classes adds none."""
+    of = [getattr(one.value, "attr", getattr(one.value, "id", "")) for one in node.keywords]
+    return any(name != "ABCMeta" for name in of)
 
 
 def _set_on_self(node: ast.ClassDef) -> Iterator[tuple[str, ast.AST]]:

@@ -20,14 +20,27 @@ def make_commands(tmp_path: Path) -> Path:
     """The folder of all commands there are; those of Debian write down how they are called."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name in ("bash", "env", "dirname", "sed", "touch", "mkdir", "rm", "cp", "tar", "grep"):
+    for name in (
+        "bash",
+        "env",
+        "dirname",
+        "sed",
+        "touch",
+        "mkdir",
+        "rm",
+        "cp",
+        "mv",
+        "tar",
+        "grep",
+    ):
         (folder / name).symlink_to(shutil.which(name) or name)
     log = 'echo "${0##*/} $*" >> ' + str(tmp_path / "calls.txt")
     write(folder / "id", "echo 0")
     write(folder / "apt-get", f"echo {MIRROR}; echo http://second.example/")
     write(folder / "mount", log)
     write(folder / "chroot", log)
-    write(folder / "debootstrap", f"{log}; for one; do [ -d $one ] && mkdir -p $one/etc; done; :")
+    made = 'mkdir -p "$4/etc/ssl/certs" "$4/root"; touch "$4/etc/debian_version"'
+    write(folder / "debootstrap", f"{log}; {made}")
     write(folder / "unshare", f'{log}; shift 2; exec "$@"')
     return folder
 
@@ -44,7 +57,6 @@ def enter(commands: Path, *command: str, **more: str) -> subprocess.CompletedPro
         (checkout / kept_out).mkdir(exist_ok=True)
     shutil.copy(ROOT / "tools" / "newer_lane.sh", checkout / "tools")
     lane = commands.parent / "lane"
-    (lane / "etc" / "ssl" / "certs").mkdir(parents=True, exist_ok=True)
     environment = {"PATH": str(commands), "LANE": str(lane), **more}
     return subprocess.run(
         [checkout / "tools" / "newer_lane.sh", *command],
@@ -77,16 +89,24 @@ class TestRefuses:
         assert_refused(commands, wanted)
 
     def test_a_debian_that_did_not_come_about(self, commands: Path) -> None:
-        write(commands / "debootstrap", "exit 1")
+        write(commands / "debootstrap", 'mkdir -p "$4/etc"; echo why; exit 1')
+        log = commands.parent / "lane.log"
+        assert_refused(commands, f"debootstrap failed; the reason is in {log}.")
+        assert log.read_text(encoding="utf-8") == "why\n"
+
+    def test_a_folder_of_something_else(self, commands: Path) -> None:
         lane = commands.parent / "lane"
-        assert_refused(commands, f"debootstrap failed in {lane}; the reason is in {lane}.log.")
+        lane.mkdir()
+        wanted = f"{lane} is there and holds no Debian; name another folder with LANE."
+        assert_refused(commands, wanted)
+        assert list(lane.iterdir()) == []
 
 
 def assert_refused(commands: Path, sentence: str) -> None:
     done = enter(commands)
     assert done.returncode == 1
     assert done.stderr == f"newer_lane: {sentence}\n"
-    assert not (commands.parent / "lane" / "ready").exists()
+    assert not (commands.parent / "lane" / "etc").exists()
 
 
 class TestEnters:
@@ -94,7 +114,7 @@ class TestEnters:
         assert enter(commands).returncode == 0
         assert enter(commands).returncode == 0
         (made,) = [call for call in calls(commands) if call.startswith("debootstrap")]
-        assert made.split()[-3:] == ["trixie", str(commands.parent / "lane"), MIRROR]
+        assert made.split()[-3:] == ["trixie", str(commands.parent / "lane.making"), MIRROR]
 
     def test_the_mirror_can_be_named(self, commands: Path) -> None:
         enter(commands, MIRROR="http://nearer.example/debian")
@@ -113,8 +133,13 @@ class TestEnters:
     def test_mounts_are_made_in_a_namespace_of_their_own(self, commands: Path) -> None:
         enter(commands)
         kinds = [call.split()[0] for call in calls(commands)]
-        assert kinds == ["debootstrap", "unshare", "mount", "mount", "mount", "chroot"]
-        assert calls(commands)[1].startswith("unshare --mount -- ")
+        assert kinds == [
+            *("unshare", "debootstrap"),
+            *("unshare", "mount", "mount", "mount", "chroot"),
+        ]
+        assert all(
+            call.startswith("unshare --mount -- ") for call in calls(commands) if "unshare" in call
+        )
 
     def test_what_the_machine_says_of_its_own_files_stays_outside(self, commands: Path) -> None:
         enter(commands, PIP_FIND_LINKS="/wheels", https_proxy="http://proxy.example:1", TERM="vt")

@@ -14,7 +14,10 @@ FILES = {
             from lib.sdk import *
             from lib import sub
         except ImportError:
-            pass
+            import sub.fallback as fell_back
+        with open(unknown) as (opened, closed):
+            for looped in [inner for inner in opened]:
+                pass
         from lib.sub import Original as Renamed
         from lib.gone import Lost
         from elsewhere import unknown
@@ -36,10 +39,12 @@ FILES = {
         class Base:
             inherited = 1
             def __init__(self): self.on_instance = 1
-        class Original(Base):
+        class Original(Base, metaclass=abc.ABCMeta):
             class Inner:
                 VALUE = 1
         class Foreign(enum.Enum):
+            A = 1
+        class Made(Base, metaclass=Meta):
             A = 1
         _private = 1
     """,
@@ -54,12 +59,13 @@ PRESENT = [
     "lib.Renamed.inherited", "lib.Renamed.on_instance", "lib.Renamed.__init__", "lib.conditional",
     "lib.sub.Original", "lib.sub.HIDDEN", "lib.sub.shallow.Base", "lib.sub.deep._private",
     "lib.unknown.anything", "lib.lazy.anything", "lib.sub.Foreign.anything", "lib.circle.X",
-    "bare.module.x", "elsewhere.anything",
+    "lib.sub.Made.anything", "lib.fell_back", "lib.closed", "lib.looped", "bare.module.x",
+    "elsewhere.anything",
 ]  # fmt: skip
 ABSENT = [
     "lib.nothing", "lib.HIDDEN", "lib.Lost", "lib.Original", "lib.sub._private", "lib.alias.OTHER",
     "lib.Renamed.nothing", "lib.sub.nothing", "lib.sub.shallow.nothing", "lib.circle.nothing",
-    "lib.sdk.nothing", "bare.nothing", "bare.module.y",
+    "lib.sdk.nothing", "lib.inner", "bare.nothing", "bare.module.y",
 ]  # fmt: skip
 
 
