@@ -18,7 +18,7 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint lock clean
+.PHONY: help install run test lint lock names newer clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,12 @@ lint: install ## check style and types
 	$(VENV)/bin/mypy
 
 lock: $(PYTHON_VERSIONS:%=lock-%) ## write requirements/ anew from setup.py; ARGS=--upgrade for newer versions
+
+names: install ## look up, in the wheels of every lock, the names of TFX and its family in use
+	$(VENV)/bin/python -m tools.library_names
+
+newer: ## run the demo and every test in a Debian 13 with Python 3.13; on Debian, as root
+	tools/newer_lane.sh $(ARGS)
 
 clean: ## remove .venv and caches; work/ stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build *.egg-info

@@ -19,6 +19,7 @@ from components.auditor.component import Auditor
 from metrics.scores import METRICS
 from models import features
 from models.audit_settings import AuditFloors, AuditMeasures
+from pipeline.lineage import finished_components
 from pipeline.local import NamedDagRunner
 from radiographs.options import IngestOptions
 from tests.support import LocalRun, read_examples

@@ -31,7 +31,7 @@ ALLOWED = {
     "local_runner": {"pipeline", "radiographs"},
     "kubeflow_runner": {"pipeline", "radiographs"},
 }
-OURS = {*ALLOWED, "tests", "benchmarks"}
+OURS = {*ALLOWED, "tests", "tools", "benchmarks"}
 HEAVY = {"tensorflow", "tensorflow_transform", "tfx", "apache_beam", "keras"}
 
 

@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PYTHON_VERSIONS = ("3.10", "3.11", "3.12", "3.13")
-NOT_SHIPPED = {"tests", "benchmarks", "requirements", "work", "build", "dist"}
+NOT_SHIPPED = {"tests", "tools", "benchmarks", "requirements", "work", "build", "dist"}
 
 
 @pytest.fixture(name="arguments", scope="module")
@@ -185,9 +185,8 @@ class TestDockerfile:
 class TestMakefile:
     def test_help_is_the_default_and_lists_the_verbs(self) -> None:
         lines = make().stdout.splitlines()
-        assert [line.split()[:2] for line in lines] == [
-            ["make", verb] for verb in ("help", "install", "run", "test", "lint", "lock", "clean")
-        ]
+        verbs = ["help", "install", "run", "test", "lint", "lock", "names", "newer", "clean"]
+        assert [line.split()[:2] for line in lines] == [["make", verb] for verb in verbs]
 
     def test_takes_the_first_python_that_runs(self, tmp_path: Path) -> None:
         _command(tmp_path / "python3.11", "exit 127")  # as a version manager's shim may do
