@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import multiprocessing
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+import local_runner
 from models.features import SPLITS
 from pipeline.lineage import run_outputs, unfinished_inputs
 from pipeline.locations import WorkDirectory
 
-RUNNER = Path(__file__).parents[1] / "local_runner.py"
 START, ACCOUNT = "start", "account"  # before the first component, after the last
 LAST_COMPONENT = "Pusher"
 
@@ -29,32 +30,47 @@ _POLLING_SECONDS = 0.005
 _EVENT = re.compile(r"Component (\S+) is (running|finished)\.$")
 
 
+# One process imports TFX and is forked for each run, which saves most of a run's start.
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["local_runner", "pipeline.local"])
+
+
 class WatchedRun:
     """A local runner in a process group of its own, watched by its log."""
 
-    def __init__(self, work: WorkDirectory, flags: Sequence[str]):
+    def __init__(
+        self,
+        work: WorkDirectory,
+        flags: Sequence[str],
+        main: Callable[[Sequence[str]], int] = local_runner.main,
+    ):
         """Starts it.
 
         Args:
             work: Its work directory.
             flags: Of `local_runner.py`, but for `--workdir`.
+            main: Takes all flags and returns the exit status.
         """
         self._work = work
         self._earlier = set(_run_ids(work))
-        self._process = subprocess.Popen(
-            [sys.executable, str(RUNNER), "--workdir", str(work.path), *flags],
-            cwd=RUNNER.parent,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        arguments = ["--workdir", str(work.path), *flags]
+        self._process = _PROCESSES.Process(target=_run_silently, args=(main, arguments))
+        self._process.start()
+        with suppress(ProcessLookupError):  # it has ended already
+            while os.getpgid(self._id) != self._id:
+                time.sleep(_POLLING_SECONDS)
+
+    @property
+    def _id(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
 
     def stages(self) -> Iterator[tuple[str, bool]]:
         """Yields each component as it begins (True) and as it ends, until the run has ended."""
         log: IO[str] | None = None
         begun = ""  # a line that is not complete yet
         while True:
-            ended = self._process.poll() is not None
+            ended = self._process.exitcode is not None
             log = log or self._open_log()
             *lines, begun = (begun + (log.read() if log else "")).split("\n")
             for event in filter(None, map(_EVENT.search, lines)):
@@ -74,21 +90,23 @@ class WatchedRun:
 
     def pause(self) -> None:
         """Stops all its processes where they are."""
-        os.killpg(self._process.pid, signal.SIGSTOP)
+        os.killpg(self._id, signal.SIGSTOP)
 
     def go_on(self) -> None:
         """Lets paused processes go on."""
-        os.killpg(self._process.pid, signal.SIGCONT)
+        os.killpg(self._id, signal.SIGCONT)
 
     def kill(self) -> bool:
         """Kills all its processes; returns whether the run had not ended before."""
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process.exitcode is None:
+            os.killpg(self._id, signal.SIGKILL)
         return self.finish() == -signal.SIGKILL
 
     def finish(self) -> int:
-        """Waits for the end; returns the exit status."""
-        return self._process.wait()
+        """Waits for the end; returns the exit status, or the signal that ended it, below 0."""
+        self._process.join()
+        assert self._process.exitcode is not None
+        return self._process.exitcode
 
     def _open_log(self) -> IO[str] | None:
         for run_id in set(_run_ids(self._work)) - self._earlier:
@@ -96,6 +114,14 @@ class WatchedRun:
             if file.is_file():
                 return file.open(encoding="utf-8", errors="replace")
         return None
+
+
+def _run_silently(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> None:
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)
+    sys.exit(main(arguments))
 
 
 def _run_ids(work: WorkDirectory) -> list[str]:

@@ -33,9 +33,9 @@ from pipeline.runs import SUMMARY_FILE, write_json
 
 # Small, but every component has something to do.
 SETTINGS = (
-    "phantoms.films=120", "phantoms.size_px=96", "preprocessing.image_size_px=64",
-    "network.width=8", "train.epochs=6", "tuner.trials=2", "tuner.epochs=2",
-    "evaluation.bootstrap_samples=200", "evaluation.control_epochs=1",
+    "phantoms.films=80", "phantoms.size_px=64", "preprocessing.image_size_px=48",
+    "network.width=4", "network.depth=3", "train.epochs=6", "tuner.trials=2", "tuner.epochs=1",
+    "evaluation.bootstrap_samples=100", "evaluation.control_epochs=1",
 )  # fmt: skip
 
 _UNDISTURBED_FILE, _RESULTS_FILE = "undisturbed.json", "kills.json"
