@@ -113,10 +113,13 @@ def test_changes_are_listed_where_there_is_an_earlier_model(read: Any) -> None:
         "AUC on overall fell by 0.0050 against the last blessed model, a fall of 0.0100 is allowed"
     )
     assert overall[4].why.startswith("recall on overall rose by 0.0200 against ")
-    of_slice = read(result(), slice_metrics("AP", more=changes))
-    assert [one.metric for one in of_slice] == [
-        "recall", "specificity", "recall change", "specificity change",
+    assert {one.slice for one in overall} == {"overall"}
+    of_slice = read(result(), slice_metrics("AP", more={**changes, "comparable_recall_change": 0}))
+    assert [(one.slice, one.metric) for one in of_slice] == [
+        ("view=AP", "recall"), ("view=AP", "specificity"),
+        ("view=AP", "recall change"), ("view=AP", "specificity change"),
     ]  # fmt: skip
+    assert of_slice[2].why.startswith("recall on view=AP rose by 0.0000 against ")
 
 
 def test_what_is_not_compared_has_no_value(read: Any) -> None:
