@@ -23,6 +23,7 @@ from benchmarks.quality_tables import Ablation, ablation_report, heading, qualit
 from models.hyperparameters import Hyperparameters
 from models.source import source_fingerprint
 from pipeline.config import ConfigError, PipelineConfig
+from pipeline.external_site import refuse_data_root
 from pipeline.flags import add_config_flags, positive
 from pipeline.runs import write_text
 
@@ -74,7 +75,7 @@ def measure(flags: argparse.Namespace, films: Films, command: str, console: Cons
     """
     standard = Variant(_STANDARD, flags.preset or _DEFAULT_PRESET, flags.config, tuple(flags.set))
     config = standard.config(seed=0)  # a bad setting is refused before anything is written
-    check_sites(films.external.values(), config.data)
+    check_sites(films.external.values(), films.data_root, config.data)
     bench = Bench(films, flags.workdir, console)
     records = bench.measure(standard, range(flags.seeds))
     parts = [
@@ -138,6 +139,8 @@ def _find_films(data_root: Path, roots: Sequence[Path]) -> Films:
                 f"{external[name]} and {root} would both be called {name} in the tables; rename one"
             )
         external[name] = root
+    for root in roots:
+        refuse_data_root(str(root), str(data_root))
     return Films(data_root, external)
 
 

@@ -279,17 +279,22 @@ def folder_digest(root: Path) -> str:
     return hashlib.sha256(repr(sorted(facts)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def check_sites(roots: Iterable[Path], options: IngestOptions) -> None:
+def check_sites(roots: Iterable[Path], data_root: Path, options: IngestOptions) -> None:
     """Finds a site that cannot be scored before the trainings, not after them.
 
+    Args:
+        roots: Folders of other sites.
+        data_root: The films to train on.
+        options: How all of them are read.
+
     Raises:
-        BenchmarkError: If it holds no films of both classes.
+        BenchmarkError: If one holds no films of both classes, or films to train on.
     """
-    from components.auditor.external import find_films
+    from components.auditor.external import refuse_shared_files
 
     for root in roots:
         try:
-            find_films(str(root), options)
+            refuse_shared_files(str(root), str(data_root), options)
         except DataError as error:
             raise BenchmarkError(f"external films cannot be scored: {error}") from None
 

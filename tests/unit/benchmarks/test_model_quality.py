@@ -510,6 +510,8 @@ def test_a_site_without_both_classes_is_refused_before_a_training(
     [
         (["--external-data-root", "nowhere"], "nowhere is not a folder"),
         (["--external-data-root", "films", "--external-data-root", "films"], "rename one"),
+        (["--external-data-root", "films"], "films is the data root films"),
+        (["--external-data-root", "."], "contains the data root films"),
         (["--out", "nowhere/table.md"], "there is no folder nowhere"),
         (["--ablations", "--only", "contrst"], "there is no ablation 'contrst'; there are: "),
         (["--only", "contrast none"], "add --ablations"),
