@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf import json_format
 from tfx import v1 as tfx
+from tfx.utils import dependency_utils
 
 from components.auditor import external
 from models import source, training
 from models.audit_settings import AuditFloors, AuditMeasures, AuditSettings
 from models.source import source_fingerprint
 from pipeline.baseline import LatestOtherBlessedModel
-from pipeline.beam import LOCAL_RUNNER, beam_arguments
+from pipeline.beam import LOCAL_RUNNER, NO_IMAGE, beam_arguments
 from pipeline.config import Beam, load_config
 from pipeline.locations import WorkDirectory
 from pipeline.pipeline import create_components
@@ -229,7 +231,16 @@ class TestFingerprint:
 
 class TestBeamArguments:
     def test_one_worker_is_the_runner_alone(self) -> None:
-        assert beam_arguments(Beam()) == [f"--runner={LOCAL_RUNNER}"]
+        assert beam_arguments(Beam()) == [f"--runner={LOCAL_RUNNER}", NO_IMAGE]
+
+    @pytest.mark.parametrize("settings", [Beam(), Beam(workers=2)])
+    def test_tfx_packs_nothing_for_workers_of_this_machine(
+        self, settings: Beam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        arguments = beam_arguments(settings)
+        assert dependency_utils.make_beam_dependency_flags(arguments) == arguments
+        assert list(tmp_path.iterdir()) == []
 
     def test_workers_are_processes_and_further_arguments_come_last(self) -> None:
         settings = Beam(workers=3, extra_args=("--runner=FlinkRunner",))
