@@ -94,10 +94,12 @@ def test_what_is_damaged_counts_as_absent_and_is_said(
     assert all(any(str(folder / name) in line for line in said) for name in newer if said)
 
 
-def test_a_training_begun_anew_is_kept_beside_what_is_damaged(folder: Path) -> None:
-    for name in FILES:
-        damage(folder / name, "truncated")
-    checkpoints = Checkpoints(str(folder))
+def test_a_training_begun_anew_is_kept_beside_what_is_damaged(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(str(tmp_path))
+    for epochs in (6, 7):
+        checkpoints.save(state_after(epochs))
+    for file in tmp_path.iterdir():
+        damage(file, "truncated")
     checkpoints.save(state_after(1))
     assert_whole(checkpoints.latest(), 1)
 
