@@ -282,6 +282,26 @@ def test_another_site_without_both_classes_is_refused_before_anything_is_read(
     assert run.summary["durations_seconds"] == {}
 
 
+def test_another_site_with_one_of_the_films_is_refused_before_anything_is_read(
+    root: Path, workdir: Path, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    write_films(site, "NORMAL", 2, first_seed=1000)
+    write_films(site, "PNEUMONIA", 2, first_seed=2000)
+    own = next((root / "PNEUMONIA").iterdir())
+    (site / "PNEUMONIA" / f"renamed{own.suffix}").write_bytes(own.read_bytes())
+    run = run_over(root, workdir, "--set", f"evaluation.external_data_root={site}")
+    assert_refused(run, 3, f"1 of the 5 films below {site} are films of train, eval or test")
+    assert run.summary["durations_seconds"] == {}
+
+
+def test_the_data_root_is_no_other_site(root: Path, workdir: Path) -> None:
+    for site in (root, root / "NORMAL", root.parent):
+        run = run_over(root, workdir, "--set", f"evaluation.external_data_root={site}")
+        assert_refused(run, 2, f"the data root {root}, so its films would be no other site's")
+    assert not workdir.exists()
+
+
 @pytest.mark.parametrize("setting", ["evaluation.external_data_root", "network.weights"])
 def test_a_path_that_is_missing_is_said_before_anything_runs(
     workdir: Path, tmp_path: Path, setting: str

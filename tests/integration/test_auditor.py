@@ -96,7 +96,10 @@ def test_a_changed_floor_is_judged_but_nothing_is_measured_again(
     assert len(list(tmp_path.glob("artifacts/Auditor/audit/*/audit.json"))) == 1
     verdicts = [
         json.loads(file.read_text(encoding="utf-8"))
-        for file in sorted(tmp_path.glob("artifacts/AuditGate/verdicts/*/verdicts.json"))
+        for file in sorted(
+            tmp_path.glob("artifacts/AuditGate/verdicts/*/verdicts.json"),
+            key=lambda file: int(file.parent.name),  # the execution
+        )
     ]
     assert verdicts[0] == []
     (auc,) = [one for one in verdicts[1] if one["metric"] == "AUC lower bound"]

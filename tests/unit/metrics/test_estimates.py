@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from metrics.estimates import estimate
+from metrics.estimates import estimate, estimate_auc
 from metrics.score_intervals import auc_interval
 from metrics.scores import METRICS, Scores
 from tests.unit.metrics.films import draw_scores
@@ -109,3 +109,20 @@ def test_clustered_films_are_bounded_by_the_bootstrap() -> None:
     found = np.repeat(np.arange(40) % 2, 20)
     one = estimate(Scores(patients, np.ones(800, int), found.astype(float), found), 500)
     assert one.lower_bound("recall") < stats.binomtest(400, 800).proportion_ci().low - 0.05
+
+
+def test_an_auc_alone_is_that_of_the_whole_estimate() -> None:
+    scores = draw_scores()
+    auc, interval = estimate_auc(scores.labels, scores.probabilities, scores.patients, 300)
+    whole = estimate(scores, 300)
+    assert auc == sklearn_metrics.roc_auc_score(scores.labels, scores.probabilities)
+    assert auc == pytest.approx(whole.metrics["auc"])
+    assert interval == pytest.approx(whole.intervals["auc"])
+
+
+def test_a_brier_score_or_f1_has_the_interval_of_its_draws() -> None:
+    scores = draw_scores(400)
+    found = estimate(scores, 2000).intervals["brier_score"]
+    errors = (scores.labels - scores.probabilities) ** 2
+    half = stats.norm.ppf(0.975) * errors.std() / np.sqrt(400)
+    assert found == pytest.approx((errors.mean() - half, errors.mean() + half), abs=0.003)

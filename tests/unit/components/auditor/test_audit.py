@@ -19,6 +19,7 @@ from sklearn.metrics import roc_auc_score
 
 from components.auditor.audit import Subject, audit_model, subtype_auc, write_audit
 from components.auditor.changes import SHIFTS
+from components.auditor.file_statistics import statistics_control
 from components.auditor.findings import Findings
 from components.auditor.scoring import image_of, read_examples
 from metrics.scores import METRICS
@@ -207,6 +208,11 @@ class TestAuditModel:
         assert found.shifts[0].estimate.metrics["auc"] == expected
         for control in found.controls:
             assert control.auc + control.margin == pytest.approx(expected)
+        told = statistics_control(
+            read_examples(subject.train_uris), read_examples(subject.test_uris)
+        )
+        of_files = roc_auc_score(labels()[judged], told[judged])
+        assert found.controls[0].auc == pytest.approx(of_files)
 
 
 class TestFindings:

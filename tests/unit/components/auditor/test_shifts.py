@@ -13,6 +13,7 @@ from components.auditor.changes import SHIFTS, contrast, gamma
 from components.auditor.scoring import score_examples
 from components.auditor.served_pixels import ServedPixels
 from components.auditor.shifts import audit_shifts, choose_films, input_change
+from metrics.estimates import Estimate
 from models.hyperparameters import Preprocessing
 from tests.support import draw_film, encode
 from tests.unit.components.auditor.conftest import SIDE_PX
@@ -87,6 +88,11 @@ class TestInputChange:
         expected = max(0.3 * film.std() for film in films)
         assert kept == pytest.approx(expected, rel=0.05)
         assert kept > 5 * shifts.NO_CHANGE_LEVELS
+
+    @pytest.mark.parametrize(("moved", "seen"), [(0.999, False), (1.0, True), (9.0, True)])
+    def test_a_grey_level_is_a_change(self, moved: float, seen: bool) -> None:
+        nothing = Estimate(0, 0, 0, {}, {})
+        assert shifts.Shift("blur", nothing, {}, moved).changes_input == seen
 
     def test_a_gamma_reaches_the_network_in_any_case(
         self, mean_model: Any, films: list[np.ndarray]
