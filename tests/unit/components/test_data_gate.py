@@ -111,8 +111,8 @@ class TestSchemaAnomalies:
         assert set(found({"diagnosis": "x"})) == {"diagnosis"}
 
     def test_a_split_without_films_is_named(self) -> None:
-        empty = statistics_pb2.DatasetFeatureStatisticsList()
-        empty.datasets.add(num_examples=0)
+        empty = statistics({"view": "LATERAL"})  # of a film that did not come
+        empty.datasets[0].num_examples = 0
         schema = tfdv.load_schema_text(str(SCHEMA_FILE))
         (anomaly,) = schema_anomalies({"test": empty}, schema)
         assert str(anomaly) == "test, films: there are none; check data.split and the folders"
@@ -225,6 +225,7 @@ class TestExecutor:
             )
         except DataGateError as raised:
             error = raised
+        assert ANOMALIES_FILE == "anomalies.json"
         text = (folder / "report" / ANOMALIES_FILE).read_text()
         if error is not None:
             assert error.files == {ANOMALIES_FILE: text}
