@@ -32,7 +32,7 @@ def class_weights(counts: Sequence[int]) -> dict[int, float]:
     """
     if min(counts) < 1:
         raise ValueError(f"each class needs a training film; the counts are {list(counts)}")
-    balanced = sum(counts) / (len(counts) * np.asarray(counts, dtype=float))
+    balanced = sum(counts) / (len(counts) * np.asarray(counts))
     return {index: float(weight) for index, weight in enumerate(balanced)}
 
 

@@ -10,10 +10,19 @@ import tensorflow as tf
 from scipy import stats
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
+from models import imbalance as words
+from models.hyperparameters import Train
 from models.imbalance import class_weights, draw_epoch, film_weights, films_of_epoch
 
 # More films than the thousands that a shuffle buffer would hold; the rarer class comes last.
 MANY = np.repeat([0, 1], [9_000, 700])
+
+
+def test_the_words_are_those_of_the_setting() -> None:
+    allowed = {words.CLASS_WEIGHTS, words.FOCAL, words.OVERSAMPLE, words.UNDERSAMPLE, "none"}
+    for word in allowed:
+        assert Train.model_validate({"imbalance": word}).imbalance == word
+    assert len(allowed) == 5
 
 
 def draw(classes: np.ndarray, imbalance: str, seed: int) -> np.ndarray:
