@@ -78,7 +78,7 @@ class ServedModel(tf.Module):
     def explain_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers encoded files with the probability and a Grad-CAM heatmap."""
         transformed = self._transform(_raw_features(image_bytes))
-        pixels, images = self._images(transformed)
+        pixels, images = (_at_least_one(part) for part in self._images(transformed))
         heatmap, logits = grad_cam(self._network, images)
         return _where_judged(
             transformed,
@@ -114,7 +114,7 @@ class ServedModel(tf.Module):
 
     def _answer(self, transformed: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         _, images = self._images(transformed)
-        _, logits = self._network(images, training=False)
+        _, logits = self._network(_at_least_one(images), training=False)
         probability = self._probability(logits)
         label = tf.where(self._is_pneumonia(probability), features.PNEUMONIA, features.NORMAL)
         return _where_judged(
@@ -149,6 +149,12 @@ def save_served_model(model: ServedModel, directory: str) -> None:
     write_warmup_requests(directory)
 
 
+def _at_least_one(images: tf.Tensor) -> tf.Tensor:
+    """Adds a blank film to an empty batch, on which a convolution fails."""
+    missing = tf.maximum(1 - tf.shape(images)[0], 0)
+    return tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
+
+
 def _where_judged(
     transformed: dict[str, tf.Tensor], answers: dict[str, tf.Tensor]
 ) -> dict[str, tf.Tensor]:
@@ -159,7 +165,7 @@ def _where_judged(
     def or_nothing(answer: tf.Tensor) -> tf.Tensor:
         nothing = tf.constant("" if answer.dtype == tf.string else math.nan, answer.dtype)
         index = (slice(None), *[tf.newaxis] * (answer.shape.rank - 1))
-        return tf.where(judged[index], answer, nothing)
+        return tf.where(judged[index], answer[: tf.size(judged)], nothing)
 
     emptied = {name: or_nothing(answer) for name, answer in answers.items()}
     return {**emptied, features.QUALITY: quality}

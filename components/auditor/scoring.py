@@ -18,7 +18,7 @@ DECISION = "predicted_label"  # column of scored films: one of features.LABELS
 REASON = "reason"  # column of scored films: why one has no probability
 BATCH_FILMS = 32
 
-_QUALITY = "quality"  # output of models that say which films they did not judge
+_QUALITY = features.QUALITY
 
 _CLASSES = {2: features.LABELS, 3: (features.NORMAL, features.BACTERIA, features.VIRUS)}
 _FACTS = (

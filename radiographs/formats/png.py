@@ -35,6 +35,7 @@ _LUMINANCE = np.array([0.114, 0.587, 0.299], np.float32)  # blue, green, red; IT
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
            (0, 1, 1, 2))  # fmt: skip
 _WIDEST_WINDOW = b"\x78\x01"  # zlib header of 32 kB
+_DEFLATE, _DICTIONARY = 8, 0x20  # of the same header: the method, and a flag that PNG forbids
 _AT_ONCE = 1 << 20  # bytes unpacked at a time
 
 
@@ -152,7 +153,8 @@ def _with_widest_window(chunks: list[tuple[bytes, bytes]]) -> list[tuple[bytes, 
     if first is None:
         raise damaged("it holds no picture")
     body = chunks[first][1]
-    if len(body) >= 2 and body[0] & 0x0F == 8 and not body[1] & 0x20:
+    narrower = body[:1] != _WIDEST_WINDOW[:1] and body[:1] and body[0] & 0x0F == _DEFLATE
+    if narrower and len(body) >= 2 and not body[1] & _DICTIONARY:
         chunks[first] = (_PIXELS, _WIDEST_WINDOW + body[2:])
     return chunks
 

@@ -31,6 +31,7 @@ FLAGS = (
         network__width=4,
         network__depth=2,
         train__epochs=EPOCHS,
+        train__early_stopping_patience=EPOCHS,
         tuner__enabled="false",
         evaluation__shift_audit="false",
         evaluation__shortcut_audit="false",

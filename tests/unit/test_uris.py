@@ -29,6 +29,10 @@ LOCAL = {
     "models.initial_weights._whole_model": "is given the path of a local copy",
     "models.finished_trials.FinishedTrials.keep": "a trial is trained in a temporary folder",
     "models.fitting.Epochs.on_epoch_end": "this save is that of models.checkpoints",
+    "models.keras_environment": "reads Keras' settings of this machine",
+    "components.radiograph_example_gen.listing._list_local": "a URI goes to _list_remote",
+    "components.radiograph_example_gen.listing._walk": "is called by _list_local only",
+    "components.auditor.overlap._stem": "takes a name apart and opens nothing",
 }
 
 _ON_THIS_MACHINE = re.compile(

@@ -29,7 +29,7 @@ def films(count: int, side_px: int) -> np.ndarray:
 
 def test_probability_is_the_sigmoid_of_the_logit() -> None:
     network = build_network(64, Network(width=4, depth=3, dense_units=8))
-    activations, logit = activations_and_logits(network).predict_on_batch(films(5, 64))
+    (activations,), logit = activations_and_logits(network).predict_on_batch(films(5, 64))
     assert activations.shape == (5, 8, 8, 16)
     assert logit.shape == (5, 1)
     np.testing.assert_allclose(network.predict_on_batch(films(5, 64)), expit(logit), rtol=1e-5)
@@ -39,13 +39,13 @@ def test_a_film_and_its_mirror_image_can_share_an_answer() -> None:
     network = build_network(64, Network(width=4, depth=3, dense_units=8))
     images = films(5, 64)
     plain = activations_and_logits(network)
-    activations, logits = plain.predict_on_batch(images)
-    mirrored = plain.predict_on_batch(images[:, :, ::-1])[1]
+    (activations,), logits = plain.predict_on_batch(images)
+    (of_mirror,), mirrored = plain.predict_on_batch(images[:, :, ::-1])
     assert np.abs(logits - mirrored).max() > 1e-4
     averaged = activations_and_logits(network, flip_average=True)
-    same_activations, mean = averaged.predict_on_batch(images)
+    both, mean = averaged.predict_on_batch(images)
     np.testing.assert_allclose(mean, (logits + mirrored) / 2, atol=1e-6)
-    np.testing.assert_allclose(same_activations, activations, atol=1e-6)
+    np.testing.assert_allclose(both, [activations, of_mirror], atol=1e-6)
 
 
 def test_subtypes_are_the_softmax_of_three_logits() -> None:
