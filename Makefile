@@ -18,7 +18,7 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint lock names newer clean
+.PHONY: help install run test fuzz lint lock names newer clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +30,9 @@ run: install ## run the demo pipeline on synthetic radiographs; writes to work/
 
 test: install ## run every test
 	$(VENV)/bin/python -m pytest $(ARGS)
+
+fuzz: install ## feed damaged films and tables to the readers for some ten minutes
+	$(VENV)/bin/python -m pytest tests/fuzz --hypothesis-profile=long --hypothesis-show-statistics $(ARGS)
 
 lint: install ## check style and types
 	$(VENV)/bin/ruff check .

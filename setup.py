@@ -80,6 +80,7 @@ setup(
     extras_require={
         "kubeflow": KUBEFLOW,
         "dev": [
+            "hypothesis>=6.140,<7",
             "mypy>=1.18",
             "packaging>=24",
             "psutil>=6",
