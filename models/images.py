@@ -205,14 +205,15 @@ def stretch(levels: tf.Tensor) -> tf.Tensor:
     """
     counts = tf.math.bincount(tf.cast(tf.reshape(levels, [-1]), tf.int32), minlength=65536)
     low, high = _quantiles(counts, grey_levels.DEFECT_SHARE)
-    margin = grey_levels.FENCE * tf.cast(high - low, tf.float32)
-    occurring = tf.cast(tf.where(counts > 0)[:, 0], tf.float32)
-    near = (occurring >= tf.cast(low, tf.float32) - margin) & (
-        occurring <= tf.cast(high, tf.float32) + margin
-    )
-    inside = tf.boolean_mask(occurring, near)
-    span = tf.maximum(inside[-1] - inside[0], 1.0)
-    return tf.clip_by_value((levels - inside[0]) * (255.0 / span), 0.0, 255.0)
+    occurring = tf.cast(tf.where(counts > 0)[:, 0], tf.int32)
+    widest = tf.maximum(grey_levels.GAP * tf.cast(high - low, tf.float32), 1.0)
+    apart = tf.cast(occurring[1:] - occurring[:-1], tf.float32) > widest
+    below = tf.boolean_mask(occurring[1:], apart & (occurring[1:] <= low))
+    above = tf.boolean_mask(occurring[:-1], apart & (occurring[:-1] >= high))
+    darkest = tf.cast(tf.concat([occurring[:1], below], axis=0)[-1], tf.float32)
+    brightest = tf.cast(tf.concat([above, occurring[-1:]], axis=0)[0], tf.float32)
+    span = tf.maximum(brightest - darkest, 1.0)
+    return tf.clip_by_value((levels - darkest) * (255.0 / span), 0.0, 255.0)
 
 
 def _decode_and_judge(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import posixpath
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -276,10 +277,30 @@ def _counts(classes: np.ndarray, task: Task) -> tuple[int, ...]:
     return tuple(np.bincount(classes, minlength=len(features.classes_of(task))).tolist())
 
 
+def _qualities_of(batch: tf.Tensor) -> tf.Tensor:
+    spec = tf.io.FixedLenFeature([], tf.string, default_value=features.QUALITY_OK)
+    return tf.io.parse_example(batch, {features.QUALITY_XF: spec})[features.QUALITY_XF]
+
+
+def _refuse_unjudged(qualities: np.ndarray) -> None:
+    """Refuses films that the ingest let through but that show nothing once they are prepared."""
+    unjudged = Counter(word.decode() for word in qualities if word.decode() != features.QUALITY_OK)
+    if unjudged:
+        reasons = ", ".join(f"{count} {word}" for word, count in sorted(unjudged.items()))
+        raise ValueError(
+            f"{unjudged.total()} films cannot be judged once they are prepared ({reasons}); lower "
+            "preprocessing.border_crop, or take them out of the data"
+        )
+
+
 def _read_classes(files: Sequence[str], task: Task) -> np.ndarray:
     films = tf.data.TFRecordDataset(list(files), compression_type="GZIP")
-    batches = films.batch(_READ_AT_ONCE).map(lambda batch: _classes_of(batch, task))
-    classes = np.concatenate([np.zeros(0, np.int64), *batches.as_numpy_iterator()])
+    batches = films.batch(_READ_AT_ONCE).map(
+        lambda batch: (_classes_of(batch, task), _qualities_of(batch))
+    )
+    read = [(np.zeros(0, np.int64), np.zeros(0, object)), *batches.as_numpy_iterator()]
+    classes, qualities = (np.concatenate(parts) for parts in zip(*read, strict=True))
+    _refuse_unjudged(qualities)
     unknown = int(np.sum(classes < 0))
     if unknown:
         raise ValueError(

@@ -15,7 +15,7 @@ from PIL import Image
 
 from radiographs.errors import UnusableImage
 from radiographs.formats import DECODERS, FilmDecoder
-from radiographs.formats.jpeg import decode_grey_jpeg, jpeg_size
+from radiographs.formats.jpeg import JpegDecoder, decode_grey_jpeg, jpeg_size
 from radiographs.formats.png import decode_grey_png, encode_png, png_size
 from radiographs.grey_levels import is_blank, to_8_bit
 from radiographs.options import IngestOptions
@@ -31,6 +31,13 @@ _OTHER_FORMATS = (
     (4, b"jP  ", "JPEG 2000"),
     (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
     (0, b"%PDF-", "PDF"),
+    (4, b"ftyphei", "HEIC"),
+    (4, b"ftypmif1", "HEIF"),
+    (4, b"ftypavif", "AVIF"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (4, b"JXL ", "JPEG XL"),
+    (0, b"II+\0", "TIFF"),
+    (0, b"MM\0+", "TIFF"),
 )
 
 
@@ -112,8 +119,8 @@ def grey_levels(encoded: bytes, max_side_px: int) -> np.ndarray:
     Returns:
         `[height, width]` uint8.
     """
-    is_png = DECODERS[1].recognises(encoded)
-    grey = decode_grey_png(encoded) if is_png else decode_grey_jpeg(encoded, max_side_px)
+    is_jpeg = JpegDecoder().recognises(encoded)
+    grey = decode_grey_jpeg(encoded, max_side_px) if is_jpeg else decode_grey_png(encoded)
     factor = max(grey.shape) / max_side_px
     if factor <= 1:
         return grey
@@ -123,8 +130,7 @@ def grey_levels(encoded: bytes, max_side_px: int) -> np.ndarray:
 
 def film_size(encoded: bytes) -> tuple[int, int]:
     """Returns width and height of a canonical film in pixels."""
-    is_png = DECODERS[1].recognises(encoded)
-    return png_size(encoded) if is_png else jpeg_size(encoded)
+    return jpeg_size(encoded) if JpegDecoder().recognises(encoded) else png_size(encoded)
 
 
 def sha256_of(data: bytes) -> str:

@@ -27,7 +27,7 @@ PUBLIC_PATIENT_PATTERNS = (
     r"(?:^|/)(sub-[A-Za-z0-9]+)[_/]",  # BIDS, as in BIMCV-COVID19: sub-S03044_ses-E06078_dx
     r"(?:^|/)(p\d{8})/s\d{8}(?![0-9])",  # MIMIC-CXR: p10/p10000032/s50414267/02aa804e.jpg
     # CheXpert: patient00001/study1/view1_frontal.jpg; and folders or names alike.
-    r"(?:^|/)((?:patient|subject)[ _-]?\d+)(?=[/ _.-])",
+    r"(?:^|/)((?:patient|subject|pat|pt|case)[ _-]?[a-z]?\d+[a-z]?)(?=[/ _.-])",
 )
 
 _SUBTYPES = {BACTERIA: BACTERIA, VIRUS: VIRUS, "bacterial": BACTERIA, "viral": VIRUS}

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-# Share of the pixels at either end that a defect may take: a row of the smallest usual film.
-DEFECT_SHARE = 0.005
-# Levels beyond the middle 99 % by more than this share of their span are defects (after Tukey,
-# Exploratory Data Analysis, 1977, whose fences stand at quartiles).
-FENCE = 0.5
+# Share of the pixels at either end that defects may take: a few rows of the smallest usual film.
+DEFECT_SHARE = 0.02
+# Tissue fades into the extremes of a film; a defect stands apart from them by more than this share
+# of the span of the middle 96 % of the levels.
+GAP = 0.05
 
 # Spread of the middle 98 % of the levels below which a film shows nothing, of 255.
 BLANK_SPREAD = 8
@@ -23,7 +23,7 @@ BLANK_SHARE = 0.01
 def robust_bounds(levels: np.ndarray) -> tuple[int, int]:
     """Returns the darkest and the brightest level that belong to the film.
 
-    They are the extremes themselves where no pixel is far from all others.
+    They are the extremes themselves where no pixel stands apart from all others.
 
     Args:
         levels: `[height, width]` uint16.
@@ -33,10 +33,14 @@ def robust_bounds(levels: np.ndarray) -> tuple[int, int]:
     """
     counts = np.bincount(levels.ravel())
     low, high = _quantiles(counts, DEFECT_SHARE)
-    margin = FENCE * (high - low)
     occurring = np.flatnonzero(counts)
-    inside = occurring[(occurring >= low - margin) & (occurring <= high + margin)]
-    return int(inside[0]), int(inside[-1])
+    apart = np.diff(occurring) > max(GAP * (high - low), 1)
+    # The first gap on the way out from the middle, on either side.
+    below = np.flatnonzero(apart & (occurring[1:] <= low))
+    above = np.flatnonzero(apart & (occurring[:-1] >= high))
+    first = below[-1] + 1 if below.size else 0
+    last = above[0] if above.size else -1
+    return int(occurring[first]), int(occurring[last])
 
 
 def to_8_bit(levels: np.ndarray) -> np.ndarray:

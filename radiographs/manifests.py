@@ -67,6 +67,8 @@ _SEXES = {
 _AGE = re.compile(r"(\d+(?:\.\d*)?)([dwmy]?)", re.IGNORECASE)  # DICOM's age string: 058Y, 011M
 _UNITS_PER_YEAR = {"": 1.0, "y": 1.0, "m": 12.0, "w": 52.18, "d": 365.25}
 _NO_FINDING = "no finding"
+# A finding by itself: what denies or doubts one is a sentence, and of neither class.
+_PNEUMONIA = re.compile(r"(?:(?:viral|bacterial|lobar|aspiration|covid-19)\s+)?pneumonia")
 _OTHER_FINDING = "neither No Finding nor Pneumonia"
 
 _FILES_NAMED = 3  # of a long list, in an error message
@@ -254,7 +256,7 @@ def _set_other_findings_aside(rows: _Rows) -> list[tuple[str, str]]:
             continue
         if findings == _NO_FINDING:
             values[LABEL] = NORMAL
-        elif "pneumonia" in re.split(r"\W+", findings):
+        elif any(_PNEUMONIA.fullmatch(one.strip()) for one in re.split(r"[|,;/]", findings)):
             values[LABEL] = PNEUMONIA
         else:
             aside.append((path, f"{_OTHER_FINDING}: {values[LABEL] or 'nothing'}"))

@@ -6,6 +6,7 @@ the patient in doubt is told to the user.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,15 +15,21 @@ from dataclasses import dataclass
 from radiographs.errors import DataError
 from radiographs.file_names import FileNameRules, composed, stem_of
 from radiographs.films import Film
+from radiographs.folder_names import CLASS_WORDS, SPLIT_WORDS
 
 # What people, spreadsheets and programs write where they know nothing.
 MISSING_WORDS = frozenset((
     "", "-", "--", ".", "?", "n/a", "n.a.", "#n/a", "<na>", "na", "nan", "nat", "nil", "none",
     "null", "unknown", "unk", "undefined", "missing", "not available", "not known",
 ))  # fmt: skip
-_ANONYMOUS = frozenset(("anonymous", "anonymized", "anonymised", "anon", "-1"))
+_ANONYMOUS = frozenset((
+    "anonymous", "anonymized", "anonymised", "anon", "-1", "-999", "xxx", "redacted",
+    "removed", "deidentified", "not recorded", "unspecified", "blank", "no id", "unknown patient",
+    "#ref!",
+))  # fmt: skip
+_SEPARATORS = re.compile(r"[\W_]+")
 _ZEROS = re.compile(r"0+")
-_FLOAT = re.compile(r"(\d+)\.0+")  # how a spreadsheet writes a whole number beside an empty cell
+_FLOAT = re.compile(r"(-?\d+)\.0+")  # how a spreadsheet writes a whole number beside an empty cell
 _ROUNDED = re.compile(r"\d(?:[.,]\d+)?e\+\d+", re.IGNORECASE)
 
 _LARGE_SHARE = 0.1
@@ -63,8 +70,17 @@ def written_id(value: str, where: str) -> str:
         )
     number = _FLOAT.fullmatch(plain)
     plain = number[1] if number else plain
-    is_none = plain.lower() in MISSING_WORDS | _ANONYMOUS or _ZEROS.fullmatch(plain)
+    is_none = plain in _ANONYMOUS or _bare(plain) in _NO_ID or _ZEROS.fullmatch(plain)
     return "" if is_none else plain
+
+
+def _bare(word: str) -> str:
+    """Returns a word without case and separators: `(N / A)` is `na`."""
+    return _SEPARATORS.sub("", word.lower())
+
+
+# Numbers among them are told with their sign: `1` is somebody.
+_NO_ID = frozenset(_bare(word) for word in MISSING_WORDS | _ANONYMOUS if not word.startswith("-"))
 
 
 def identify_patients(
@@ -89,12 +105,32 @@ def identify_patients(
         if name and written.get(path):
             ids_of_name[name].add(written[path])
     of = {}
+    unnamed = _unnamed(paths)
     for path, name in told.items():
         known = ids_of_name[name] if name else set()
         by_name = next(iter(known)) if len(known) == 1 else name
-        of[path] = written.get(path) or by_name or stem_of(path)
+        of[path] = written.get(path) or by_name or unnamed[path]
     untold = [path for path in paths if not written.get(path) and not told[path]]
     return PatientIds(of, _untold_notes(untold, of))
+
+
+def _unnamed(paths: Sequence[str]) -> dict[str, str]:
+    """Returns the patient of films whose names tell none: the stem, or the folder above.
+
+    Films called alike in folders of their own, as `case A/1.png` and `case B/1.png`, are the films
+    of as many patients; in folders of a class or a split they may be one film or several.
+    """
+    folders: dict[str, set[str]] = defaultdict(set)
+    for path in paths:
+        folders[stem_of(path)].add(posixpath.dirname(path))
+    unnamed = {}
+    for path in paths:
+        stem, above = stem_of(path), composed(posixpath.basename(posixpath.dirname(path)))
+        own_folder = len(folders[stem]) > 1 and above.strip().lower() not in (
+            CLASS_WORDS.keys() | SPLIT_WORDS.keys()
+        )
+        unnamed[path] = above if own_folder and above else stem
+    return unnamed
 
 
 def _untold_notes(untold: Sequence[str], of: Mapping[str, str]) -> list[str]:

@@ -24,6 +24,7 @@ from components.radiograph_example_gen.identical import find_identical_files
 from components.radiograph_example_gen.listing import read_bytes, read_layout
 from models import features
 from models.images import quality_of
+from models.remote_files import write_text
 from radiographs.acquisition import acquisition_statistics
 from radiographs.decoding import CanonicalFilm, read_film
 from radiographs.errors import DataError, UnusableImage
@@ -281,9 +282,9 @@ def write_report(uri: str, layout: Layout, plan: SplitPlan, options: IngestOptio
         "ignored_folders": folders,
         "notes": plan.notes,
     }
-    _write_text(f"{uri}/{QUARANTINE_FILE}", _csv(unusable))
-    _write_text(f"{uri}/{IGNORED_FILE}", _csv(layout.ignored))
-    _write_text(f"{uri}/{INGEST_FILE}", json.dumps(report, indent=2))
+    write_text(f"{uri}/{QUARANTINE_FILE}", _csv(unusable))
+    write_text(f"{uri}/{IGNORED_FILE}", _csv(layout.ignored))
+    write_text(f"{uri}/{INGEST_FILE}", json.dumps(report, indent=2))
     if unusable:
         _LOG.info("%d of %d files quarantined", len(unusable), len(layout.films))
     _refuse_too_many(unusable, len(layout.films), options)
@@ -314,8 +315,3 @@ def _csv(rows: Iterable[Sequence[str]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("path", "reason"), *rows])
     return text.getvalue()
-
-
-def _write_text(file_name: str, text: str) -> None:
-    with fileio.open(file_name, "w") as file:
-        file.write(text)

@@ -22,7 +22,7 @@ from radiographs.options import IngestOptions
 # TFX reads through TensorFlow where it is installed, whose errors are no OSError.
 _UNREADABLE = (OSError, tf.errors.OpError, filesystem.NotFoundError)
 
-LOOP = "a link that leads back to a folder above it"
+LOOP = "a link that leads back to a folder above it, or where another link has led"
 NO_FILE = "a pipe, socket or device, not a file"
 
 
@@ -95,7 +95,7 @@ def _list_remote(root: str) -> Listing:
 def _list_local(root: str) -> Listing:
     listing = Listing()
     real_root = os.path.realpath(root)
-    for path, real in _walk("", (real_root,), listing.aside):
+    for path, real in _walk("", (real_root,), listing.aside, set()):
         listing.paths.append(path)
         inside = os.path.relpath(real, real_root)
         if inside != path:
@@ -105,7 +105,11 @@ def _list_local(root: str) -> Listing:
 
 
 def _walk(
-    folder: str, above: tuple[str, ...], aside: list[tuple[str, str]]
+    folder: str,
+    above: tuple[str, ...],
+    aside: list[tuple[str, str]],
+    linked: set[str],
+    below_link: bool = False,
 ) -> Iterator[tuple[str, str]]:
     """Yields the path of every file below a folder, and where the file itself is.
 
@@ -113,26 +117,32 @@ def _walk(
         folder: Relative to the root.
         above: The real folders from the root to this one.
         aside: Gets what is not followed.
+        linked: Real folders that a link has led to. Below a link each is entered once, or folders
+            that are linked with each other would be walked in every order.
+        below_link: Whether this folder was reached by a link.
     """
     with os.scandir(above[-1]) as entries:
-        for entry in entries:
-            path = posixpath.join(folder, entry.name)
-            real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
-            if entry.is_symlink() and (is_hidden(path) or not os.path.exists(real)):
-                yield path, entry.path
-            elif os.path.commonpath((above[0], real)) != above[0]:
-                raise DataError(
-                    f"the link '{path}' leads out of the data root, to {real}; put a copy in its "
-                    "place or take it away"
-                )
-            elif os.path.isfile(real):
-                yield path, real
-            elif not os.path.isdir(real):
-                aside.append((path, NO_FILE))
-            elif real in above:
-                aside.append((path, LOOP))
-            else:
-                yield from _walk(path, (*above, real), aside)
+        in_order = sorted(entries, key=lambda entry: entry.name)
+    for entry in in_order:
+        path = posixpath.join(folder, entry.name)
+        is_link = entry.is_symlink()
+        real = os.path.realpath(entry.path) if is_link else entry.path
+        if is_link and (is_hidden(path) or not os.path.exists(real)):
+            yield path, entry.path
+        elif os.path.commonpath((above[0], real)) != above[0]:
+            raise DataError(
+                f"the link '{path}' leads out of the data root, to {real}; put a copy in its place "
+                "or take it away"
+            )
+        elif os.path.isfile(real):
+            yield path, real
+        elif not os.path.isdir(real):
+            aside.append((path, NO_FILE))
+        elif real in above or (is_link and below_link and real in linked):
+            aside.append((path, LOOP))
+        else:
+            linked.update([real] if is_link else [])
+            yield from _walk(path, (*above, real), aside, linked, below_link or is_link)
 
 
 def size_and_time(root: str, path: str) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from radiographs.errors import UnusableImage
 from radiographs.formats.decoder import CheckSides, DecodedFilm, damaged, transparent
-from radiographs.formats.orientation import UPRIGHT, orientation_of, upright
+from radiographs.formats.orientation import TRANSPOSED, UPRIGHT, orientation_of, upright
 
 _START = b"\x89PNG\r\n\x1a\n"
 _HEADER, _PALETTE, _ALPHA, _PIXELS, _END = b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"
@@ -35,7 +35,7 @@ _LUMINANCE = np.array([0.114, 0.587, 0.299], np.float32)  # blue, green, red; IT
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
            (0, 1, 1, 2))  # fmt: skip
 _WIDEST_WINDOW = b"\x78\x01"  # zlib header of 32 kB
-_DEFLATE, _DICTIONARY = 8, 0x20  # of the same header: the method, and a flag that PNG forbids
+_Chunk = tuple[bytes, bytes]  # name and body
 _AT_ONCE = 1 << 20  # bytes unpacked at a time
 
 
@@ -86,8 +86,7 @@ class PngDecoder:
             raise UnusableImage(
                 "it is black and white without grey levels; export it again with 8 or 16 bit"
             )
-        chunks = _with_widest_window([one for one in chunks if one[0] in _PICTURE])
-        _check_amount(chunks, header)
+        chunks = _unpackable([one for one in chunks if one[0] in _PICTURE], header)
         picture = _START + b"".join(_packed(name, body) for name, body in chunks)
         levels = upright(_levels(picture, header), orientation)
         alone = header.plain and orientation == UPRIGHT and all(n != _ALPHA for n, _ in chunks)
@@ -114,10 +113,10 @@ def png_size(data: bytes) -> tuple[int, int]:
 
 def _turned(header: _Header, orientation: int) -> tuple[int, int]:
     sides = (header.width_px, header.height_px)
-    return sides if orientation <= 4 else sides[::-1]
+    return sides[::-1] if orientation in TRANSPOSED else sides
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _chunks(data: bytes) -> Iterator[_Chunk]:
     """Yields name and body of each chunk; what comes after the last one is no part of the file."""
     place = len(_START)
     while True:
@@ -134,7 +133,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         place += 12 + size
 
 
-def _header(chunks: list[tuple[bytes, bytes]]) -> _Header:
+def _header(chunks: list[_Chunk]) -> _Header:
     name, body = chunks[0]
     if name != _HEADER or len(body) != 13:
         raise damaged("it does not begin with a header")
@@ -144,35 +143,41 @@ def _header(chunks: list[tuple[bytes, bytes]]) -> _Header:
     return _Header(width_px, height_px, bits, colour, bool(interlaced))
 
 
-def _with_widest_window(chunks: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Declares the largest window of the compression, which is never too small.
+def _unpackable(chunks: list[_Chunk], header: _Header) -> list[_Chunk]:
+    """Sees that all pixels are there, and mends a header that declares too small a window.
 
-    Some writers declare less than they use. Pillow does not look, the model's decoder refuses.
+    Some writers declare less than they use. Pillow does not look, the model's decoder refuses; the
+    largest window is never too small.
     """
-    first = next((place for place, (name, _) in enumerate(chunks) if name == _PIXELS), None)
-    if first is None:
-        raise damaged("it holds no picture")
-    body = chunks[first][1]
-    narrower = body[:1] != _WIDEST_WINDOW[:1] and body[:1] and body[0] & 0x0F == _DEFLATE
-    if narrower and len(body) >= 2 and not body[1] & _DICTIONARY:
-        chunks[first] = (_PIXELS, _WIDEST_WINDOW + body[2:])
+    try:
+        missing = _missing_bytes(chunks, header)
+    except zlib.error:
+        chunks = _with_widest_window(chunks)
+        try:
+            missing = _missing_bytes(chunks, header)
+        except zlib.error as error:
+            raise damaged(f"the pixels cannot be unpacked: {error}") from None
+    if missing > 0:
+        raise damaged("rows are missing at the end")
     return chunks
 
 
-def _check_amount(chunks: list[tuple[bytes, bytes]], header: _Header) -> None:
-    """Unpacks the pixels, a piece at a time, to see that they are all there."""
-    unpacker, missing = zlib.decompressobj(), header.unpacked_bytes()
-    try:
-        for piece in (body for name, body in chunks if name == _PIXELS):
-            while piece and missing > 0 and not unpacker.eof:
-                missing -= len(unpacker.decompress(piece, min(_AT_ONCE, missing)))
-                piece = unpacker.unconsumed_tail
-        if missing > 0 and not unpacker.eof:
-            missing -= len(unpacker.flush())
-    except zlib.error as error:
-        raise damaged(f"the pixels cannot be unpacked: {error}") from None
-    if missing > 0:
-        raise damaged("rows are missing at the end")
+def _with_widest_window(chunks: list[_Chunk]) -> list[_Chunk]:
+    first = next(place for place, (name, _) in enumerate(chunks) if name == _PIXELS)
+    mended = _WIDEST_WINDOW + chunks[first][1][len(_WIDEST_WINDOW) :]
+    return [*chunks[:first], (_PIXELS, mended), *chunks[first + 1 :]]
+
+
+def _missing_bytes(chunks: list[_Chunk], header: _Header) -> int:
+    """Unpacks the pixels, a piece at a time, within the window that is declared."""
+    unpacker, missing = zlib.decompressobj(wbits=0), header.unpacked_bytes()
+    for piece in (body for name, body in chunks if name == _PIXELS):
+        while piece and missing > 0 and not unpacker.eof:
+            missing -= len(unpacker.decompress(piece, min(_AT_ONCE, missing)))
+            piece = unpacker.unconsumed_tail
+    if missing > 0 and not unpacker.eof:
+        missing -= len(unpacker.flush())
+    return missing
 
 
 def _packed(name: bytes, body: bytes) -> bytes:

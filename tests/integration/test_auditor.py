@@ -87,7 +87,8 @@ def audit_with(run: LocalRun, folder: Path, run_id: str, **floors: Any) -> dict[
 def test_a_changed_floor_is_judged_but_nothing_is_measured_again(
     pushed: LocalRun, tmp_path: Path
 ) -> None:
-    first = audit_with(pushed, tmp_path, "first", gate_on="lower_bound", min_auc=0, min_recall=0)
+    nothing_asked = {"min_auc": 0, "min_recall": 0, "min_specificity": 0}
+    first = audit_with(pushed, tmp_path, "first", gate_on="lower_bound", **nothing_asked)
     changed = audit_with(pushed, tmp_path, "changed", gate_on="lower_bound", min_auc=1)
     again = audit_with(pushed, tmp_path, "again", gate_on="lower_bound", min_auc=1)
     assert first == {"Auditor": "COMPLETE", "AuditGate": "COMPLETE"}

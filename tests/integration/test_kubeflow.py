@@ -480,9 +480,10 @@ def test_a_wrong_choice_lists_the_right_ones(
     named = [part for flag in (FLAGS | wrong).items() for part in flag]
     with pytest.raises(SystemExit, match="2"):
         kubeflow_runner.main([*named, "--output", str(tmp_path / "out.yaml")])
-    allowed = {"--target": "'kfp', 'vertex'", "--preset": "'demo', 'standard'"}
+    allowed = {"--target": "kfp, vertex", "--preset": "demo, standard"}
     (flag,) = wrong
-    assert allowed[flag] in capsys.readouterr().err
+    # Newer Pythons leave the quotes out.
+    assert allowed[flag] in capsys.readouterr().err.replace("'", "")
 
 
 @pytest.mark.parametrize("output", ["a_file/out.yaml", "a_folder"])

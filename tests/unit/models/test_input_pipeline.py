@@ -395,6 +395,20 @@ class TestSubtypes:
         with pytest.raises(ValueError, match="1 of 1 films have another"):
             TransformedFilms.open([file], transform, "subtype")
 
+    def test_a_film_that_shows_nothing_once_it_is_prepared_is_refused(
+        self, subtypes: TransformedFilms, tmp_path: Path, pushed: LocalRun
+    ) -> None:
+        file = str(tmp_path / "films.gz")
+        with tf.io.TFRecordWriter(file, "GZIP") as writer:
+            for place, film in enumerate(subtypes.serialised().as_numpy_iterator()):
+                example = tf.train.Example.FromString(film)
+                if place in (3, 4):
+                    example.features.feature[features.QUALITY_XF].bytes_list.value[:] = [b"blank"]
+                writer.write(example.SerializeToString())
+        transform = tft.TFTransformOutput(str(pushed.uri("Transform", "transform_graph")))
+        with pytest.raises(ValueError, match=r"2 films cannot be judged .* \(2 blank\); lower"):
+            TransformedFilms.open([file], transform)
+
     def test_a_class_without_a_film_is_refused(
         self, subtypes: TransformedFilms, tmp_path: Path, pushed: LocalRun
     ) -> None:

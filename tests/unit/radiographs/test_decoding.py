@@ -233,6 +233,14 @@ class TestUnusable:
         expected = f"the content is {name}, not JPEG or PNG; convert it to PNG"
         assert reason_of(encode("L", image_format)) == expected
 
+    @pytest.mark.parametrize(
+        ("start", "name"),
+        [(b"\0\0\0\x18ftypheic", "HEIC"), (b"\0\0\0\x18ftypavif", "AVIF"),
+         (b"\xff\x0a", "JPEG XL"), (b"II+\0", "TIFF")],
+    )  # fmt: skip
+    def test_formats_of_phones_and_of_large_files(self, start: bytes, name: str) -> None:
+        assert reason_of(start + bytes(100)).startswith(f"the content is {name}, ")
+
     def test_dicom(self) -> None:
         assert "is DICOM" in reason_of(bytes(128) + b"DICM" + bytes(100))
 

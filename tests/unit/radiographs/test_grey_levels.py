@@ -50,9 +50,25 @@ def test_hot_and_dead_pixels_at_once() -> None:
     np.testing.assert_allclose(to_8_bit(broken)[1:-1].astype(int), expected, atol=2)
 
 
-def test_a_bright_marker_stays_part_of_the_film() -> None:
+@pytest.mark.parametrize("level", [0, 4095])
+def test_a_broken_pixel_near_the_tissue_is_one_too(level: int) -> None:
+    """A saturated pixel of 12 bits is no brighter than a film of 12 bits might be."""
+    film = np.clip(film_of_12_bits(), 1000, 3500)
+    broken = film.copy()
+    broken[5, 7] = level
+    assert robust_bounds(broken) == (film.min(), film.max())
+
+
+def test_rows_and_columns_at_once_and_a_printed_word() -> None:
     film = film_of_12_bits()
-    film[10:30, 10:40] = 5000  # brighter than tissue, but no defect
+    broken = film.copy()
+    broken[100:102], broken[:, 30], broken[:12, :20] = 0, 65535, 65535
+    assert robust_bounds(broken) == pytest.approx((film.min(), film.max()), abs=20)
+
+
+def test_a_marker_that_fades_into_the_film_stays_part_of_it() -> None:
+    film = film_of_12_bits()
+    film[10:30, 10:40] = np.linspace(3000, 5000, 600).reshape(20, 30)
     assert robust_bounds(film)[1] == 5000
 
 

@@ -372,6 +372,8 @@ class TestColumns:
             ("Pneumonia", "PNEUMONIA"), ("Edema|Pneumonia", "PNEUMONIA"),
             ("Pneumonia/Viral/COVID-19", "PNEUMONIA"), ("PNEUMONIA", "PNEUMONIA"),
             ("Effusion", None), ("", None), ("No Finding|Effusion", None), ("Pneumoniae?", None),
+            ("No Pneumonia", None), ("Pneumonia ruled out", None),
+            ("no evidence of pneumonia", None), ("viral pneumonia", "PNEUMONIA"),
         ],
     )  # fmt: skip
     def test_findings(self, findings: str, label: str | None) -> None:

@@ -74,7 +74,7 @@ class TestNotes:
         assert "every film counts as a patient of its own; set the pattern" in note
 
     def test_films_of_one_name_are_one_patient(self) -> None:
-        found = identify_patients(["x/a.png", "y/a.png"], {}, RULES)
+        found = identify_patients(["NORMAL/a.png", "PNEUMONIA/a.png"], {}, RULES)
         assert set(found.of.values()) == {"a"}
         assert "of its own, films of the same name as one; set" in found.notes[0]
 
@@ -115,3 +115,29 @@ class TestNotes:
         assert note == "1 patient has films of both classes, such as 'P2': check that it is so."
         (note,) = patient_notes([*films, film("5", "P1", "PNEUMONIA")])
         assert note.startswith("2 patients have films of both classes, such as 'P1'")
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["??", "---", "n.a", "N / A", "(blank)", "<null>", "#REF!", "Anon.", "-1.0", "XXX", "redacted",
+     "-999", "unknown patient", "Not Recorded"],
+)  # fmt: skip
+def test_words_for_nobody_are_no_id(word: str) -> None:
+    assert written_id(word, "line 2") == ""
+
+
+@pytest.mark.parametrize("word", ["1", "1.0", "A", "x", "P-1", "na7", "10"])
+def test_short_ids_are_somebody(word: str) -> None:
+    assert written_id(word, "line 2") == word.removesuffix(".0")
+
+
+def test_films_called_alike_in_folders_of_their_own_are_of_as_many_patients() -> None:
+    paths = ["NORMAL/A/1.png", "NORMAL/A/2.png", "NORMAL/B/1.png", "PNEUMONIA/C/1.png"]
+    found = identify_patients(paths, {}, FileNameRules(IngestOptions()))
+    assert found.of == dict(zip(paths, ("A", "2", "B", "C"), strict=True))
+
+
+def test_films_called_alike_in_class_folders_may_be_one() -> None:
+    paths = ["train/NORMAL/7.png", "test/NORMAL/7.png"]
+    found = identify_patients(paths, {}, FileNameRules(IngestOptions()))
+    assert set(found.of.values()) == {"7"}
