@@ -49,8 +49,10 @@ class PusherExecutor(executor.Executor):
             output_dict[standard_component_specs.PUSHED_MODEL_KEY]
         )
         if pushed.get_int_custom_property(_PUSHED):
-            version = pushed.get_string_custom_property(_VERSION)
-            fileio.rename(posixpath.join(beside, version), posixpath.join(root, version))
+            written = pushed.get_string_custom_property(_VERSION)
+            version = _free_version(root, written)
+            fileio.rename(posixpath.join(beside, written), posixpath.join(root, version))
+            pushed.set_string_custom_property(_VERSION, version)
             pushed.set_string_custom_property(_DESTINATION, posixpath.join(root, version))
             fileio.rmtree(beside)
 
@@ -67,6 +69,14 @@ def remove_partial_versions(root: str) -> None:
         is_partial = name.isdigit() and not fileio.exists(posixpath.join(folder, _SAVED_MODEL))
         if name == BESIDE or is_partial:
             fileio.rmtree(folder)
+
+
+def _free_version(root: str, wanted: str) -> str:
+    """Returns the version or the next free one: TFX counts seconds, a killed push may be as new."""
+    version = int(wanted)
+    while fileio.exists(posixpath.join(root, str(version))):
+        version += 1
+    return str(version)
 
 
 def _destination(exec_properties: dict[str, Any]) -> tfx.proto.PushDestination:
