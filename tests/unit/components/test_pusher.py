@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def test_two_pushes_within_a_second_are_two_versions(
     """As where a push is killed after the renaming and the same command follows at once."""
     if "://" in folder:
         pytest.skip("an object store cannot rename: TFX writes over the version of that second")
-    monkeypatch.setattr("tfx.components.pusher.executor.time.time", lambda: 1_700_000_000.5)
+    monkeypatch.setattr(time, "time", lambda: 1_700_000_000.5)
     pushed = [push().get_string_custom_property("pushed_version") for _ in range(3)]
     assert pushed == ["1700000000", "1700000001", "1700000002"]
     assert sorted(versions(folder)) == [f"{folder}/serving/{version}" for version in pushed]
