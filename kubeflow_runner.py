@@ -74,6 +74,8 @@ def _check(flags: argparse.Namespace, config: PipelineConfig) -> None:
         refuse_data_root(config.evaluation.external_data_root, flags.data_root)
     if config.network.weights not in ("none", "imagenet"):
         _check_remote("network.weights", config.network.weights)
+    if config.own_lung_weights:
+        _check_remote("preprocessing.lung_fields_weights", config.own_lung_weights)
     if not flags.image.strip():
         raise ConfigError("--image is empty; name the image that was built from the Dockerfile")
     if importlib.util.find_spec("kfp") is None:

@@ -55,6 +55,7 @@ setup(
     py_modules=["local_runner", "kubeflow_runner"],
     package_data={
         "schema": ["*.pbtxt"],
+        "models.lung_fields": ["*.npz", "*.md"],
         "models": ["tuned/**/*.txt", "tuned/**/*.json"],
     },
     install_requires=[

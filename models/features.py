@@ -102,7 +102,10 @@ TOO_SMALL = "too small"  # a side is below data.min_side_px
 BLANK = "blank"  # hardly a pixel differs from the others, or there are no grey levels
 TRANSPARENT = "transparent"  # what a person sees depends on what lies behind it
 INCOMPLETE = "incomplete"  # a part of the picture was lost on its way
+NO_LUNGS = "no lungs found"  # where preprocessing.lungs looks for two lung fields
 UNDECODABLE = "not decodable"  # no JPEG or PNG, damaged, or of a kind that is not read
-QUALITIES = (QUALITY_OK, TOO_LARGE, TOO_SMALL, BLANK, TRANSPARENT, INCOMPLETE, UNDECODABLE)
+QUALITIES = (
+    QUALITY_OK, TOO_LARGE, TOO_SMALL, BLANK, TRANSPARENT, INCOMPLETE, NO_LUNGS, UNDECODABLE,
+)  # fmt: skip
 
 MODEL_NAME = "cxr_pneumonia"

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Task = Literal["binary", "subtype"]
 
+SHIPPED_LUNG_FIELDS = "shipped"  # weights in models.lung_fields, instead of a file
 SEARCH_NOTES = "tuner/"  # begins the names under which Hyperband keeps its own notes
 
 
@@ -29,6 +30,24 @@ class Preprocessing(Settings):
     border_crop: float = Field(
         0.0, ge=0, le=0.2, description="share cut off each side, where collimators and markers are"
     )
+    lungs: Literal["none", "crop", "mask"] = Field(
+        "none",
+        description="none takes the whole film, crop the box of both lung fields, mask greys out "
+        "what lies outside them; where no lungs are found, a film is not judged",
+    )
+    lung_margin: float = Field(
+        0.05,
+        ge=0,
+        le=0.3,
+        description="kept around lungs: share of the sides of the box (crop) or the film (mask)",
+    )
+    lung_ratio: Literal["stretch", "keep"] = Field(
+        "stretch", description="the box of a crop fills the image, or is made square first"
+    )
+    lung_fields_weights: str = Field(
+        SHIPPED_LUNG_FIELDS,
+        description="of the network that finds lungs: shipped, or a file of your own",
+    )
     contrast: Literal["none", "equalize", "clahe"] = Field(
         "none", description="histogram equalisation of the whole film, or of tiles (CLAHE)"
     )
@@ -39,6 +58,14 @@ class Preprocessing(Settings):
         description="pixels in [0, 1], standardised by a full pass over train, or each film by its "
         "own mean and deviation",
     )
+
+    @property
+    def judging(self) -> Preprocessing:
+        """The settings that decide whether a film is judged, and defaults for the others."""
+        if self.lungs == "none":
+            return Preprocessing()
+        later = {"contrast", "clahe_clip_limit", "clahe_tiles", "normalisation"}
+        return Preprocessing(**self.model_dump(exclude=later))
 
 
 class Network(Settings):

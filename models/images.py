@@ -42,16 +42,25 @@ OVERSAMPLING = 2
 # a film of 100 megapixels takes 400 MB before it is resized.
 _PARALLEL_FILMS = 4
 
-_DEFAULTS = IngestOptions()
-_JUDGED_SIDE_PX = 128  # where only the quality is asked for
+ANY_FILM = IngestOptions()
+
+# From an upright decoded film, [height, width, 1] float32 in [0, 255], and a size in pixels:
+# its pixels, [size, size] uint8, and whether it shows what is looked for, scalar bool.
+Frame = Callable[[tf.Tensor, int], tuple[tf.Tensor, tf.Tensor]]
+
+
+def whole_film(film: tf.Tensor, size_px: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Brings a whole film to one size, the `Frame` that looks for nothing."""
+    return resize_image(film, size_px), tf.constant(True)
 
 
 def prepare_films(
     encoded: tf.Tensor,
     size_px: int,
     border_crop: float = 0.0,
-    bounds: IngestOptions = _DEFAULTS,
+    bounds: IngestOptions = ANY_FILM,
     enhance: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+    frame: Frame = whole_film,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Brings the films of a batch to one size, each by itself, and says which are none.
 
@@ -64,6 +73,8 @@ def prepare_films(
         border_crop: share of height and width cut off at each side, below 0.5.
         bounds: of the sides of a film.
         enhance: what is done to the pixels in the end, [size_px, size_px] uint8 to the same.
+        frame: what brings a film to the size; a film that does not show what it looks for has
+            no lungs.
 
     Returns:
         [batch, size_px, size_px] uint8, 0 where a film cannot be judged; and [batch] string,
@@ -77,7 +88,7 @@ def prepare_films(
         quality = quality_of_header(film, bounds)
         pixels, quality = tf.cond(
             quality == features.QUALITY_OK,
-            lambda: _decode_and_judge(film, size_px, border_crop),
+            lambda: _decode_and_judge(film, size_px, border_crop, frame),
             lambda: (black, quality),
         )
         return place, enhance(pixels), quality
@@ -95,49 +106,29 @@ def prepare_films(
     )
 
 
-def quality_of(encoded: bytes, bounds: IngestOptions = _DEFAULTS) -> str:
-    """Tells whether training and serving can use a film, by the ops that they use.
-
-    Args:
-        encoded: a file.
-        bounds: of the sides of a film.
-
-    Returns:
-        One of `features.QUALITIES`.
-    """
-    return _quality_graph(bounds)(tf.constant([encoded])).numpy()[0].decode()
-
-
-@functools.lru_cache(maxsize=1)
-def _quality_graph(bounds: IngestOptions) -> Callable[[tf.Tensor], tf.Tensor]:
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def qualities(encoded: tf.Tensor) -> tf.Tensor:
-        return prepare_films(encoded, _JUDGED_SIDE_PX, bounds=bounds)[1]
-
-    return qualities
-
-
 def decode_and_resize(
-    encoded: tf.Tensor, size_px: int, border_crop: float = 0.0
-) -> tuple[tf.Tensor, tf.Tensor]:
+    encoded: tf.Tensor, size_px: int, border_crop: float = 0.0, frame: Frame = whole_film
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Decodes one film, cuts its border off and brings it to the size of the network's input.
 
     Args:
         encoded: scalar string, a JPEG or PNG file.
         size_px: height and width of the result; the aspect ratio is not kept.
         border_crop: share of height and width cut off at each side, below 0.5.
+        frame: what brings it to the size.
 
     Returns:
-        [size_px, size_px] uint8, upright; and whether every pixel is opaque, scalar bool.
+        [size_px, size_px] uint8, upright; whether every pixel is opaque, scalar bool; and
+        whether the film shows what the frame looks for, scalar bool.
 
     Raises:
         tf.errors.InvalidArgumentError: the bytes are no JPEG or PNG file, or a broken one.
     """
     share_kept = 1 - 2 * border_crop
     image, opaque = decode_image(encoded, math.ceil(OVERSAMPLING * size_px / share_kept))
-    resized = resize_image(tf.image.central_crop(image, share_kept), size_px)
-    # What is square is cheaper to turn, and turning changes neither sides nor borders.
-    return _upright(resized, orientation(encoded)), opaque
+    film = _upright(tf.image.central_crop(image, share_kept), orientation(encoded))
+    pixels, shown = frame(film, size_px)
+    return pixels, opaque, shown
 
 
 def decode_image(encoded: tf.Tensor, min_side_px: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
@@ -217,14 +208,15 @@ def stretch(levels: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_and_judge(
-    encoded: tf.Tensor, size_px: int, border_crop: float
+    encoded: tf.Tensor, size_px: int, border_crop: float, frame: Frame
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the pixels of a film, or black ones, and one of `features.QUALITIES`."""
-    pixels, opaque = decode_and_resize(encoded, size_px, border_crop)
+    pixels, opaque, shown = decode_and_resize(encoded, size_px, border_crop, frame)
     counts = tf.math.bincount(tf.cast(tf.reshape(pixels, [-1]), tf.int32), minlength=256)
     low, high = _quantiles(counts, grey_levels.BLANK_SHARE)
     is_blank = high - low < grey_levels.BLANK_SPREAD
-    quality = tf.where(is_blank, features.BLANK, features.QUALITY_OK)
+    quality = tf.where(shown, features.QUALITY_OK, features.NO_LUNGS)
+    quality = tf.where(is_blank, features.BLANK, quality)
     quality = tf.where(has_hole(encoded), features.INCOMPLETE, quality)
     quality = tf.where(opaque & ~has_clear_level(encoded), quality, features.TRANSPARENT)
     return tf.where(quality == features.QUALITY_OK, pixels, tf.zeros_like(pixels)), quality
@@ -248,15 +240,19 @@ def _scatter(
     return tf.tensor_scatter_nd_update(everywhere, places[:, tf.newaxis], values)[:-1]
 
 
-def _upright(pixels: tf.Tensor, told: tf.Tensor) -> tf.Tensor:
-    """Turns [size, size] pixels as `radiographs.formats.orientation.upright` does."""
+def _upright(film: tf.Tensor, told: tf.Tensor) -> tf.Tensor:
+    """Turns [height, width, 1] pixels as `radiographs.formats.orientation.upright` does."""
 
-    def where_told(orientations: tuple[int, ...], turned: tf.Tensor) -> tf.Tensor:
-        return tf.where(tf.reduce_any(told == tf.constant(orientations)), turned, pixels)
+    def where_told(
+        orientations: tuple[int, ...], film: tf.Tensor, turn: Callable[[tf.Tensor], tf.Tensor]
+    ) -> tf.Tensor:
+        is_told = tf.reduce_any(told == tf.constant(orientations))
+        turned = tf.cond(is_told, lambda: turn(film), lambda: film)
+        return tf.ensure_shape(turned, [None, None, 1])
 
-    pixels = where_told(TRANSPOSED, tf.transpose(pixels))
-    pixels = where_told(MIRRORED, tf.reverse(pixels, [1]))
-    return where_told(UPENDED, tf.reverse(pixels, [0]))
+    film = where_told(TRANSPOSED, film, lambda stored: tf.transpose(stored, [1, 0, 2]))
+    film = where_told(MIRRORED, film, lambda stored: tf.reverse(stored, [1]))
+    return where_told(UPENDED, film, lambda stored: tf.reverse(stored, [0]))
 
 
 def _decode_png(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

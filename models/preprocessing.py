@@ -11,7 +11,8 @@ example carries, or by the film's own, which are those of the pixels as augmente
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import tensorflow as tf
@@ -20,6 +21,7 @@ import tensorflow_transform as tft
 from models import contrast, features, images
 from models.film_keys import key_of
 from models.hyperparameters import Preprocessing
+from models.lung_fields.framing import make_frame
 from radiographs.options import IngestOptions
 
 # Keys of custom_config.
@@ -27,6 +29,8 @@ PREPROCESSING_KEY = "preprocessing"  # Preprocessing as JSON
 INGEST_KEY = "ingest"  # IngestOptions as JSON: which films the ingest lets through
 
 _Settings = TypeVar("_Settings", Preprocessing, IngestOptions)
+
+_ANY_SETTINGS = Preprocessing()
 
 _MIN_STDDEV = 1 / 255  # one grey level, should a film, or all of them, be blank
 
@@ -74,11 +78,11 @@ def preprocessing_fn(
 def prepare_pixels(
     encoded: tf.Tensor, settings: Preprocessing, bounds: IngestOptions
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decodes films, cuts off borders, brings them to one size and enhances their contrast.
+    """Decodes films, frames their lungs, brings them to one size and enhances their contrast.
 
     Args:
         encoded: [batch] string, files.
-        settings: border, size and contrast.
+        settings: border, lungs, size and contrast.
         bounds: of the sides of a film.
 
     Returns:
@@ -90,7 +94,37 @@ def prepare_pixels(
         settings.border_crop,
         bounds,
         lambda film: _enhance(film[None], settings)[0],
+        make_frame(settings),
     )
+
+
+def quality_of(
+    encoded: bytes,
+    bounds: IngestOptions = images.ANY_FILM,
+    settings: Preprocessing = _ANY_SETTINGS,
+) -> str:
+    """Tells whether training and serving can use a film, by the ops that they use.
+
+    Args:
+        encoded: a file.
+        bounds: of the sides of a film.
+        settings: `Preprocessing.judging` of the run.
+
+    Returns:
+        One of `features.QUALITIES`.
+    """
+    return _quality_graph(bounds, settings)(tf.constant([encoded])).numpy()[0].decode()
+
+
+@functools.lru_cache(maxsize=1)
+def _quality_graph(
+    bounds: IngestOptions, settings: Preprocessing
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def qualities(encoded: tf.Tensor) -> tf.Tensor:
+        return prepare_pixels(encoded, settings, bounds)[1]
+
+    return qualities
 
 
 def unpack_images(transformed: Mapping[str, tf.Tensor], size_px: int) -> tf.Tensor:

@@ -12,13 +12,15 @@ from pathlib import Path
 
 SOURCE_FINGERPRINT = "source_fingerprint"  # parameter of a component, key of custom_config
 
+_ENDINGS = (".py", ".npz")
 _PACKAGES = ("components", "metrics", "models", "radiographs")
 
 
 def source_fingerprint() -> str:
-    """Returns a digest of the code that runs inside components."""
+    """Returns a digest of the code that runs inside components, and of shipped weights."""
     root = Path(__file__).parent.parent
-    return digest(file for package in _PACKAGES for file in (root / package).rglob("*.py"))
+    files = (file for package in _PACKAGES for file in (root / package).rglob("*"))
+    return digest(file for file in files if file.suffix in _ENDINGS)
 
 
 def digest(files: Iterable[Path]) -> str:

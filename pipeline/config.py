@@ -171,6 +171,13 @@ class PipelineConfig(hp.Settings):
         named = [*(Path(folder).glob("*") if folder else ()), Path(self.network.weights)]
         return sorted(file for file in named if file.is_file())
 
+    @property
+    def own_lung_weights(self) -> str:
+        """The user's file of weights by which lungs are found; empty where there is none."""
+        named = self.preprocessing.lung_fields_weights
+        looks = self.preprocessing.lungs != "none"
+        return named if looks and named != hp.SHIPPED_LUNG_FIELDS else ""
+
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "demo": {

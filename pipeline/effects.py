@@ -48,6 +48,16 @@ def _names_another_runner(config: PipelineConfig) -> bool:
 # The first rule that holds of a setting gives its reason.
 RULES = (
     Rule(
+        ("preprocessing.lung_margin", "preprocessing.lung_fields_weights"),
+        lambda config: config.preprocessing.lungs == "none",
+        "it needs preprocessing.lungs=crop or mask",
+    ),
+    Rule(
+        ("preprocessing.lung_ratio",),
+        lambda config: config.preprocessing.lungs != "crop",
+        "it needs preprocessing.lungs=crop",
+    ),
+    Rule(
         ("preprocessing.clahe_clip_limit", "preprocessing.clahe_tiles"),
         lambda config: config.preprocessing.contrast != "clahe",
         "it needs preprocessing.contrast=clahe",

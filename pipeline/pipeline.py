@@ -73,7 +73,11 @@ def create_components(
         SOURCE_FINGERPRINT: source,
     }
 
-    example_gen = RadiographExampleGen(locations.data_root, config.data, source)
+    lungs = Path(config.own_lung_weights)
+    framing = f"{source}{digest([lungs])}" if lungs.is_file() else source
+    example_gen = RadiographExampleGen(
+        locations.data_root, config.data, framing, config.preprocessing
+    )
     examples = example_gen.outputs["examples"]
     schema_importer = tfx.components.ImportSchemaGen(schema_file=locations.schema_file)
     data_schema = schema_importer.outputs["schema"]
@@ -82,7 +86,7 @@ def create_components(
     example_validator = tfx.components.ExampleValidator(statistics=statistics, schema=data_schema)
     data_gate = DataGate(examples, statistics, data_schema, source)
 
-    transform = _transform(config, examples, data_schema, source)
+    transform = _transform(config, examples, data_schema, framing)
     transform.add_upstream_node(data_gate)
     hyperparameters = _hyperparameters(config, transform, training_config)
     trainer = _trainer(transform, data_schema, hyperparameters, training_config)

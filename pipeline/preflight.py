@@ -147,6 +147,12 @@ def check_named_paths(config: PipelineConfig) -> None:
             f"the weights file {weights} does not exist; check network.weights, which may also be "
             "none or imagenet"
         )
+    lungs = config.own_lung_weights
+    if lungs and "://" not in lungs and not Path(lungs).is_file():
+        raise ConfigError(
+            f"the weights file {lungs} does not exist; check preprocessing.lung_fields_weights, "
+            "which may also be shipped"
+        )
 
 
 def _check_hyperparameters(folder: str) -> None:

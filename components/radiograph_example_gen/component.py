@@ -10,8 +10,14 @@ from tfx.types import component_spec, standard_artifacts, standard_component_spe
 
 from components.artifacts import IngestReport
 from components.radiograph_example_gen.driver import RadiographDriver
-from components.radiograph_example_gen.executor import OPTIONS, REPORT, RadiographExecutor
+from components.radiograph_example_gen.executor import (
+    JUDGING,
+    OPTIONS,
+    REPORT,
+    RadiographExecutor,
+)
 from models.features import SPLITS
+from models.hyperparameters import Preprocessing
 from models.source import SOURCE_FINGERPRINT
 from radiographs.options import IngestOptions
 
@@ -22,6 +28,7 @@ class RadiographExampleGenSpec(component_spec.ComponentSpec):
     PARAMETERS = {
         **standard_component_specs.FileBasedExampleGenSpec.PARAMETERS,
         OPTIONS: component_spec.ExecutionParameter(type=str),
+        JUDGING: component_spec.ExecutionParameter(type=str),
         SOURCE_FINGERPRINT: component_spec.ExecutionParameter(type=str),
     }
     INPUTS: dict[str, component_spec.ChannelParameter] = {}
@@ -43,13 +50,20 @@ class RadiographExampleGen(FileBasedExampleGen):
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(RadiographExecutor)
     DRIVER_CLASS = RadiographDriver
 
-    def __init__(self, input_base: str, options: IngestOptions, source_fingerprint: str = ""):
+    def __init__(
+        self,
+        input_base: str,
+        options: IngestOptions,
+        source_fingerprint: str = "",
+        preprocessing: Preprocessing | None = None,
+    ):
         """Describes the ingest of a folder.
 
         Args:
             input_base: The data root, local or remote.
             options: Layout, splits, patients, quarantine.
             source_fingerprint: Changes with the code, so that no stale cache serves.
+            preprocessing: Of the run; where it looks for lungs, films without are quarantined.
         """
         everything = example_gen_pb2.Input.Split(name="films", pattern="*")
         splits = [example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=1) for name in SPLITS]
@@ -61,7 +75,11 @@ class RadiographExampleGen(FileBasedExampleGen):
             ),
             output_data_format=example_gen_pb2.FORMAT_TF_EXAMPLE,
             output_file_format=example_gen_pb2.FORMAT_TFRECORDS_GZIP,
-            **{OPTIONS: options.model_dump_json(), SOURCE_FINGERPRINT: source_fingerprint},
+            **{
+                OPTIONS: options.model_dump_json(),
+                JUDGING: (preprocessing or Preprocessing()).judging.model_dump_json(),
+                SOURCE_FINGERPRINT: source_fingerprint,
+            },
             examples=types.Channel(type=standard_artifacts.Examples),
             report=types.Channel(type=IngestReport),
         )

@@ -23,7 +23,8 @@ from tfx.types import Artifact, artifact_utils, standard_component_specs
 from components.radiograph_example_gen.identical import find_identical_files
 from components.radiograph_example_gen.listing import read_bytes, read_layout
 from models import features
-from models.images import quality_of
+from models.hyperparameters import Preprocessing
+from models.preprocessing import quality_of
 from models.remote_files import write_text
 from radiographs.acquisition import acquisition_statistics
 from radiographs.decoding import CanonicalFilm, read_film
@@ -39,6 +40,7 @@ _LOG = logging.getLogger(__name__)
 
 # Execution properties and the second output.
 OPTIONS = "options"  # JSON of IngestOptions
+JUDGING = "judging"  # JSON of Preprocessing, as its `judging` gives it
 REPORT = "report"
 
 INGEST_FILE = "ingest.json"
@@ -48,6 +50,8 @@ IGNORED_FILE = "ignored.csv"
 _UNUSABLE = "unusable"
 
 _FILMS_PER_MESSAGE = 1000
+
+_ANY_FILM = Preprocessing()
 
 
 class RadiographExecutor(BaseExampleGenExecutor):
@@ -86,10 +90,11 @@ class RadiographExecutor(BaseExampleGenExecutor):
         """Returns the examples of each split."""
         root = exec_properties[standard_component_specs.INPUT_BASE_KEY]
         options = IngestOptions.model_validate_json(exec_properties[OPTIONS])
+        judging = Preprocessing.model_validate_json(exec_properties[JUDGING])
         planned = [(film, self._plan.split_of[film.path]) for film in self._layout.films]
         # In hash order: neighbours in a file share neither class nor patient.
         planned.sort(key=lambda pair: hashlib.sha256(pair[0].path.encode()).digest())
-        read = pipeline | "Films" >> beam.Create(planned) | ReadFilms(root, options)
+        read = pipeline | "Films" >> beam.Create(planned) | ReadFilms(root, options, judging)
         _ = (
             read[_UNUSABLE]
             | "QuarantineLine" >> beam.Map(json.dumps)
@@ -105,46 +110,46 @@ class ReadFilms(beam.PTransform):
     A file that is no usable film goes to the tag `unusable` as `[path, reason]`.
     """
 
-    def __init__(self, root: str, options: IngestOptions):
+    def __init__(self, root: str, options: IngestOptions, judging: Preprocessing = _ANY_FILM):
         """Remembers where the films are and what is usable."""
         super().__init__()
-        self._root = root
-        self._options = options
+        self._read = _ReadFilm(root, options, judging)
 
     def expand(self, planned: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
         """Reads each film once."""
         return (
             planned
             | "SpreadOverWorkers" >> beam.Reshuffle()
-            | "ReadFilm"
-            >> beam.ParDo(_ReadFilm(self._root, self._options)).with_outputs(
-                _UNUSABLE, *features.SPLITS
-            )
+            | "ReadFilm" >> beam.ParDo(self._read).with_outputs(_UNUSABLE, *features.SPLITS)
         )
 
 
 class _ReadFilm(beam.DoFn):
-    def __init__(self, root: str, options: IngestOptions):
+    def __init__(self, root: str, options: IngestOptions, judging: Preprocessing):
         self._root = root
         self._options = options
+        self._judging = judging
 
     def process(self, planned: tuple[Film, str]) -> Iterator[beam.pvalue.TaggedOutput]:
         film, split = planned
         try:
-            image = read_image(self._root, film.path, self._options)
+            image = read_image(self._root, film.path, self._options, self._judging)
         except UnusableImage as error:
             yield beam.pvalue.TaggedOutput(_UNUSABLE, [film.path, str(error)])
         else:
             yield beam.pvalue.TaggedOutput(split, to_example(film, image))
 
 
-def read_image(root: str, path: str, options: IngestOptions) -> CanonicalFilm:
+def read_image(
+    root: str, path: str, options: IngestOptions, judging: Preprocessing = _ANY_FILM
+) -> CanonicalFilm:
     """Reads a file and makes sure that training and serving can.
 
     Args:
         root: Local or remote folder.
         path: Of the file, relative to it.
         options: Which films are usable.
+        judging: Which films the graph judges; by default it looks for no lungs.
 
     Returns:
         The film that goes on.
@@ -153,7 +158,12 @@ def read_image(root: str, path: str, options: IngestOptions) -> CanonicalFilm:
         UnusableImage: Saying why the file is no usable film.
     """
     film = read_film(read_bytes(root, path), options)
-    quality = quality_of(film.encoded, options)
+    quality = quality_of(film.encoded, options, judging)
+    if quality == features.NO_LUNGS:
+        raise UnusableImage(
+            "no lungs found; it shows no upright frontal chest, or its lung fields are hidden "
+            "(preprocessing.lungs=none does without them)"
+        )
     if quality != features.QUALITY_OK:
         raise UnusableImage(
             f"the graph that prepares films finds it {quality}; open it and save it again as PNG"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from models import features
-from models.images import quality_of
+from models.preprocessing import quality_of
 from radiographs.decoding import film_size, grey_levels, read_film
 from radiographs.errors import UnusableImage
 from radiographs.options import IngestOptions

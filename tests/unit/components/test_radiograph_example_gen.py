@@ -24,7 +24,7 @@ from components.radiograph_example_gen.listing import (
     size_and_time,
 )
 from models import features
-from models.images import quality_of
+from models.preprocessing import quality_of
 from radiographs.decoding import CanonicalFilm, ImageFacts
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film

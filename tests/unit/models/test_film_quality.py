@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from models import features, images
+from models import features, images, preprocessing
 from radiographs.decoding import read_film
 from radiographs.errors import UnusableImage
 from radiographs.options import IngestOptions
@@ -184,9 +184,9 @@ def test_a_small_file_of_a_huge_picture_is_not_unpacked() -> None:
 
 def test_the_bounds_are_those_of_the_ingest() -> None:
     film = encode(draw_film(1, 100))
-    assert images.quality_of(film, IngestOptions(min_side_px=100, max_side_px=100)) == "ok"
-    assert images.quality_of(film, IngestOptions(min_side_px=101)) == features.TOO_SMALL
-    assert images.quality_of(film, IngestOptions(max_side_px=99)) == features.TOO_LARGE
+    assert preprocessing.quality_of(film, IngestOptions(min_side_px=100, max_side_px=100)) == "ok"
+    assert preprocessing.quality_of(film, IngestOptions(min_side_px=101)) == features.TOO_SMALL
+    assert preprocessing.quality_of(film, IngestOptions(max_side_px=99)) == features.TOO_LARGE
 
 
 @pytest.mark.parametrize(

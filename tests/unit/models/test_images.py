@@ -127,7 +127,7 @@ def test_the_border_is_cut_off_before_resizing(border_crop: float, height: int, 
     across, down = int(border_crop * width), int(border_crop * height)
     inner = Image.fromarray(pixels).crop((across, down, width - across, height - down))
     expected = resize(np.asarray(inner), 112)
-    result, _ = images.decode_and_resize(encoded, 112, border_crop)
+    result, *_ = images.decode_and_resize(encoded, 112, border_crop)
     # Rounding may move an edge by one pixel of the original.
     assert np.abs(result.numpy().astype(float) - expected).mean() < 2
     if border_crop * width == across and border_crop * height == down:
@@ -145,7 +145,7 @@ def test_a_jpeg_is_shrunk_no_further_than_its_inner_part_allows() -> None:
     encoded = encode(film(900, 900), "JPEG")
     whole = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE)
     expected = cv2.resize(whole[180:720, 180:720], (224, 224), interpolation=cv2.INTER_AREA)
-    result, _ = images.decode_and_resize(tf.constant(encoded), 224, 0.2)
+    result, *_ = images.decode_and_resize(tf.constant(encoded), 224, 0.2)
     np.testing.assert_allclose(result.numpy().astype(int), expected, atol=1)
 
 

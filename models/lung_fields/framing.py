@@ -1,0 +1,107 @@
+"""What becomes of a film for its lung fields: cut to their box, or greyed out beyond them.
+
+The network should look at lungs. What lies around them (collimation, side markers, printed
+values) tells the ward and the scanner, and with them the label, without showing the disease.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from models.hyperparameters import Preprocessing
+from models.images import Frame, resize_image, whole_film
+from models.lung_fields.fields import LUNG, are_plausible, box_of_lungs, find_fields
+from models.lung_fields.network import SIDE_PX
+
+
+def make_frame(settings: Preprocessing) -> Frame:
+    """Returns what brings a decoded film to the size of the network's input.
+
+    Args:
+        settings: `lungs`, `lung_margin`, `lung_ratio`, `lung_fields_weights`.
+
+    Returns:
+        A `models.images.Frame`; a film without plausible lung fields comes back whole, and
+        as one where no lungs were found.
+    """
+    if settings.lungs == "none":
+        return whole_film
+    framed = _crop if settings.lungs == "crop" else _mask
+
+    def frame(film: tf.Tensor, size_px: int) -> tuple[tf.Tensor, tf.Tensor]:
+        fields = find_fields(resize_image(film, SIDE_PX)[tf.newaxis], settings.lung_fields_weights)
+        found = are_plausible(fields)[0]
+        pixels = tf.cond(
+            found,
+            lambda: framed(film, fields, size_px, settings),
+            lambda: resize_image(film, size_px),
+        )
+        return pixels, found
+
+    return frame
+
+
+def _crop(film: tf.Tensor, fields: tf.Tensor, size_px: int, settings: Preprocessing) -> tf.Tensor:
+    sides = tf.cast(tf.shape(film)[:2], tf.float32)
+    box = with_margin(box_of_lungs(fields)[0], settings.lung_margin)
+    if settings.lung_ratio == "keep":
+        box = made_square(box, sides)
+    first = tf.cast(tf.floor(box[:2] * sides), tf.int32)
+    end = tf.cast(tf.math.ceil(box[2:] * sides), tf.int32)
+    return resize_image(film[first[0] : end[0], first[1] : end[1]], size_px)
+
+
+def _mask(film: tf.Tensor, fields: tf.Tensor, size_px: int, settings: Preprocessing) -> tf.Tensor:
+    """Gives everything outside one grey, the mean of the lungs, which makes no edge of its own."""
+    pixels = tf.cast(resize_image(film, size_px), tf.float32)
+    dilated = dilate(tf.reduce_max(fields, axis=-1), settings.lung_margin)
+    inside = tf.image.resize(dilated[..., tf.newaxis], [size_px, size_px])[0, ..., 0] > LUNG
+    grey = tf.round(tf.reduce_mean(tf.boolean_mask(pixels, inside)))
+    return tf.cast(tf.where(inside, pixels, grey), tf.uint8)
+
+
+def with_margin(box: tf.Tensor, margin: float) -> tf.Tensor:
+    """Widens a box by a share of its sides at each edge, as far as the film reaches.
+
+    Args:
+        box: [4] float32: top, left, bottom, right, as shares of the film's sides.
+        margin: share of the box's height and width.
+
+    Returns:
+        The same.
+    """
+    added = margin * (box[2:] - box[:2])
+    return tf.clip_by_value(box + tf.concat([-added, added], axis=0), 0.0, 1.0)
+
+
+def made_square(box: tf.Tensor, sides_px: tf.Tensor) -> tf.Tensor:
+    """Widens the shorter sides of a box until it is square on the film, if that is large enough.
+
+    Args:
+        box: [4] float32, as of `with_margin`.
+        sides_px: [2] float32, height and width of the film.
+
+    Returns:
+        The same; moved where it would reach beyond the film, and as long as the film where a
+        square is longer.
+    """
+    lengths = (box[2:] - box[:2]) * sides_px
+    wished = tf.minimum(tf.reduce_max(lengths) / sides_px, 1.0)
+    first = (box[:2] + box[2:] - wished) / 2
+    first = tf.clip_by_value(first, 0.0, 1.0 - wished)
+    return tf.concat([first, first + wished], axis=0)
+
+
+def dilate(fields: tf.Tensor, margin: float) -> tf.Tensor:
+    """Widens fields by a share of the film's side to all directions of a square.
+
+    Args:
+        fields: [batch, side, side] float32.
+        margin: share of the side.
+
+    Returns:
+        The same shape, float32.
+    """
+    reach = round(margin * SIDE_PX)
+    window = 2 * reach + 1
+    return tf.nn.max_pool2d(fields[..., tf.newaxis], window, 1, "SAME")[..., 0]

@@ -1,0 +1,54 @@
+"""The weights of the network as a file: arrays of 16 bits, shipped or of a user's own."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from models.hyperparameters import SHIPPED_LUNG_FIELDS
+from models.lung_fields.network import Weights
+from models.remote_files import written_beside
+
+SHIPPED = SHIPPED_LUNG_FIELDS
+SHIPPED_FILE = Path(__file__).parent / "weights.npz"
+WEIGHTS_FILE = SHIPPED_FILE.name
+
+
+def save_weights(weights: Weights, uri: str) -> None:
+    """Writes weights, whole or not at all.
+
+    Args:
+        weights: of `network.folded_weights`.
+        uri: of the file, whatever `tf.io.gfile` opens.
+    """
+    halved = {name.replace("/", "."): part.astype(np.float16) for name, part in weights.items()}
+    with written_beside(uri) as path:
+        np.savez_compressed(path, **halved)
+
+
+def load_weights(named: str = SHIPPED) -> dict[str, npt.NDArray[np.float32]]:
+    """Reads weights.
+
+    Args:
+        named: `SHIPPED`, or the URI of a file of `save_weights`.
+
+    Returns:
+        Kernels and biases for `network.with_weights`.
+
+    Raises:
+        ValueError: the file is missing or damaged.
+    """
+    uri = str(SHIPPED_FILE) if named == SHIPPED else named
+    try:
+        with tf.io.gfile.GFile(uri, "rb") as file, np.load(io.BytesIO(file.read())) as parts:
+            return {name.replace(".", "/"): parts[name].astype(np.float32) for name in parts}
+    except (tf.errors.OpError, OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"preprocessing.lung_fields_weights: {uri} is no file that models.lung_fields.train "
+            f"has written; give one, or '{SHIPPED}'"
+        ) from error
