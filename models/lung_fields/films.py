@@ -1,8 +1,9 @@
 """Films with drawn lung fields: folders of them, and the split by patient.
 
-A folder holds `masks/NAME.png`, white or bright where the lungs are; its films in `images/`, or
-in another folder that is named with it; and, where patients have several films, a
-`manifest.csv` with `name` and `patient_id`.
+A folder holds `lung_masks/NAME.png` or else `masks/NAME.png`, bright where the lungs are; its
+films in `images/`, anywhere else below it, or in another folder that is named with it; and,
+where patients have several films, a `manifest.csv` with `patient_id` and `name` or `path`. A
+folder of phantoms is one.
 """
 
 from __future__ import annotations
@@ -25,15 +26,16 @@ from models.images import decode_and_resize
 from models.lung_fields.network import SIDE_PX
 from radiographs.decoding import read_film
 from radiographs.errors import DataError
+from radiographs.not_films import Bystanders
 from radiographs.options import IngestOptions
 
-MASKS = "masks"
-IMAGES = "images"
+MASK_FOLDERS = ("lung_masks", "masks")  # the first that is there
 MANIFEST = "manifest.csv"
 
 EVAL_SHARE = 0.05  # of the patients, to watch a training by
 TEST_SHARE = 0.10  # of the patients, never trained on
 
+_PICTURES = (".png", ".jpg", ".jpeg")
 _ANY_SIZE = IngestOptions(min_side_px=1)
 
 
@@ -62,7 +64,7 @@ def list_films(folder: str, films: str = "") -> list[MaskedFilm]:
 
     Args:
         folder: local or remote, as the module says.
-        films: folder of the films, searched with all below it; empty for `images/`.
+        films: folder of the films, searched with all below it; empty for the same folder.
 
     Returns:
         The masks that have a film, by name.
@@ -70,25 +72,25 @@ def list_films(folder: str, films: str = "") -> list[MaskedFilm]:
     Raises:
         DataError: there is no mask, or none that has a film.
     """
-    masks = tf.io.gfile.glob(posixpath.join(folder, MASKS, "*.png"))
+    patterns = [posixpath.join(folder, name, "*.png") for name in MASK_FOLDERS]
+    masks = next((files for files in map(tf.io.gfile.glob, patterns) if files), [])
     if not masks:
-        raise DataError(f"{folder} has no {MASKS}/*.png; give a folder of drawn lung fields")
-    where = films or posixpath.join(folder, IMAGES)
-    film_of = {
-        posixpath.splitext(name)[0]: posixpath.join(below, name)
-        for below, _, names in tf.io.gfile.walk(where)
-        for name in names
-    }
+        raise DataError(
+            f"{folder} has no {' or '.join(MASK_FOLDERS)} with PNG files; give a folder of drawn "
+            "lung fields"
+        )
+    where = films or folder
+    film_of = _films_below(where)
     patient_of = _patients(posixpath.join(folder, MANIFEST))
     source = posixpath.basename(folder.rstrip("/"))
     listed = []
     for mask in sorted(masks):
-        name = posixpath.splitext(posixpath.basename(mask))[0]
+        name = _stem(mask)
         if name in film_of:
             patient = patient_of.get(name, name)
             listed.append(MaskedFilm(source, name, patient, film_of[name], mask))
     if not listed:
-        raise DataError(f"no film in {where} is called as a mask in {folder}/{MASKS}")
+        raise DataError(f"no film in {where} is called as a mask in {folder}; check both names")
     return listed
 
 
@@ -156,4 +158,23 @@ def _patients(uri: str) -> dict[str, str]:
         return {}
     with tf.io.gfile.GFile(uri, "r") as file:
         rows = list(csv.DictReader(io.StringIO(file.read())))
-    return {row["name"]: row.get("patient_id") or row["name"] for row in rows}
+    names = [row.get("name") or _stem(row.get("path") or "") for row in rows]
+    return {name: row.get("patient_id") or name for name, row in zip(names, rows, strict=True)}
+
+
+def _films_below(folder: str) -> dict[str, str]:
+    """Returns the URIs of the pictures below a folder that are no masks, by name."""
+    root = folder.rstrip("/")
+    paths = [
+        posixpath.join(below, name)[len(root) + 1 :]
+        for below, _, names in tf.io.gfile.walk(root)
+        for name in names
+        if name.lower().endswith(_PICTURES)
+    ]
+    bystanders = Bystanders(paths)
+    films = [path for path in paths if not bystanders.reason(path)]
+    return {_stem(path): posixpath.join(root, path) for path in films}
+
+
+def _stem(path: str) -> str:
+    return posixpath.splitext(posixpath.basename(path))[0]

@@ -102,6 +102,9 @@ def dilate(fields: tf.Tensor, margin: float) -> tf.Tensor:
     Returns:
         The same shape, float32.
     """
-    reach = round(margin * SIDE_PX)
-    window = 2 * reach + 1
-    return tf.nn.max_pool2d(fields[..., tf.newaxis], window, 1, "SAME")[..., 0]
+    window = [2 * round(margin * SIDE_PX) + 1, 1]
+    for _ in ("down", "across"):
+        # Columns in the place of channels: with one channel, pooling takes ten times as long.
+        pooled = tf.nn.max_pool2d(fields[:, :, tf.newaxis], window, 1, "SAME")
+        fields = tf.transpose(pooled[:, :, 0], [0, 2, 1])
+    return fields

@@ -22,7 +22,7 @@ import tensorflow as tf
 from models import features
 from models.lung_fields.fields import standardise_films
 from models.lung_fields.films import MaskedFilm, list_films, read_all
-from models.lung_fields.network import build_network, folded_weights
+from models.lung_fields.network import WEIGHT_AVERAGE, build_network, folded_weights
 from models.lung_fields.variation import vary
 from models.lung_fields.weights import WEIGHTS_FILE, save_weights
 from models.remote_files import write_text
@@ -31,7 +31,6 @@ _LOG = logging.getLogger(__name__)
 
 _BATCH_SIZE = 32
 _LEARNING_RATE = 3e-3
-_WEIGHT_AVERAGE = 0.995
 _LEAST_FILMS = 600  # of a source in an epoch
 _READ_AT_ONCE = 500  # films, between two messages
 RECORD_FILE = "training.json"
@@ -62,7 +61,7 @@ def train(sources: Sequence[Sequence[MaskedFilm]], out: str, epochs: int, seed: 
             keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, epochs * steps, alpha=0.01),
             weight_decay=1e-4,
             use_ema=True,
-            ema_momentum=min(_WEIGHT_AVERAGE, 1 - 1 / (0.2 * epochs * steps + 1)),
+            ema_momentum=min(WEIGHT_AVERAGE, 1 - 1 / (0.2 * epochs * steps + 1)),
         ),
         loss=_loss,
         metrics=[keras.metrics.MeanMetricWrapper(_dice, name="dice")],
@@ -101,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="with masks/NAME.png and images/NAME.*; FOLDER=FILMS where the films are elsewhere",
     )
     parser.add_argument("--out", required=True, help="folder for the weights")
-    parser.add_argument("--epochs", type=int, default=20, help="passes over the films")
+    parser.add_argument("--epochs", type=int, default=24, help="passes over the films")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -1,7 +1,8 @@
 """A folder of phantoms: planned, drawn by several processes, complete or not there at all.
 
 This module owns what lies on the disk: `manifest.csv`, the films in `NORMAL/` and
-`PNEUMONIA/`, the lesion masks in `masks/`, and the parameters in `phantoms.json`.
+`PNEUMONIA/`, the lesion masks in `masks/`, the lung fields in `lung_masks/`, and the parameters
+in `phantoms.json`.
 """
 
 from __future__ import annotations
@@ -34,8 +35,12 @@ logger = logging.getLogger(__name__)
 MANIFEST = "manifest.csv"
 PARAMETERS = "phantoms.json"
 MASKS = "masks"
-COLUMNS = ("path", "label", "subtype", "patient_id", "site", "view", "sex", "age_years", "mask")
-DRAWING_VERSION = 2  # raise it when the same seed draws other films than before
+LUNG_MASKS = "lung_masks"
+COLUMNS = (
+    "path", "label", "subtype", "patient_id", "site", "view", "sex", "age_years", "mask",
+    "lung_mask",
+)  # fmt: skip
+DRAWING_VERSION = 3  # raise it when the same seed writes other files than before
 PNEUMONIA_FRACTION = 0.615  # 1.6 pneumonias to a normal film
 MAX_FILMS_PER_PATIENT = 4
 
@@ -149,7 +154,7 @@ def _partition(rng: np.random.Generator, films: int) -> Iterator[int]:
 def _draw_all(
     folder: Path, parameters: Parameters, workers: int, console: Console | None
 ) -> list[Row]:
-    for name in (NORMAL, PNEUMONIA, MASKS):
+    for name in (NORMAL, PNEUMONIA, MASKS, LUNG_MASKS):
         (folder / name).mkdir()
     draw = partial(_draw_series, folder, parameters.size_px)
     series = _plan(parameters)
@@ -191,8 +196,10 @@ def _draw_series(folder: Path, size_px: int, series: _Series) -> list[Row]:
         Image.fromarray(phantom.pixels).save(folder / path, **site.save_options)
         if mask:
             Image.fromarray(phantom.lesion_mask).save(folder / mask)
-        known = {column: getattr(phantom, column) for column in COLUMNS[1:-1]}
-        rows.append({"path": path, **known, "mask": mask})
+        lung_mask = f"{LUNG_MASKS}/{name}.png"
+        Image.fromarray(phantom.lung_mask).save(folder / lung_mask)
+        known = {column: getattr(phantom, column) for column in COLUMNS[1:-2]}
+        rows.append({"path": path, **known, "mask": mask, "lung_mask": lung_mask})
     return rows
 
 
@@ -227,7 +234,9 @@ def _listed_files(root: Path) -> set[Path]:
         return set()
     with (root / MANIFEST).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    names = {row.get(column) or "" for row in rows for column in ("path", "mask")} - {""}
+    names = {row.get(column) or "" for row in rows for column in ("path", "mask", "lung_mask")} - {
+        ""
+    }
     return {root / name for name in (PARAMETERS, MANIFEST, *names)}
 
 

@@ -63,9 +63,10 @@ class Patient:
 
 @dataclass(frozen=True)
 class Phantom:
-    """A film with its lesion mask and all that is known of it."""
+    """A film with its masks and all that is known of it."""
 
     pixels: npt.NDArray[np.uint8]  # [height, width]
+    lung_mask: npt.NDArray[np.bool_]  # [height, width], both lungs, with what the heart covers
     lesion_mask: npt.NDArray[np.bool_]  # [height, width], inside the lungs; all False for NORMAL
     label: str
     subtype: str
@@ -120,6 +121,7 @@ def draw_phantom(seed: Seed, size_px: int = 256, patient: Patient | None = None)
         attenuation, mask = attenuation + lesion.attenuation, lesion.mask
     return Phantom(
         pixels=expose(film_rng, attenuation, patient.site),
+        lung_mask=chest.lungs,
         lesion_mask=mask,
         label=patient.label,
         subtype=patient.subtype,

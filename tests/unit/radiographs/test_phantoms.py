@@ -25,6 +25,8 @@ from sklearn.preprocessing import StandardScaler
 from models import features
 from radiographs import phantoms
 from radiographs.errors import DataError
+from radiographs.layouts import read_films
+from radiographs.options import IngestOptions
 from radiographs.phantoms import anatomy, folder, lesions, patients
 from radiographs.phantoms.__main__ import main
 
@@ -64,6 +66,11 @@ def chest_of(seed: int, size_px: int = 128) -> anatomy.Chest:
     rng = np.random.default_rng(seed)
     habitus = phantoms.draw_patient(seed).habitus
     return anatomy.draw_chest(rng, anatomy.make_grid(rng, size_px), habitus, "PA")
+
+
+def mask_of(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("L")) > 0
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +158,7 @@ def test_bytes_depend_on_the_seed_and_not_on_the_number_of_processes(
 
 def test_manifest_lists_every_file(drawn: Path) -> None:
     rows = manifest(drawn)
-    listed = {row[column] for row in rows for column in ("path", "mask")} - {""}
+    listed = {row[column] for row in rows for column in ("path", "mask", "lung_mask")} - {""}
     assert listed | {"manifest.csv", "phantoms.json"} == contents(drawn).keys()
     assert len(rows) == len({row["path"] for row in rows}) == FILMS
     for row in rows:
@@ -168,6 +175,28 @@ def test_masks_belong_to_pneumonia_alone(drawn: Path) -> None:
             with Image.open(drawn / row["mask"]) as mask:
                 assert mask.size == (SIZE_PX, SIZE_PX)
                 assert np.asarray(mask).any()
+
+
+def test_every_film_has_both_lungs_drawn_and_lesions_lie_in_them(drawn: Path) -> None:
+    for row in manifest(drawn):
+        lungs = mask_of(drawn / row["lung_mask"])
+        film = grey_levels(drawn / row["path"])
+        assert lungs[:, : SIZE_PX // 2].any() and lungs[:, SIZE_PX // 2 :].any()
+        tall = lungs.sum(axis=1) > SIZE_PX // 4
+        between = tall[:, np.newaxis] & ~lungs
+        between[:, : SIZE_PX // 3], between[:, -SIZE_PX // 3 :] = False, False
+        assert film[lungs].mean() < film[between].mean()  # air is darker than the spine
+        if row["mask"]:
+            assert not mask_of(drawn / row["mask"])[~lungs].any()
+
+
+def test_lung_masks_are_no_films(drawn: Path) -> None:
+    def read(path: str) -> str:
+        return (drawn / path).read_text(encoding="utf-8")
+
+    layout = read_films(sorted(contents(drawn)), read, IngestOptions())
+    assert len(layout.films) == FILMS
+    assert {row["lung_mask"] for row in manifest(drawn)} <= {path for path, _ in layout.ignored}
 
 
 def test_a_patient_has_one_label_sex_age_and_site_and_up_to_four_films(drawn: Path) -> None:
