@@ -18,7 +18,7 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test fuzz lint lock names newer clean
+.PHONY: help install run test fuzz mutants lint lock names newer clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -28,11 +28,14 @@ install: $(INSTALLED) ## set up .venv with the locked versions and this project;
 run: install ## run the demo pipeline on synthetic radiographs; writes to work/
 	$(VENV)/bin/python local_runner.py --preset demo $(ARGS)
 
-test: install ## run every test
-	$(VENV)/bin/python -m pytest $(ARGS)
+test: install ## run every test, in two processes; ARGS="-n 0" for one
+	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 fuzz: install ## feed damaged films and tables to the readers for some ten minutes
 	$(VENV)/bin/python -m pytest tests/fuzz --hypothesis-profile=long --hypothesis-show-statistics $(ARGS)
+
+mutants: install ## change the modules that guard, place by place, and see which changes no test notices
+	$(VENV)/bin/python -m tools.mutants $(ARGS)
 
 lint: install ## check style and types
 	$(VENV)/bin/ruff check .

@@ -81,11 +81,13 @@ setup(
     extras_require={
         "kubeflow": KUBEFLOW,
         "dev": [
+            "cosmic-ray>=8.4",
             "hypothesis>=6.140,<7",
             "mypy>=1.18",
             "packaging>=24",
             "psutil>=6",
             "pytest>=8.4",
+            "pytest-xdist>=3.8",
             "ruff>=0.14",
             "setuptools>=77",
             "types-PyYAML>=6",

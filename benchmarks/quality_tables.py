@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality_runs import Record
+from components.auditor.findings import UNCHANGED
 from metrics.spread import Spread, spread
 
 TEST = "test split"
-UNCHANGED = "unchanged"  # as in components.auditor.shifts, not imported here: it is heavy
 
 _UNDEFINED = "n/a"
 _PREPARED = "Transform"  # the component that the cache answers for where the films are prepared

@@ -23,6 +23,7 @@ from models.grad_cam import grad_cam, overlay
 from models.hyperparameters import Hyperparameters
 from models.network import activations_and_logits, class_probabilities, pneumonia_logit
 from models.preprocessing import standardise, unpack_images
+from models.remote_files import write_text
 from models.warmup import write_warmup_requests
 
 OPERATING_POINT_FILE = "operating_point.json"  # in assets.extra
@@ -144,8 +145,7 @@ def save_served_model(model: ServedModel, directory: str) -> None:
     }
     extra = posixpath.join(directory, "assets.extra")
     tf.io.gfile.makedirs(extra)
-    with tf.io.gfile.GFile(posixpath.join(extra, OPERATING_POINT_FILE), "w") as file:
-        file.write(json.dumps(facts, indent=2))
+    write_text(posixpath.join(extra, OPERATING_POINT_FILE), json.dumps(facts, indent=2))
     write_warmup_requests(directory)
 
 

@@ -21,7 +21,7 @@ from models.records import keep_network, keep_record
 from models.scoring import Scorer, calibrate
 from models.signatures import ServedModel, save_served_model
 from models.source import SOURCE_FINGERPRINT
-from models.training_films import write_record
+from models.training_films import write_seen
 
 # Keys of custom_config.
 HYPERPARAMETERS = "hyperparameters"  # JSON of models.hyperparameters.Hyperparameters
@@ -71,7 +71,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     calibration, operating_point = calibrate(*scored, settings)
     served = ServedModel(network, transform, settings, calibration, operating_point)
     save_served_model(served, fn_args.serving_model_dir)
-    write_record((train, evaluation), fn_args.serving_model_dir)
+    write_seen((train, evaluation), fn_args.serving_model_dir)
     keep_network(network, settings, fn_args.model_run_dir)
     keep_record(
         network, settings, calibration, operating_point, fitted.history, fn_args.model_run_dir

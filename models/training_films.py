@@ -16,6 +16,7 @@ import tensorflow as tf
 from models import features
 from models.film_keys import key_of
 from models.input_pipeline import TransformedFilms
+from models.remote_files import written_beside
 
 RECORD = "training_films.int64"  # sorted keys, little-endian, 8 bytes each
 
@@ -23,7 +24,7 @@ _KEYS = {features.SHA256: features.SHA256_XF, features.PATIENT_ID: features.PATI
 _STORED = np.dtype("<i8")
 
 
-def write_record(splits: Iterable[TransformedFilms], saved_model: str) -> None:
+def write_seen(splits: Iterable[TransformedFilms], saved_model: str) -> None:
     """Records the films that a model was fitted to or chosen by.
 
     Args:
@@ -32,14 +33,11 @@ def write_record(splits: Iterable[TransformedFilms], saved_model: str) -> None:
         saved_model: Folder of the SavedModel, local or remote.
     """
     keys = np.unique(np.concatenate([_keys(films) for films in splits]))
-    file_name = _record_of(saved_model)
-    beside = f"{file_name}.part"
-    with tf.io.gfile.GFile(beside, "wb") as file:
-        file.write(keys.astype(_STORED).tobytes())
-    tf.io.gfile.rename(beside, file_name, overwrite=True)
+    with written_beside(_record_of(saved_model)) as path:
+        keys.astype(_STORED).tofile(path)
 
 
-def read_record(saved_model: str) -> np.ndarray | None:
+def read_seen(saved_model: str) -> np.ndarray | None:
     """Returns the keys of the films that a model has seen, `[keys]` int64.
 
     Args:
@@ -61,7 +59,7 @@ def are_new(digests: np.ndarray, patients: np.ndarray, seen: np.ndarray) -> np.n
     Args:
         digests: `[films]` bytes, of `SHA256`.
         patients: `[films]` bytes, of `PATIENT_ID`.
-        seen: Of `read_record`.
+        seen: Of `read_seen`.
 
     Returns:
         `[films]` bool.

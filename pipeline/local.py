@@ -27,6 +27,7 @@ from pipeline.runs import Run, write_json, write_text
 from pipeline.summary import Summary, summarise
 from radiographs.phantoms import write_phantoms
 
+_INGEST = "RadiographExampleGen"
 _RUN_ID_PARAMETER = "pipeline-run-id"
 
 
@@ -105,13 +106,12 @@ def execute(
             _draw_phantoms(config, work, console)
 
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(work.metadata))
-    runner = NamedDagRunner(run.run_id, prepare, partial(_shown, lines, work, run.run_id))
+    runner = NamedDagRunner(run.run_id, prepare, partial(_shown, lines, work, run))
     runner.run(create_pipeline(config, work.locations(films), connection))
     if not runner.started:
         return None
     _restore_pushed(run_outputs(work.metadata, run.run_id).get(("Pusher", "pushed_model")))
     summary = summarise(work.metadata, run.run_id, films, config.evaluation)
-    _keep_lists(summary, run)
     write_slices(summary.slices, run.report_folder)
     page = write_report(summary, run.report_folder)
     write_json(run.summary_file, summary.to_json())  # last: where it is, all else is as well
@@ -120,15 +120,15 @@ def execute(
 
 
 @contextmanager
-def _shown(
-    lines: ComponentLines, work: WorkDirectory, run_id: str, component: str
-) -> Iterator[None]:
+def _shown(lines: ComponentLines, work: WorkDirectory, run: Run, component: str) -> Iterator[None]:
     """Shows a component while it runs, and how long the metadata store says that it took."""
     lines.start(component)
     yield
-    finished = finished_components(work.metadata, run_id).get(component)
+    finished = finished_components(work.metadata, run.run_id).get(component)
     if finished is None:  # TFX logs what is wrong with an input and goes on without the component
         raise RuntimeError("its inputs could not be resolved")
+    if component == _INGEST:
+        _keep_lists(work, run)
     lines.finish(finished.seconds, finished.cached)
 
 
@@ -149,10 +149,11 @@ def _keep_schema(work: WorkDirectory) -> None:
     write_text(work.schema_file, PACKAGED_SCHEMA.read_text(encoding="utf-8"))
 
 
-def _keep_lists(summary: Summary, run: Run) -> None:
-    """Copies what became of unusable files to where a user looks."""
+def _keep_lists(work: WorkDirectory, run: Run) -> None:
+    """Copies what became of unusable files to where a user looks, whatever stops the run later."""
+    report = run_outputs(work.metadata, run.run_id)[_INGEST, "report"]
     for name in (QUARANTINE_FILE, IGNORED_FILE):
-        shutil.copyfile(Path(summary.report_uri) / name, run.folder / name)
+        shutil.copyfile(Path(report.uri) / name, run.folder / name)
 
 
 def _restore_pushed(pushed_model: Artifact | None) -> None:

@@ -34,7 +34,6 @@ class Summary:
         servable: Whether ModelValidator could use the model like a server.
         pushed_version: Version under the serving root, or empty.
         data: Root, layout, images and patients by split, rejected files, notes.
-        report_uri: Folder of the ingest report.
         slices: Metrics by slice, the overall one first.
         verdicts: Every gate.
         comparison: What gates on changes rest on; None without an earlier blessed model.
@@ -50,7 +49,6 @@ class Summary:
     servable: bool = False
     pushed_version: str = ""
     data: dict[str, Any] = field(default_factory=dict)
-    report_uri: str = ""
     slices: list[SliceMetrics] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     comparison: Comparison | None = None
@@ -122,7 +120,6 @@ def summarise(metadata_file: Path, run_id: str, data_root: Path, gates: Evaluati
         servable=_is_blessed(outputs.get(("ModelValidator", "blessing"))),
         pushed_version=version,
         data={"root": str(data_root), **_read_json(ingest_report, INGEST_FILE)},
-        report_uri=ingest_report.uri,
         slices=slices,
         verdicts=read_verdicts(evaluation_uri, slices, gates, audit),
         comparison=comparison_of(slices[0], gates),

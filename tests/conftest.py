@@ -38,12 +38,24 @@ SMALL = (
     ),
 )  # fmt: skip
 
+_FIRST_RUN = "pushed"  # the fixture that all other runs follow
+
 FLOOR = 0.999
 TUNED_DROPOUT = 0.125  # in a copy of what the Tuner found, so that an import shows
 EPOCHS_BEFORE_INTERRUPT = 2
 
 
-@pytest.fixture(scope="session", name="pushed")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps together what shares a fixture, where several processes divide the tests.
+
+    What looks at the shared runs is one group, so that they happen once; so is each file.
+    """
+    for item in items:
+        shares_runs = _FIRST_RUN in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("runs" if shares_runs else str(item.path)))
+
+
+@pytest.fixture(scope="session", name=_FIRST_RUN)
 def push(tmp_path_factory: pytest.TempPathFactory) -> LocalRun:
     """The first run in a new work directory; its model is pushed."""
     run = run_local(tmp_path_factory.mktemp("first") / "work", *SMALL)

@@ -18,6 +18,7 @@ from components.audit_gate.gates import judge
 from components.auditor.findings import AUDIT_FILE, Findings
 from components.verdicts import Verdict
 from models.audit_settings import AuditFloors
+from models.remote_files import write_text
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def write_verdicts(verdicts: list[Verdict], uri: str) -> None:
     """
     rows = [{**asdict(one), "value": one.value if one.is_defined else None} for one in verdicts]
     text = json.dumps(rows, indent=2, allow_nan=False)
-    io_utils.write_string_file(os.path.join(uri, VERDICTS_FILE), text)
+    write_text(os.path.join(uri, VERDICTS_FILE), text)
 
 
 def _is_blessed(blessing: Artifact) -> bool:

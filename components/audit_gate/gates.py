@@ -5,10 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from components.auditor.controls import Control
-from components.auditor.external import ExternalSite
-from components.auditor.findings import Findings
-from components.auditor.shifts import UNCHANGED, Shift
+from components.auditor.findings import UNCHANGED, Control, ExternalSite, Findings, Shift
 from components.verdicts import Verdict
 from metrics.estimates import Estimate
 from metrics.scores import AUC, RECALL, SPECIFICITY

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from tfx.dsl.io import fileio
 
-from components.auditor.controls import FILE_STATISTICS, Control, compare, network_controls
-from components.auditor.external import ExternalSite, audit_external_site
+from components.auditor.controls import FILE_STATISTICS, compare, network_controls
+from components.auditor.external import audit_external_site
 from components.auditor.file_statistics import statistics_control
-from components.auditor.findings import AUDIT_FILE, Findings
+from components.auditor.findings import AUDIT_FILE, Control, ExternalSite, Findings, Shift
 from components.auditor.overlap import identities_of_examples
 from components.auditor.scoring import (
     DECISION,
@@ -29,7 +28,7 @@ from components.auditor.scoring import (
     unscored_by_reason,
 )
 from components.auditor.served_pixels import ServedPixels
-from components.auditor.shifts import Shift, audit_shifts, choose_films
+from components.auditor.shifts import audit_shifts, choose_films
 from metrics.estimates import estimate, estimate_auc
 from metrics.score_intervals import Interval
 from metrics.slices import slices_of
@@ -37,6 +36,7 @@ from models import features
 from models.audit_settings import AuditMeasures
 from models.hyperparameters import Hyperparameters
 from models.input_pipeline import TransformedFilms
+from models.remote_files import write_text
 from radiographs.options import IngestOptions
 
 _LOG = logging.getLogger(__name__)
@@ -120,8 +120,8 @@ def write_audit(films: pd.DataFrame, findings: Findings, uri: str) -> None:
         features.PROBABILITY, DECISION, *classes,
     ]  # fmt: skip
     table = films.to_csv(columns=columns, index=False, lineterminator="\n")
-    _write_text(f"{uri}/{PREDICTIONS_FILE}", table)
-    _write_text(f"{uri}/{AUDIT_FILE}", json.dumps(findings.to_json(), indent=2, allow_nan=False))
+    write_text(f"{uri}/{PREDICTIONS_FILE}", table)
+    write_text(f"{uri}/{AUDIT_FILE}", json.dumps(findings.to_json(), indent=2, allow_nan=False))
 
 
 def subtype_auc(films: pd.DataFrame, samples: int) -> tuple[float, Interval] | None:
@@ -202,10 +202,3 @@ def _timed(what: str) -> Iterator[None]:
     start = time.monotonic()
     yield
     _LOG.info("%s took %.0f s", what, time.monotonic() - start)
-
-
-def _write_text(file_name: str, text: str) -> None:
-    beside = f"{file_name}.part"
-    with fileio.open(beside, "w") as file:
-        file.write(text)
-    fileio.rename(beside, file_name, overwrite=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import keras
 import numpy as np
@@ -22,8 +22,9 @@ import tensorflow as tf
 
 from components.auditor.alterations import ALTERATIONS
 from components.auditor.control_films import ControlFilms, control_films, halved
+from components.auditor.findings import Control
 from components.auditor.served_pixels import ServedPixels
-from metrics.comparisons import AucMargin, auc_margin
+from metrics.comparisons import auc_margin
 from metrics.scores import Scores
 from models.hyperparameters import Hyperparameters, Train
 from models.imbalance import class_weights
@@ -34,17 +35,6 @@ from models.optimisation import compile_network
 _LOG = logging.getLogger(__name__)
 
 FILE_STATISTICS = "file statistics"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Control(AucMargin):
-    """What can be told without the lungs, and by how much the model is better.
-
-    Attributes:
-        name: Of the control.
-    """
-
-    name: str
 
 
 def compare(name: str, control: np.ndarray, model: Scores, samples: int) -> Control:

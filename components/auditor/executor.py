@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import Any
 
 import tensorflow as tf
@@ -17,7 +15,7 @@ from models import features
 from models.audit_settings import AuditMeasures
 from models.hyperparameters import Hyperparameters
 from models.input_pipeline import TransformedFilms
-from models.records import TRAINING_RECORD
+from models.records import read_record
 from radiographs.options import IngestOptions
 
 EXAMPLES = "examples"
@@ -62,8 +60,7 @@ class AuditorExecutor(base_executor.BaseExecutor):
 def _subject(input_dict: dict[str, list[Artifact]]) -> Subject:
     model = artifact_utils.get_single_instance(input_dict[MODEL])
     model_run_uri = artifact_utils.get_single_uri(input_dict[MODEL_RUN])
-    with tf.io.gfile.GFile(os.path.join(model_run_uri, TRAINING_RECORD)) as file:
-        record = json.loads(file.read())
+    record = read_record(model_run_uri)
     transformed = artifact_utils.get_split_uris(input_dict[TRANSFORMED_EXAMPLES], features.TRAIN)
     graph = tft.TFTransformOutput(artifact_utils.get_single_uri(input_dict[TRANSFORM_GRAPH]))
     train, evaluated, test = (

@@ -6,13 +6,13 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
+from components.auditor.findings import ExternalSite
 from components.auditor.overlap import (
     digests_where_sizes_agree,
     identities_of_films,
@@ -26,7 +26,7 @@ from components.radiograph_example_gen.listing import (
     read_layout,
     size_and_time,
 )
-from metrics.estimates import Estimate, estimate
+from metrics.estimates import estimate
 from metrics.scores import AUC, RECALL
 from models import features
 from radiographs.errors import DataError, UnusableImage
@@ -38,21 +38,6 @@ from radiographs.patient_ids import patient_notes
 _LOG = logging.getLogger(__name__)
 
 _SETTING = "evaluation.external_data_root"
-
-
-@dataclass(frozen=True)
-class ExternalSite:
-    """What the model reached on the films of another site.
-
-    Attributes:
-        root: Where they are.
-        rejected: Files that are no usable film, or that the model did not judge.
-        estimate: Metrics at the model's operating point.
-    """
-
-    root: str
-    rejected: int
-    estimate: Estimate
 
 
 def audit_external_site(

@@ -7,14 +7,68 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from components.auditor.controls import Control
-from components.auditor.external import ExternalSite
-from components.auditor.shifts import SHOWN, Shift
+from metrics.comparisons import AucMargin
 from metrics.estimates import Estimate
 from metrics.score_intervals import Interval
+from metrics.scores import AUC, RECALL, SPECIFICITY
 from metrics.slices import OVERALL
 
 AUDIT_FILE = "audit.json"
+
+UNCHANGED = "unchanged"  # the shift that is none
+SHOWN = (AUC, RECALL, SPECIFICITY)  # of each shift
+# Root mean square over a film, in its own grey levels. What rounding leaves of a change that the
+# preparation undoes is below; a blur of one pixel is well above.
+NO_CHANGE_LEVELS = 1.0
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What the model reached under one change.
+
+    Attributes:
+        name: Of the change.
+        estimate: Metrics at the model's operating point.
+        differences: Each of `SHOWN` less its value on the same films unchanged.
+        input_change: How far the network's input moves, in grey levels of the film: root mean
+            square over the pixels, of the film that moves most. 0 for the unchanged films.
+    """
+
+    name: str
+    estimate: Estimate
+    differences: dict[str, float]
+    input_change: float
+
+    @property
+    def changes_input(self) -> bool:
+        """Whether the network sees the change at all, beyond what rounding does."""
+        return self.input_change >= NO_CHANGE_LEVELS
+
+
+@dataclass(frozen=True)
+class ExternalSite:
+    """What the model reached on the films of another site.
+
+    Attributes:
+        root: Where they are.
+        rejected: Files that are no usable film, or that the model did not judge.
+        estimate: Metrics at the model's operating point.
+    """
+
+    root: str
+    rejected: int
+    estimate: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control(AucMargin):
+    """What can be told without the lungs, and by how much the model is better.
+
+    Attributes:
+        name: Of the control.
+    """
+
+    name: str
 
 
 @dataclass(frozen=True)

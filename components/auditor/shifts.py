@@ -9,57 +9,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from components.auditor.changes import SHIFTS, at_size_of
+from components.auditor.findings import SHOWN, UNCHANGED, Shift
 from components.auditor.sampling import evenly
 from components.auditor.scoring import judged, score_images, scores_of
 from components.auditor.served_pixels import ServedPixels
 from metrics.estimates import Estimate, estimate
-from metrics.scores import AUC, RECALL, SPECIFICITY
 from models import features
 from radiographs.decoding import grey_levels
 from radiographs.formats.png import encode_png
 
 _LOG = logging.getLogger(__name__)
 
-UNCHANGED = "unchanged"
-SHOWN = (AUC, RECALL, SPECIFICITY)
-
 # Larger films are shrunk first, the unchanged ones too: it bounds the time of the audit.
 MAX_SIDE_PX = 512
 
 PROBED_FILMS = 8  # whose input is looked at, of those that a change has altered
-# Root mean square over a film, in its own grey levels. What rounding leaves of a change that the
-# preparation undoes is below; a blur of one pixel is well above.
-NO_CHANGE_LEVELS = 1.0
-
-
-@dataclass(frozen=True)
-class Shift:
-    """What the model reached under one change.
-
-    Attributes:
-        name: Of the change.
-        estimate: Metrics at the model's operating point.
-        differences: Each of `SHOWN` less its value on the same films unchanged.
-        input_change: How far the network's input moves, in grey levels of the film: root mean
-            square over the pixels, of the film that moves most. 0 for the unchanged films.
-    """
-
-    name: str
-    estimate: Estimate
-    differences: dict[str, float]
-    input_change: float
-
-    @property
-    def changes_input(self) -> bool:
-        """Whether the network sees the change at all, beyond what rounding does."""
-        return self.input_change >= NO_CHANGE_LEVELS
 
 
 def audit_shifts(

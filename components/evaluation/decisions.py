@@ -74,7 +74,7 @@ def _seen_by_baseline(eval_shared_model: Any) -> np.ndarray | None:
     several = isinstance(eval_shared_model, list)
     for model in eval_shared_model if several else []:
         if model.model_name == tfma.BASELINE_KEY:
-            seen = training_films.read_record(model.model_path)
+            seen = training_films.read_seen(model.model_path)
             if seen is None:
                 _LOG.warning(
                     "the last blessed model has no record of its training films, so it is not "

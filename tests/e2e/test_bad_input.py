@@ -186,13 +186,17 @@ def test_leaks_between_given_splits_are_listed(root: Path, workdir: Path) -> Non
         film.write_bytes(encode(draw_film(400 + number)))
     twin = (root / "val" / "NORMAL" / "val-normal0.png").read_bytes()
     (root / "test" / "NORMAL" / "test-normal0.png").write_bytes(twin)
-    run = run_over(root, workdir, *settings(data__split="given"))
+    (root / "train" / "NORMAL" / "broken.png").write_bytes(twin[:200])
+    changes = settings(data__split="given", data__max_quarantine_fraction=0.1)
+    run = run_over(root, workdir, *changes)
     assert_refused(run, EXIT_DATA, "the data breaks its contract:")
     assert "train and test, patient_id: 1 patients are in both splits (person7_virus)" in run.text
     assert "eval and test, sha256: 1 byte-identical images are in both splits" in run.text
     assert run.text.count("set data.split=by_patient") == 2
     anomalies = json.loads((run.folder / "anomalies.json").read_text(encoding="utf-8"))
     assert {one["what"] for one in anomalies} == {"patient_id", "sha256"}
+    quarantined = (run.folder / "quarantine.csv").read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[0] for line in quarantined] == ["path", "train/NORMAL/broken.png"]
     assert not run.work.serving_root.exists()
 
 

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from models import features
-from models.training_films import are_new, read_record
+from models.training_films import are_new, read_seen
 from pipeline.config import load_config
 from tests.conftest import FLOOR, SMALL, TUNED_DROPOUT
 from tests.support import (
@@ -121,7 +121,7 @@ class TestPushed:
         assert f"pushed {pushed.model}" in pushed.text
 
     def test_the_model_knows_which_films_it_has_seen(self, pushed: LocalRun) -> None:
-        seen = read_record(str(pushed.uri("Trainer", "model") / "Format-Serving"))
+        seen = read_seen(str(pushed.uri("Trainer", "model") / "Format-Serving"))
         assert seen is not None
         for split in features.SPLITS:
             films = [

@@ -159,12 +159,6 @@ def test_the_worst_shift_is_found_for_each_seed() -> None:
     assert cells(report, "blur")[-2:] == ["0.8000", "0.9000"]
 
 
-def test_unchanged_films_carry_the_name_that_the_auditor_gives_them() -> None:
-    from components.auditor import shifts
-
-    assert shifts.UNCHANGED == UNCHANGED
-
-
 def test_controls_come_with_their_margin() -> None:
     controls = [[{"name": "outer frame", "auc": auc, "margin": 0.95 - auc}] for auc in (0.80, 0.84)]
     report = quality_report([record(i, 0.95, controls=one) for i, one in enumerate(controls)])

@@ -11,7 +11,7 @@ import tensorflow as tf
 from models import features
 from models.film_keys import key_of
 from models.input_pipeline import TransformedFilms
-from models.training_films import RECORD, are_new, read_record, write_record
+from models.training_films import RECORD, are_new, read_seen, write_seen
 
 
 def split(folder: Path, *films: tuple[str, str]) -> TransformedFilms:
@@ -38,7 +38,7 @@ def record_two_splits(tmp_path: Path) -> str:
     evaluation = split(films, ("dd", "three"))
     saved_model = str(tmp_path / "model" / "Format-Serving")
     Path(saved_model).mkdir(parents=True)
-    write_record((train, evaluation), saved_model)
+    write_seen((train, evaluation), saved_model)
     return saved_model
 
 
@@ -57,7 +57,7 @@ def record_two_splits(tmp_path: Path) -> str:
 def test_a_film_is_new_if_neither_it_nor_its_patient_was_seen(
     saved_model: str, digest: str, patient: str, is_new: bool
 ) -> None:
-    seen = read_record(saved_model)
+    seen = read_seen(saved_model)
     assert seen is not None
     digests, patients = (np.array([word.encode(), b"zz"]) for word in (digest, patient))
     assert are_new(digests, patients, seen).tolist() == [is_new, True]
@@ -69,18 +69,18 @@ def test_the_record_lies_beside_what_is_pushed_and_holds_each_key_once(saved_mod
     stored = np.fromfile(Path(saved_model).parent / RECORD, "<i8")
     assert len(stored) == 4 + 3
     assert (np.diff(stored) > 0).all()
-    seen = read_record(f"{saved_model}/")
+    seen = read_seen(f"{saved_model}/")
     assert seen is not None
     assert seen.tolist() == stored.tolist()
 
 
 def test_a_model_without_a_record_says_so(tmp_path: Path) -> None:
-    assert read_record(str(tmp_path / "Format-Serving")) is None
+    assert read_seen(str(tmp_path / "Format-Serving")) is None
 
 
 def test_an_empty_record_is_one(tmp_path: Path) -> None:
     (tmp_path / RECORD).write_bytes(b"")
-    seen = read_record(str(tmp_path / "Format-Serving"))
+    seen = read_seen(str(tmp_path / "Format-Serving"))
     assert seen is not None
     assert are_new(np.array([b"aa"]), np.array([b"one"]), seen).tolist() == [True]
 

@@ -9,10 +9,7 @@ from typing import Any
 import pytest
 
 from components.audit_gate.gates import judge
-from components.auditor.controls import Control
-from components.auditor.external import ExternalSite
-from components.auditor.findings import Findings
-from components.auditor.shifts import Shift
+from components.auditor.findings import Control, ExternalSite, Findings, Shift
 from components.verdicts import Verdict
 from metrics.estimates import Estimate
 from models.audit_settings import AuditFloors

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.auditor import shifts
 from components.auditor.changes import SHIFTS, contrast, gamma
+from components.auditor.findings import NO_CHANGE_LEVELS, Shift
 from components.auditor.scoring import score_examples
 from components.auditor.served_pixels import ServedPixels
 from components.auditor.shifts import audit_shifts, choose_films, input_change
@@ -29,7 +29,7 @@ def prepared(mean_model: Any, normalisation: str) -> ServedPixels:
 
 class TestAudit:
     @pytest.fixture(name="rows", scope="class")
-    def audit(self, mean_model: Any) -> dict[str, shifts.Shift]:
+    def audit(self, mean_model: Any) -> dict[str, Shift]:
         """Twelve films whose means surround a half; a film's grey level is its score."""
         means = np.linspace(70, 180, 12)
         films = [film_of(seed, mean) for seed, mean in enumerate(means)]
@@ -47,18 +47,16 @@ class TestAudit:
         )
         return {shift.name: shift for shift in found}
 
-    def test_each_change_has_a_row(self, rows: dict[str, shifts.Shift]) -> None:
+    def test_each_change_has_a_row(self, rows: dict[str, Shift]) -> None:
         assert list(rows) == ["unchanged", *SHIFTS]
         assert {shift.estimate.films for shift in rows.values()} == {12}
 
-    def test_the_unchanged_films_are_the_reference(self, rows: dict[str, shifts.Shift]) -> None:
+    def test_the_unchanged_films_are_the_reference(self, rows: dict[str, Shift]) -> None:
         unchanged = rows["unchanged"]
         assert unchanged.estimate.metrics["auc"] == unchanged.estimate.metrics["recall"] == 1
         assert unchanged.differences == {"auc": 0, "recall": 0, "specificity": 0}
 
-    def test_a_darker_film_falls_below_the_operating_point(
-        self, rows: dict[str, shifts.Shift]
-    ) -> None:
+    def test_a_darker_film_falls_below_the_operating_point(self, rows: dict[str, Shift]) -> None:
         # 0.5 is what 0.5 ** (1 / 1.4) = 0.61 becomes, or 155 of 255: three films are above.
         darker = rows["gamma 1.4"]
         assert darker.estimate.metrics["recall"] == pytest.approx(3 / 6)
@@ -82,17 +80,17 @@ class TestInputChange:
     ) -> None:
         changed = [contrast(film, 0.7) for film in films]
         undone = input_change(prepared(mean_model, "per_image"), films, changed)
-        assert 0 < undone < shifts.NO_CHANGE_LEVELS
+        assert 0 < undone < NO_CHANGE_LEVELS
         kept = input_change(prepared(mean_model, "unit"), films, changed)
         # Each level moves by 0.3 of its distance to the mean.
         expected = max(0.3 * film.std() for film in films)
         assert kept == pytest.approx(expected, rel=0.05)
-        assert kept > 5 * shifts.NO_CHANGE_LEVELS
+        assert kept > 5 * NO_CHANGE_LEVELS
 
     @pytest.mark.parametrize(("moved", "seen"), [(0.999, False), (1.0, True), (9.0, True)])
     def test_a_grey_level_is_a_change(self, moved: float, seen: bool) -> None:
         nothing = Estimate(0, 0, 0, {}, {})
-        assert shifts.Shift("blur", nothing, {}, moved).changes_input == seen
+        assert Shift("blur", nothing, {}, moved).changes_input == seen
 
     def test_a_gamma_reaches_the_network_in_any_case(
         self, mean_model: Any, films: list[np.ndarray]
@@ -100,7 +98,7 @@ class TestInputChange:
         changed = [gamma(film, 1.4) for film in films]
         for normalisation in ("per_image", "unit"):
             moved = input_change(prepared(mean_model, normalisation), films, changed)
-            assert moved > shifts.NO_CHANGE_LEVELS, normalisation
+            assert moved > NO_CHANGE_LEVELS, normalisation
 
     def test_one_film_that_changes_among_many_is_found(
         self, mean_model: Any, films: list[np.ndarray]
@@ -109,7 +107,7 @@ class TestInputChange:
         changed = [films[0]] * 20 + [gamma(films[1], 1.4)]
         found = input_change(prepared(mean_model, "per_image"), many, changed)
         alone = input_change(prepared(mean_model, "per_image"), many[-1:], changed[-1:])
-        assert found == alone > shifts.NO_CHANGE_LEVELS
+        assert found == alone > NO_CHANGE_LEVELS
 
     def test_the_film_that_moves_most_counts(
         self, mean_model: Any, films: list[np.ndarray]

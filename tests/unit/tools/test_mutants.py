@@ -1,0 +1,69 @@
+"""mutants: one change a place, none of annotations alone, and only what tests miss survives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tools.mutants.mutations import mutations
+from tools.mutants.targets import ROOT, targets
+
+SOURCE = '''"""Adds."""
+from __future__ import annotations
+
+
+def add(one: int | None, other: int) -> int | None:
+    total: int | None = one + other
+    return total if one > 0 else 7
+'''
+
+ATTEMPTS = """
+from pathlib import Path
+from tools.mutants.trial import attempt
+
+source = Path("added.py").read_text()
+for changed in (source, source.replace("+", "-"), source.replace("> 0", ">= 0"), "while True: 1"):
+    print(attempt("added", Path("added.py"), changed, ["test_added.py"], 4))
+"""
+
+
+class TestMutations:
+    def test_each_place_is_changed_once_and_annotations_never(self) -> None:
+        changed = list(mutations(SOURCE, seed=0))
+        assert [one.line for one in changed] == [6, 7, 7, 7, 7]
+        assert len({one.source for one in changed}) == len(changed)
+        for one in changed:
+            assert "int | None" in one.source.splitlines()[4]
+            before = SOURCE.splitlines()[one.line - 1].strip()
+            assert before == one.before != one.after
+
+    def test_the_seed_decides(self) -> None:
+        drawn = [[one.source for one in mutations(SOURCE, seed)] for seed in (0, 0, 1, 2, 3)]
+        assert drawn[0] == drawn[1]
+        assert any(other != drawn[0] for other in drawn[2:])
+
+
+def test_a_change_survives_only_if_all_tests_pass(tmp_path: Path) -> None:
+    (tmp_path / "added.py").write_text(SOURCE)
+    (tmp_path / "test_added.py").write_text(
+        "from added import add\ndef test_add():\n    assert add(3, 2) == 5 and add(-1, 0) == 7\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", ATTEMPTS],
+        cwd=tmp_path,
+        env={"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split("\n")[:4] == ["survived", "killed", "survived", "timed out"]
+
+
+def test_each_module_has_tests() -> None:
+    found = {target.source: target.tests for target in targets()}
+    assert {"radiographs/splits.py", "components/auditor/changes.py", "metrics/scores.py"} <= set(
+        found
+    )
+    assert all(found.values()), found
+    assert all((ROOT / test).exists() for tests in found.values() for test in tests)

@@ -1,0 +1,100 @@
+"""The changes that are tried: one at each place of a module."""
+
+from __future__ import annotations
+
+import ast
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator, operator_names
+
+_Place = tuple[tuple[int, int], tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A changed module.
+
+    Attributes:
+        line: Where it was changed, from 1.
+        operator: What Cosmic Ray calls the change.
+        before: The line as it is.
+        after: The line as it was tried.
+        source: The whole module, changed.
+    """
+
+    line: int
+    operator: str
+    before: str
+    after: str
+    source: str
+
+
+def mutations(source: str, seed: int) -> Iterator[Mutation]:
+    """Yields one change for each place that Cosmic Ray can change.
+
+    An operator can be replaced by a dozen others at the same place; one of them is drawn.
+    Changes of annotations alone are left out, as they change nothing.
+
+    Args:
+        source: The module.
+        seed: Of the draws.
+
+    Yields:
+        Changed modules, in the order of the places.
+    """
+    draw = random.Random(seed)
+    meaning = _meaning(source)
+    for _, candidates in sorted(_by_place(source).items()):
+        draw.shuffle(candidates)
+        for name, occurrence in candidates:
+            changed = mutate_code(source, get_operator(name)(), occurrence)
+            if changed is not None and _meaning(changed) not in (meaning, None):
+                yield _described(source, changed, name)
+                break
+
+
+def _by_place(source: str) -> dict[_Place, list[tuple[str, int]]]:
+    """Returns the changes (operator, occurrence) that are possible at each place."""
+    found: dict[_Place, list[tuple[str, int]]] = defaultdict(list)
+    tree = get_ast(source)
+    for name in sorted(operator_names()):
+        operator: Any = get_operator(name)
+        if operator.arguments():
+            continue  # replaces names by others; has to be told which
+        nodes = ast_nodes(tree)
+        places = (place for node in nodes for place in operator().mutation_positions(node))
+        for occurrence, place in enumerate(places):
+            found[place].append((name, occurrence))
+    return found
+
+
+def _meaning(source: str) -> str | None:
+    """Returns what a module does, without its annotations; None if it is no Python."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AnnAssign):
+            node.annotation = ast.Constant(None)
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+    return ast.dump(tree)
+
+
+def _described(source: str, changed: str, operator: str) -> Mutation:
+    before, after = source.splitlines(), changed.splitlines()
+    number = next(
+        (at for at, (old, new) in enumerate(zip(before, after, strict=False)) if old != new),
+        min(len(before), len(after)) - 1,
+    )
+    short = operator.rpartition("/")[2]
+    return Mutation(number + 1, short, before[number].strip(), after[number].strip(), changed)

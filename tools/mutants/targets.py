@@ -1,0 +1,70 @@
+"""Which modules are changed, and which tests have to notice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+SOURCES = (
+    "radiographs/splits.py", "radiographs/layouts.py", "radiographs/manifests.py",
+    "radiographs/manifest_columns.py", "radiographs/folder_hints.py",
+    "radiographs/folder_names.py", "radiographs/file_names.py", "radiographs/not_films.py",
+    "radiographs/patient_ids.py", "radiographs/ignored.py", "radiographs/label_conflicts.py",
+    "components/auditor/*.py", "components/audit_gate/*.py", "components/data_gate/*.py",
+    "metrics/*.py", "models/calibration.py", "models/imbalance.py", "pipeline/gates.py",
+    "pipeline/baseline.py", "pipeline/comparison.py",
+)  # fmt: skip
+
+# Tests of what a module is a part of, beside those of the same name as the module.
+_FURTHER_TESTS = {
+    "radiographs/": ["radiographs/test_layouts.py"],
+    "components/auditor/": ["components/auditor/test_audit.py"],
+    "components/auditor/findings.py": ["components/audit_gate", "pipeline/test_audit_report.py"],
+    "components/audit_gate/": ["components/audit_gate"],
+    "components/data_gate/": ["components/test_data_gate.py"],
+    "metrics/": ["metrics"],
+    "pipeline/comparison.py": ["pipeline/test_gates.py"],
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A module and its tests, as paths from the checkout."""
+
+    source: str
+    tests: tuple[str, ...]
+
+    @property
+    def module(self) -> str:
+        """Name to import it by."""
+        return self.source.removesuffix(".py").replace("/", ".")
+
+
+def targets(patterns: Sequence[str] = SOURCES) -> Iterator[Target]:
+    """Yields modules with their tests.
+
+    Args:
+        patterns: Paths from the checkout, `*` and `?` allowed.
+
+    Yields:
+        One for each module; the tests that are nearest come first.
+    """
+    for pattern in patterns:
+        for file in sorted(ROOT.glob(pattern)):
+            source = file.relative_to(ROOT).as_posix()
+            if file.name != "__init__.py":
+                yield Target(source, tuple(_tests_of(source)))
+
+
+def _tests_of(source: str) -> Iterator[str]:
+    folder, _, name = source.rpartition("/")
+    candidates = [f"{folder}/test_{name}"]
+    for prefix, further in reversed(_FURTHER_TESTS.items()):
+        if source.startswith(prefix):
+            candidates += further
+    for candidate in dict.fromkeys(candidates):
+        if (ROOT / "tests/unit" / candidate).exists():
+            yield f"tests/unit/{candidate}"
