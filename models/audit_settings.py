@@ -22,7 +22,10 @@ class AuditMeasures(Settings):
     )
     shift_audit: bool = Field(True, description="score the model under acquisition changes")
     audit_films: int = Field(
-        400, ge=20, description="test films at most that each acquisition change is tried on"
+        400, ge=20, description="test films at most that changes and frame swaps are tried on"
+    )
+    swap_audit: bool = Field(
+        True, description="score the model on lungs in frames of other films, of either class"
     )
     shortcut_audit: bool = Field(
         True, description="train controls that see no lungs and compare them with the model"
@@ -72,6 +75,9 @@ class AuditFloors(Settings):
     min_shift_specificity: float = Field(
         0, ge=0, le=1, description="floor of the specificity under the worst acquisition change"
     )
+    min_swap_auc: float = Field(
+        0, ge=0, le=1, description="floor of the AUC with lungs in frames of the other class"
+    )
     min_shortcut_margin: float = Field(
         0, ge=0, le=1, description="AUC that the model has to be above every control; 0 is off"
     )
@@ -101,6 +107,7 @@ class AuditSettings(AuditMeasures, AuditFloors):
     def _floors_are_looked_at(self) -> AuditSettings:
         audits = {
             "shift_audit": ("min_shift_auc", "min_shift_recall", "min_shift_specificity"),
+            "swap_audit": ("min_swap_auc",),
             "shortcut_audit": ("min_shortcut_margin",),
             "external_data_root": (
                 "min_external_auc",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -35,6 +36,13 @@ def audit_lines(audit: Mapping[str, Any]) -> Iterator[str]:
     unseen = _unseen(changed)
     if unseen:
         yield f"undone by the preparation, so they show nothing of the model: {unseen}"
+    swaps = audit.get("frame_swaps")
+    if swaps:
+        aucs = ", ".join(
+            f"{row['name']} {_with_interval(row['metrics'], row['intervals'], 'auc')}"
+            for row in swaps["rows"]
+        )
+        yield f"AUC with lungs and frames swapped: {aucs}"
     controls = audit.get("controls") or []
     if controls:
         aucs = ", ".join(f"{one['name']} {one['auc']:.3f}" for one in controls)
@@ -48,15 +56,17 @@ def audit_lines(audit: Mapping[str, Any]) -> Iterator[str]:
         yield f"other site ({external['films']:,} films): {metrics}"
 
 
-def audit_html(audit: Mapping[str, Any]) -> str:
+def audit_html(audit: Mapping[str, Any], swaps_picture: bytes = b"") -> str:
     """Returns the sections of the page; empty where no audit ran.
 
     Args:
         audit: Content of the Auditor's file.
+        swaps_picture: PNG of films whose frames were swapped.
     """
     return "".join(
         (
             _shifts_html(audit.get("shifts") or []),
+            _swaps_html(audit.get("frame_swaps"), swaps_picture),
             _controls_html(audit.get("controls") or []),
             _external_html(audit.get("external")),
             _subtypes_html(audit.get("model") or {}),
@@ -88,6 +98,33 @@ def _shifts_html(shifts: Sequence[Mapping[str, Any]]) -> str:
 def _unseen(changed: Sequence[Mapping[str, Any]]) -> str:
     """Names the changes that do not reach the network."""
     return ", ".join(one["name"] for one in changed if not one["changes_input"])
+
+
+def _swaps_html(swaps: Mapping[str, Any] | None, picture: bytes) -> str:
+    if not swaps:
+        return ""
+    rows = [
+        [
+            row["name"],
+            str(row["films"]),
+            *(
+                _with_small_interval(row["metrics"][name], row["intervals"].get(name))
+                for name in _METRICS.values()
+            ),
+        ]
+        for row in swaps["rows"]
+    ]
+    shown = base64.b64encode(picture).decode()
+    names = ", ".join(row["name"] for row in swaps["rows"])
+    image = (
+        f'<p><img alt="Test films, a row each: {names}" src="data:image/png;base64,{shown}"></p>'
+    )
+    return (
+        "<h2>Frames swapped</h2><p>Lungs of each film in frames of others. A model that reads "
+        "lungs does as well in frames of the other class as of the same; one that reads how a film "
+        f"was taken does not. No lungs were found in {swaps['left_out']} films.</p>"
+        f"{_table(['films have', 'films', *_METRICS], rows)}{image if picture else ''}"
+    )
 
 
 def _controls_html(controls: Sequence[Mapping[str, Any]]) -> str:

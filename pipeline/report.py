@@ -48,6 +48,7 @@ _WITH_INTERVAL = ("AUC", "recall")  # in the terminal, which is narrow
 _COUNT_COLUMNS = ("TP", "FP", "TN", "FN")
 
 _STYLE = """
+img { max-width: 100% }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums;
         display: block; overflow-x: auto }
@@ -233,7 +234,7 @@ def _run_html(summary: Summary) -> str:
         f" {html.escape(summary.pushed_version)}</p>",
         f"<h2>Data</h2>{_counts_html(summary)}<ul>{notes}</ul>",
         f"<h2>Slices</h2>{_slices_html(summary.slices)}" if summary.slices else "",
-        audit_html(summary.audit),
+        audit_html(summary.audit, summary.swaps_picture),
         f"<h2>Gates</h2><p>{html.escape(_comparison_line(summary))}</p><ul>{gates}</ul>"
         if gates
         else "",

@@ -12,7 +12,7 @@ from typing import Any
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
 from components.audit_gate.executor import VERDICTS_FILE
-from components.auditor.findings import AUDIT_FILE
+from components.auditor.findings import AUDIT_FILE, FRAME_SWAPS_FILE
 from components.radiograph_example_gen.executor import INGEST_FILE
 from components.verdicts import Verdict
 from models.records import TRAINING_RECORD
@@ -38,6 +38,7 @@ class Summary:
         verdicts: Every gate.
         comparison: What gates on changes rest on; None without an earlier blessed model.
         audit: What the Auditor found: intervals, acquisition changes, other site, controls.
+        swaps_picture: PNG of test films whose frames were swapped, or nothing.
         training: Hyperparameters, calibration and operating point.
         cached: Components that the cache answered for.
         durations_seconds: Of each component, to a tenth of a second.
@@ -53,6 +54,7 @@ class Summary:
     verdicts: list[Verdict] = field(default_factory=list)
     comparison: Comparison | None = None
     audit: dict[str, Any] = field(default_factory=dict)
+    swaps_picture: bytes = b""
     training: dict[str, Any] = field(default_factory=dict)
     cached: list[str] = field(default_factory=list)
     durations_seconds: dict[str, float] = field(default_factory=dict)
@@ -83,7 +85,8 @@ class Summary:
             ],
             "comparison": asdict(self.comparison) if self.comparison else None,
             "audit": {
-                name: self.audit.get(name) for name in ("model", "shifts", "external", "controls")
+                name: self.audit.get(name)
+                for name in ("model", "shifts", "external", "controls", "frame_swaps")
             },
             "operating_point": self.training.get("operating_point", {}),
             "calibration": self.training.get("calibration", {}),
@@ -124,6 +127,7 @@ def summarise(metadata_file: Path, run_id: str, data_root: Path, gates: Evaluati
         verdicts=read_verdicts(evaluation_uri, slices, gates, audit),
         comparison=comparison_of(slices[0], gates),
         audit=audit,
+        swaps_picture=_read_picture(outputs.get(("Auditor", "audit"))),
         training=_read_json(outputs.get(("Trainer", "model_run")), TRAINING_RECORD),
         cached=sorted(component for component, one in finished.items() if one.cached),
         durations_seconds=durations(finished),
@@ -151,6 +155,11 @@ def audited_intervals(audit: Mapping[str, Any]) -> dict[str, Any]:
         audit: Of `read_audit`.
     """
     return {name: one["intervals"] for name, one in audit.get("slices", {}).items()}
+
+
+def _read_picture(audit: Artifact | None) -> bytes:
+    file = Path(audit.uri) / FRAME_SWAPS_FILE if audit else None
+    return file.read_bytes() if file and file.exists() else b""
 
 
 def _metrics_json(one: SliceMetrics) -> dict[str, Any]:

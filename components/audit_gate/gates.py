@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from components.auditor.findings import UNCHANGED, Control, ExternalSite, Findings, Shift
+from components.auditor.findings import (
+    OTHER_FRAME,
+    UNCHANGED,
+    Control,
+    ExternalSite,
+    Findings,
+    FrameSwaps,
+    Shift,
+)
 from components.verdicts import Verdict
 from metrics.estimates import Estimate
 from metrics.scores import AUC, RECALL, SPECIFICITY
@@ -29,6 +37,7 @@ def judge(settings: AuditFloors, findings: Findings) -> list[Verdict]:
     verdicts = [
         *_slice_gates(settings, findings.slices),
         *_shift_gates(settings, findings.shifts),
+        *_swap_gates(settings, findings.frame_swaps),
         *_external_gates(settings, findings.external),
         *_control_gates(settings, findings.controls),
     ]
@@ -60,6 +69,13 @@ def _shift_gates(settings: AuditFloors, shifts: Sequence[Shift]) -> Iterator[Ver
     for metric, bound in floors.items():
         worst = min(changed, key=lambda shift: _judged(settings, metric, shift.estimate))
         yield from _floor(settings, f"shift={worst.name}", metric, worst.estimate, bound)
+
+
+def _swap_gates(settings: AuditFloors, swaps: FrameSwaps | None) -> Iterator[Verdict]:
+    """Yields a gate on lungs in frames of the other class, which a model of frames gets wrong."""
+    if swaps is None:
+        return
+    yield from _floor(settings, OTHER_FRAME, AUC, swaps.rows[OTHER_FRAME], settings.min_swap_auc)
 
 
 def _external_gates(settings: AuditFloors, external: ExternalSite | None) -> Iterator[Verdict]:

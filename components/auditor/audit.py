@@ -12,10 +12,20 @@ from typing import Any
 
 import pandas as pd
 
+from components.auditor.chests import find_chests
 from components.auditor.controls import FILE_STATISTICS, compare, network_controls
 from components.auditor.external import audit_external_site
 from components.auditor.file_statistics import statistics_control
-from components.auditor.findings import AUDIT_FILE, Control, ExternalSite, Findings, Shift
+from components.auditor.findings import (
+    AUDIT_FILE,
+    FRAME_SWAPS_FILE,
+    Control,
+    ExternalSite,
+    Findings,
+    FrameSwaps,
+    Shift,
+)
+from components.auditor.frame_swaps import audit_frame_swaps
 from components.auditor.overlap import identities_of_examples
 from components.auditor.scoring import (
     DECISION,
@@ -36,7 +46,7 @@ from models import features
 from models.audit_settings import AuditMeasures
 from models.hyperparameters import Hyperparameters
 from models.input_pipeline import TransformedFilms
-from models.remote_files import write_text
+from models.remote_files import write_text, written_beside
 from radiographs.options import IngestOptions
 
 _LOG = logging.getLogger(__name__)
@@ -102,12 +112,13 @@ def audit_model(
         external=external,
         controls=_audit_shortcuts(subject, films, measures),
         unscored=unscored_by_reason(every),
+        frame_swaps=_audit_frame_swaps(subject, films, measures, options),
     )
     return every, findings
 
 
 def write_audit(films: pd.DataFrame, findings: Findings, uri: str) -> None:
-    """Writes `PREDICTIONS_FILE` and `AUDIT_FILE`, each whole or not at all.
+    """Writes `PREDICTIONS_FILE`, `AUDIT_FILE` and `FRAME_SWAPS_FILE`, each whole or not at all.
 
     Args:
         films: Scored test films.
@@ -121,6 +132,9 @@ def write_audit(films: pd.DataFrame, findings: Findings, uri: str) -> None:
     ]  # fmt: skip
     table = films.to_csv(columns=columns, index=False, lineterminator="\n")
     write_text(f"{uri}/{PREDICTIONS_FILE}", table)
+    if findings.frame_swaps is not None:
+        with written_beside(f"{uri}/{FRAME_SWAPS_FILE}") as path, open(path, "wb") as file:
+            file.write(findings.frame_swaps.montage)
     write_text(f"{uri}/{AUDIT_FILE}", json.dumps(findings.to_json(), indent=2, allow_nan=False))
 
 
@@ -159,16 +173,37 @@ def _audit_shifts(subject: Subject, films: pd.DataFrame, measures: AuditMeasures
     if not measures.shift_audit:
         return []
     with _timed("the shift audit"):
-        rows = films.iloc[choose_films(films, measures.audit_films)]
-        wanted = set(rows.index.tolist())  # positions in the split
-        images = [
-            image_of(example)
-            for position, example in enumerate(read_examples(subject.test_uris))
-            if position in wanted
-        ]
+        rows, images = _some_films(subject, films, measures.audit_films)
         return audit_shifts(
-            subject.served, rows, images, subject.prepared, measures.bootstrap_samples
+            subject.served, rows, list(images), subject.prepared, measures.bootstrap_samples
         )
+
+
+def _audit_frame_swaps(
+    subject: Subject, films: pd.DataFrame, measures: AuditMeasures, options: IngestOptions
+) -> FrameSwaps | None:
+    if not measures.swap_audit:
+        return None
+    preprocessing = subject.hyperparameters.preprocessing
+    side_px, weights = 2 * preprocessing.image_size_px, preprocessing.lung_fields_weights
+    with _timed("the frame-swap audit"):
+        rows, images = _some_films(subject, films, measures.audit_films)
+        chests = list(find_chests(images, side_px, weights, options))
+        return audit_frame_swaps(subject.served, rows, chests, measures.bootstrap_samples)
+
+
+def _some_films(
+    subject: Subject, films: pd.DataFrame, at_most: int
+) -> tuple[pd.DataFrame, Iterator[bytes]]:
+    """Chooses scored test films, the same ones for every audit, with their encoded images."""
+    rows = films.iloc[choose_films(films, at_most)]
+    wanted = set(rows.index.tolist())  # positions in the split
+    images = (
+        image_of(example)
+        for position, example in enumerate(read_examples(subject.test_uris))
+        if position in wanted
+    )
+    return rows, images
 
 
 def _audit_shortcuts(

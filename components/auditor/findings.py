@@ -14,8 +14,14 @@ from metrics.scores import AUC, RECALL, SPECIFICITY
 from metrics.slices import OVERALL
 
 AUDIT_FILE = "audit.json"
+FRAME_SWAPS_FILE = "frame_swaps.png"  # beside it
 
 UNCHANGED = "unchanged"  # the shift that is none
+OWN_FRAME = "own frame"
+SAME_FRAME = "frame of the same class"
+OTHER_FRAME = "frame of the other class"
+LUNGS_ALONE = "lungs alone"
+FRAME_ALONE = "frame alone"
 SHOWN = (AUC, RECALL, SPECIFICITY)  # of each shift
 # Root mean square over a film, in its own grey levels. What rounding leaves of a change that the
 # preparation undoes is below; a blur of one pixel is well above.
@@ -72,6 +78,22 @@ class Control(AucMargin):
 
 
 @dataclass(frozen=True)
+class FrameSwaps:
+    """What the model reached with lungs and frames of different films.
+
+    Attributes:
+        left_out: Test films in which no lungs were found.
+        rows: By what the films are: `OWN_FRAME`, `SAME_FRAME`, `OTHER_FRAME`, `LUNGS_ALONE`,
+            `FRAME_ALONE`. The label is that of the lungs, of `FRAME_ALONE` that of the film.
+        montage: PNG that shows some of them; not in `AUDIT_FILE`.
+    """
+
+    left_out: int
+    rows: dict[str, Estimate]
+    montage: bytes = b""
+
+
+@dataclass(frozen=True)
 class Findings:
     """What was measured; nothing in it depends on a floor.
 
@@ -82,6 +104,7 @@ class Findings:
         external: The other site, or None.
         controls: Empty where the audit is off.
         unscored: Test films that the model gave no probability, by its reason.
+        frame_swaps: None where the audit is off or no lungs were found.
     """
 
     slices: dict[str, Estimate]
@@ -90,6 +113,7 @@ class Findings:
     external: ExternalSite | None
     controls: list[Control]
     unscored: dict[str, int]
+    frame_swaps: FrameSwaps | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the content of `AUDIT_FILE`; what is undefined is null."""
@@ -107,13 +131,14 @@ class Findings:
             "shifts": [_shift_json(shift) for shift in self.shifts],
             "external": _external_json(self.external),
             "controls": [asdict(control) for control in self.controls],
+            "frame_swaps": _swaps_json(self.frame_swaps),
         }
         return _without_nan(content)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Findings:
         """Reads the content of `AUDIT_FILE`."""
-        model, external = content["model"], content["external"]
+        model, external, swaps = (content[name] for name in ("model", "external", "frame_swaps"))
         auc, interval = model["subtype_auc"], model["subtype_auc_interval"]
         return cls(
             slices={name: _estimate(one) for name, one in content["slices"].items()},
@@ -122,6 +147,7 @@ class Findings:
             external=external and _external(external),
             controls=[_control(row) for row in content["controls"]],
             unscored=model["unscored"],
+            frame_swaps=swaps and _swaps(swaps),
         )
 
 
@@ -162,6 +188,18 @@ def _external_json(site: ExternalSite | None) -> dict[str, Any] | None:
 
 def _external(content: Mapping[str, Any]) -> ExternalSite:
     return ExternalSite(content["root"], content["rejected"], _estimate(content))
+
+
+def _swaps_json(swaps: FrameSwaps | None) -> dict[str, Any] | None:
+    if swaps is None:
+        return None
+    rows = [{"name": name, **asdict(reached)} for name, reached in swaps.rows.items()]
+    return {"left_out": swaps.left_out, "rows": rows}
+
+
+def _swaps(content: Mapping[str, Any]) -> FrameSwaps:
+    rows = {row["name"]: _estimate(row) for row in content["rows"]}
+    return FrameSwaps(content["left_out"], rows)
 
 
 def _control(row: Mapping[str, Any]) -> Control:

@@ -1,0 +1,191 @@
+"""Lungs in frames of others: what is pasted where, and models of which the result is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from components.auditor.chests import Chest, frame_alone, lungs_alone, with_lungs_of
+from components.auditor.findings import (
+    FRAME_ALONE,
+    LUNGS_ALONE,
+    OTHER_FRAME,
+    OWN_FRAME,
+    SAME_FRAME,
+    FrameSwaps,
+)
+from components.auditor.frame_swaps import CELL_PX, audit_frame_swaps, montage, swapped_films
+from models import features
+
+SIDE_PX = 128
+PER_CLASS = 12
+LABELS = [features.NORMAL, features.PNEUMONIA] * PER_CLASS
+# Rows and columns of the lungs, left and right, of two ways to stand before a detector.
+WIDE = ((24, 100, 16, 56), (24, 100, 72, 112))
+NARROW = ((40, 90, 36, 60), (34, 96, 68, 96))
+
+
+def chest(lung: float, frame: float, boxes: Any = WIDE) -> Chest:
+    """A film of one grey in its lungs and another around them."""
+    fields = np.zeros((SIDE_PX, SIDE_PX, 2), np.float32)
+    for side, (top, bottom, left, right) in enumerate(boxes):
+        fields[top:bottom, left:right, side] = 1
+    pixels = np.where(fields.max(axis=-1) > 0, lung, frame)
+    return Chest(pixels.astype(np.uint8), fields)
+
+
+def core(boxes: Any, side: int) -> tuple[slice, slice]:
+    """The inside of a lung, without its rim."""
+    top, bottom, left, right = boxes[side]
+    return slice(top + 2, bottom - 2), slice(left + 2, right - 2)
+
+
+class TestPasting:
+    def test_a_film_in_its_own_frame_is_what_it_was(self) -> None:
+        film = np.random.default_rng(0).integers(0, 256, (SIDE_PX, SIDE_PX), dtype=np.uint8)
+        own = Chest(film, chest(0, 0, NARROW).fields)
+        np.testing.assert_array_equal(with_lungs_of(own, own), film)
+
+    def test_lungs_fill_the_place_of_lungs_and_nothing_else_changes(self) -> None:
+        pasted = with_lungs_of(chest(255, 50, NARROW), chest(120, 220, WIDE))
+        for side in (0, 1):
+            np.testing.assert_array_equal(pasted[core(NARROW, side)], 120)
+        edge = np.ones_like(pasted, bool)
+        edge[8:-8, 8:-8] = False
+        np.testing.assert_array_equal(pasted[edge], 50)
+        assert pasted.max() <= 220  # nothing of the frame's own lungs is left
+
+    def test_each_lung_is_scaled_to_its_own_side(self) -> None:
+        lungs = chest(0, 0, WIDE)
+        top, bottom, left, right = WIDE[0]
+        lungs.pixels[top:bottom, left:right] = np.linspace(0, 200, bottom - top)[:, np.newaxis]
+        top, bottom, left, right = WIDE[1]
+        lungs.pixels[top:bottom, left:right] = 90
+        pasted = with_lungs_of(chest(255, 255, NARROW), lungs)
+        top, bottom, left, right = NARROW[0]
+        column = pasted[top + 3 : bottom - 3, (left + right) // 2].astype(float)
+        expected = np.linspace(0, 200, bottom - top)[3:-3]
+        np.testing.assert_allclose(column, expected, atol=4)
+        np.testing.assert_array_equal(pasted[core(NARROW, 1)], 90)
+
+
+class TestAlone:
+    def test_lungs_keep_their_levels_in_grey_of_their_own_mean(self) -> None:
+        alone = lungs_alone(chest(120, 30))
+        assert (np.abs(alone.astype(int) - 120) <= 5).all()  # a little frame shows at the rim
+        assert (alone[core(WIDE, 0)] == 120).mean() > 0.6
+
+    def test_frames_keep_theirs_and_hide_the_lungs(self) -> None:
+        alone = frame_alone(chest(120, 30))
+        assert (np.abs(alone.astype(int) - 30) <= 5).all()
+        assert (alone[:12] == 30).all()
+
+
+class RegionModel(tf.Module):
+    """Answers with the mean grey level of a part of the film as probability of pneumonia."""
+
+    def __init__(self, rows: slice, columns: slice):
+        super().__init__()
+        self._part = rows, columns
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    def predict_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        probability = tf.map_fn(self._mean, image_bytes, fn_output_signature=tf.float32)
+        return {
+            "probability": probability,
+            "label": tf.where(probability >= 0.5, "PNEUMONIA", "NORMAL"),
+            "class_probabilities": tf.stack([1 - probability, probability], axis=-1),
+            "quality": tf.fill(tf.shape(image_bytes), "ok"),
+        }
+
+    def _mean(self, encoded: tf.Tensor) -> tf.Tensor:
+        image = tf.io.decode_png(encoded, channels=1)[..., 0]
+        return tf.reduce_mean(tf.cast(image[self._part], tf.float32)) / 255
+
+
+def films() -> tuple[list[Chest | None], pd.DataFrame]:
+    """Bright lungs in bright frames are pneumonia, dark ones in dark frames are not."""
+    draw = np.random.default_rng(3)
+    chests: list[Chest | None] = []
+    for label in LABELS:
+        low = 150 if label == features.PNEUMONIA else 40
+        chests.append(chest(low + draw.integers(60), low + draw.integers(60)))
+    patients = [f"p{number // 2}" for number in range(len(LABELS))]
+    return chests, pd.DataFrame({features.PATIENT_ID: patients, features.LABEL: LABELS})
+
+
+def audit(rows: slice, columns: slice) -> FrameSwaps:
+    model = RegionModel(rows, columns)
+    served = type("Served", (), {"signatures": {"predict_images": model.predict_images}})
+    chests, known = films()
+    found = audit_frame_swaps(served, known, chests, samples=100)
+    assert found is not None
+    return found
+
+
+def aucs(found: FrameSwaps) -> dict[str, float]:
+    return {name: one.metrics["auc"] for name, one in found.rows.items()}
+
+
+class TestAudit:
+    def test_a_model_of_lungs_does_not_care_about_frames(self) -> None:
+        reached = aucs(audit(*core(WIDE, 0)))
+        assert reached[OWN_FRAME] == reached[SAME_FRAME] == reached[OTHER_FRAME] == 1
+        assert reached[LUNGS_ALONE] == 1
+        # Where the lungs were is the grey of the frame, which goes with the class.
+        assert reached[FRAME_ALONE] == 1
+
+    def test_a_model_of_frames_is_turned_round(self) -> None:
+        reached = aucs(audit(slice(0, 12), slice(0, SIDE_PX)))
+        assert reached[OWN_FRAME] == reached[SAME_FRAME] == reached[FRAME_ALONE] == 1
+        assert reached[OTHER_FRAME] == 0
+
+    def test_films_without_lungs_are_left_out_and_counted(self) -> None:
+        chests, known = films()
+        model = RegionModel(*core(WIDE, 0))
+        served = type("Served", (), {"signatures": {"predict_images": model.predict_images}})
+        some = [None if place in (0, 5) else one for place, one in enumerate(chests)]
+        found = audit_frame_swaps(served, known, some, samples=100)
+        assert found is not None
+        assert found.left_out == 2
+        assert {one.films for one in found.rows.values()} == {len(LABELS) - 2}
+        normal = [one if number % 2 == 0 else None for number, one in enumerate(chests)]
+        assert audit_frame_swaps(served, known, normal, samples=100) is None
+
+    def test_frames_are_of_the_class_that_is_said_and_of_another_patient(self) -> None:
+        known = pd.DataFrame(
+            {
+                features.PATIENT_ID: [f"p{number // 4}" for number in range(24)],
+                features.LABEL: LABELS,
+            }
+        )
+        # The grey of a frame tells which film it is of.
+        chests = [chest(255, 10 * place) for place in range(24)]
+        for kind, same in ((SAME_FRAME, True), (OTHER_FRAME, False)):
+            picture = swapped_films(chests, known)[kind]
+            drawn = [int(picture(place)[0, 0]) // 10 for place in range(24)]
+            assert all((LABELS[a] == LABELS[b]) == same for a, b in enumerate(drawn))
+            assert all(a // 4 != b // 4 for a, b in enumerate(drawn))
+            assert len(set(drawn)) > 6
+
+    def test_the_montage_shows_each_kind(self) -> None:
+        chests, known = films()
+        shown = montage([one for one in chests if one is not None], known)
+        assert shown.shape == (6 * CELL_PX, 5 * CELL_PX)
+        corners = shown[4::CELL_PX, 4::CELL_PX].astype(int)
+        own, _, other, _, alone = corners.T
+        np.testing.assert_array_equal(own, alone)
+        assert (own[:3] < 100).all() and (other[:3] > 149).all()
+        assert (own[3:] > 149).all() and (other[3:] < 100).all()
+
+
+@pytest.mark.parametrize("boxes", [WIDE, NARROW])
+def test_the_seam_lies_outside_the_lungs(boxes: Any) -> None:
+    pasted = with_lungs_of(chest(0, 0, boxes), chest(255, 255, boxes)).astype(int)
+    for top, bottom, left, right in boxes:
+        assert (pasted[top:bottom, left:right] >= 0.95 * 255).all()
+    assert (pasted[:, 0] == 0).all() and (pasted[0] == 0).all()
