@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from components.auditor.findings import (
     OTHER_FRAME,
@@ -75,7 +76,9 @@ def _swap_gates(settings: AuditFloors, swaps: FrameSwaps | None) -> Iterator[Ver
     """Yields a gate on lungs in frames of the other class, which a model of frames gets wrong."""
     if swaps is None:
         return
-    yield from _floor(settings, OTHER_FRAME, AUC, swaps.rows[OTHER_FRAME], settings.min_swap_auc)
+    reached, bound = swaps.rows[OTHER_FRAME], settings.min_swap_auc
+    for verdict in _floor(settings, OTHER_FRAME, AUC, reached, bound):
+        yield _of_blind_test(settings, verdict)
 
 
 def _external_gates(settings: AuditFloors, external: ExternalSite | None) -> Iterator[Verdict]:
@@ -101,7 +104,18 @@ def _control_gates(settings: AuditFloors, controls: Sequence[Control]) -> Iterat
     }
     name = min(margins, key=lambda control: margins[control])
     metric, floor = _named("AUC margin", settings), settings.min_shortcut_margin
-    yield from _gate(f"control={name}", metric, margins[name], floor)
+    for verdict in _gate(f"control={name}", metric, margins[name], floor):
+        yield _of_blind_test(settings, verdict)
+
+
+def _of_blind_test(settings: AuditFloors, verdict: Verdict) -> Verdict:
+    """Says what it means that a gate failed which tells lungs from frames; a reason overrules."""
+    if verdict.passed:
+        return verdict
+    why = f"{verdict.why}: the model, or its test, cannot tell a lung from the frame around it"
+    if not settings.accept_blind_test:
+        return replace(verdict, why=f"{why}; evaluation.accept_blind_test=REASON overrules")
+    return replace(verdict, passed=True, why=f"{why}; accepted: {settings.accept_blind_test}")
 
 
 def _floor(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from typing import Any
 
 import pandas as pd
@@ -36,6 +38,16 @@ AUDIT: dict[str, Any] = {
         {"name": "file statistics", "auc": 0.9, "auc_interval": [0.85, 0.95], "margin": 0.06,
          "margin_interval": [0.0, 0.1]},
     ],
+    "frame_swaps": {
+        "left_out": 7,
+        "rows": [
+            {"name": "own frame", "films": 40, "metrics": {"auc": 0.96, "recall": 0.9, "specificity": 0.8},
+             "intervals": {"auc": [0.9, 0.99], "recall": [0.8, 0.95], "specificity": [0.7, 0.9]}},
+            {"name": "frame of the other class", "films": 39,
+             "metrics": {"auc": 0.5, "recall": None, "specificity": 0.25},
+             "intervals": {"auc": [0.4, 0.6], "specificity": [0.125, 0.375]}},
+        ],
+    },
     "external": {
         "root": "/other <site>", "films": 1200, "patients": 900, "rejected": 3,
         "metrics": {"auc": 0.7, "recall": 0.6, "specificity": None},
@@ -52,6 +64,8 @@ def test_the_gist_names_the_worst() -> None:
         "worst recall under an acquisition change: 0.800 (blur, -0.100)",
         "worst specificity under an acquisition change: 0.450 (one class, -0.050)",
         "undone by the preparation, so they show nothing of the model: gamma 1.4",
+        "AUC with lungs and frames swapped: own frame 0.960 (0.900-0.990), "
+        "frame of the other class 0.500 (0.400-0.600)",
         "AUC of controls that see no lungs: outer frame 0.800, file statistics 0.900",
         "other site (1,200 films): AUC 0.700 (0.650-0.750), recall 0.600 (0.500-0.700), "
         "specificity -",
@@ -69,13 +83,19 @@ def test_the_page_holds_every_row() -> None:
     page = audit_html(AUDIT)
     assert "/other &lt;site&gt;" in page
     assert "show nothing of the model: gamma 1.4.</p>" in page
-    shifts, controls, external, subtypes = pd.read_html(page.replace("<small>", " <small>"))
+    shifts, swaps, controls, external, subtypes = pd.read_html(page.replace("<small>", " <small>"))
     assert list(shifts["films are"]) == [one["name"] for one in AUDIT["shifts"]]
     assert list(shifts["recall change"]) == [0.0, -0.1, -0.05, 0.05]
     assert list(shifts["specificity change"]) == [0.0, 0.1, 0.05, -0.05]
     assert list(shifts["AUC"]) == [
         "0.960 0.250-1.000", "0.940 0.250-1.000", "0.910 0.250-1.000", "-",
     ]  # fmt: skip
+    assert list(swaps["films have"]) == ["own frame", "frame of the other class"]
+    assert list(swaps["films"]) == [40, 39]
+    assert list(swaps["recall"]) == ["0.900 0.800-0.950", "-"]
+    assert list(swaps["AUC"]) == ["0.960 0.900-0.990", "0.500 0.400-0.600"]
+    assert "No lungs were found in 7 films" in page
+    assert "<img" not in page
     assert list(controls["control"]) == ["outer frame", "file statistics"]
     assert list(controls["model above it"]) == ["0.160 0.100-0.200", "0.060 0.000-0.100"]
     assert dict(external.iloc[0]) == {
@@ -83,3 +103,9 @@ def test_the_page_holds_every_row() -> None:
         "recall": "0.600 0.500-0.700", "specificity": "-",
     }  # fmt: skip
     assert subtypes["AUC"][0] == "0.875 0.750-0.938"
+
+
+def test_swapped_films_are_shown() -> None:
+    picture = b"\x89PNG not really"
+    (shown,) = re.findall('src="data:image/png;base64,([^"]+)"', audit_html(AUDIT, picture))
+    assert base64.b64decode(shown) == picture

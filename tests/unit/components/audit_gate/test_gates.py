@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.audit_gate.gates import judge
-from components.auditor.findings import Control, ExternalSite, Findings, Shift
+from components.auditor.findings import Control, ExternalSite, Findings, FrameSwaps, Shift
 from components.verdicts import Verdict
 from metrics.estimates import Estimate
 from models.audit_settings import AuditFloors
@@ -50,7 +50,11 @@ CONTROLS = [
 SITE = ExternalSite("there", 0, reached(0.88, 0.9))
 
 
-FINDINGS = Findings(SLICES, None, SHIFTS, SITE, CONTROLS, {})
+SWAPS = FrameSwaps(
+    3,
+    {"frame of the same class": reached(0.98, 0.9), "frame of the other class": reached(0.4, 0.6)},
+)
+FINDINGS = Findings(SLICES, None, SHIFTS, SITE, CONTROLS, {}, SWAPS)
 
 
 def gates(**floors: Any) -> dict[tuple[str, str], Verdict]:
@@ -140,3 +144,37 @@ def test_a_value_at_the_floor_passes_and_says_so() -> None:
     gate = gates(min_external_auc=0.88)["external", "AUC"]
     assert gate.passed
     assert gate.why == "AUC on external is 0.8800, the floor is 0.8800"
+
+
+class TestLungsAndFrames:
+    BLIND = "the model, or its test, cannot tell a lung from the frame around it"
+
+    def test_lungs_in_frames_of_the_other_class_decide(self) -> None:
+        ((key, gate),) = gates(min_swap_auc=0.7).items()
+        assert key == ("frame of the other class", "AUC")
+        assert (gate.value, gate.bound, gate.passed) == (0.4, 0.7, False)
+        assert gate.why.startswith("AUC on frame of the other class is 0.4000, 0.3000 below")
+        assert gate.why.endswith(f"{self.BLIND}; evaluation.accept_blind_test=REASON overrules")
+        assert gates(min_swap_auc=0.4)["frame of the other class", "AUC"].passed
+
+    def test_a_reason_overrules_both_gates_and_no_other(self) -> None:
+        floors = {"min_swap_auc": 0.7, "min_shortcut_margin": 0.2, "min_external_auc": 0.9}
+        found = gates(**floors, accept_blind_test="pilot, read by two radiologists")
+        accepted = [gate for gate in found.values() if self.BLIND in gate.why]
+        assert {gate.slice for gate in accepted} == {
+            "frame of the other class", "control=lungs blacked out",
+        }  # fmt: skip
+        assert all(gate.passed for gate in accepted)
+        assert all(
+            gate.why.endswith("; accepted: pilot, read by two radiologists") for gate in accepted
+        )
+        assert not found["external", "AUC"].passed
+        assert not any(gate.passed for gate in gates(**floors).values())
+
+    def test_a_reason_says_nothing_of_what_passed(self) -> None:
+        found = gates(min_swap_auc=0.3, accept_blind_test="why not")
+        assert "why not" not in found["frame of the other class", "AUC"].why
+
+    def test_no_swap_no_gate(self) -> None:
+        nothing = Findings(SLICES, None, [], None, [], {})
+        assert judge(AuditFloors(min_swap_auc=0.9), nothing) == []
