@@ -547,6 +547,22 @@ class TestBesideFilms:
         assert all("/images/" in film.path for film in layout.films)
         assert {reason for _, reason in layout.ignored} == {"mask or other annotation, not a film"}
 
+    def test_a_class_of_which_all_is_set_aside_is_said(self) -> None:
+        with pytest.raises(DataError) as error:
+            read_folders("NORMAL/infection masks/a.png", "NORMAL/x.txt", "PNEUMONIA/b.png")
+        assert str(error.value).startswith(
+            "all files in the class folder NORMAL are set aside, such as 'NORMAL/infection "
+            "masks/a.png' (mask or other annotation, not a film); both classes are needed"
+        )
+
+    def test_texts_in_a_class_are_ignored_and_a_mask_without_film_is_said(self) -> None:
+        layout = read_folders(*TWO_FILMS, "NORMAL/a.txt", "NORMAL/Thumbs.db", "NORMAL/q_mask.png")
+        assert [film.path for film in layout.films] == [
+            "NORMAL/a.png", "NORMAL/q_mask.png", "PNEUMONIA/b.png",
+        ]  # fmt: skip
+        assert ("NORMAL/a.txt", "text or table, not a picture") in layout.ignored
+        assert any("1 film is named like a mask" in note for note in layout.notes)
+
     def test_a_manifest_may_name_what_it_likes(self) -> None:
         text = "path,label\nmasks/a.png,NORMAL\n.x/b.png,PNEUMONIA\n"
         assert len(read_manifest(text, "masks/a.png", ".x/b.png").films) == 2
