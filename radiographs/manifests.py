@@ -17,14 +17,12 @@ from dataclasses import dataclass, field
 
 from models.features import (
     AGE_UNKNOWN,
-    AP,
     EVAL,
     FEMALE,
     LABELS,
     MALE,
     NORMAL,
     OTHER,
-    PA,
     PNEUMONIA,
     TEST,
     TRAIN,
@@ -54,10 +52,10 @@ from radiographs.patient_ids import (
     missing_id_notes,
     written_id,
 )
+from radiographs.views import frontal_view
 
 MAX_AGE_YEARS = 120
 
-_VIEWS = {"pa": PA, "ap": AP, "": UNKNOWN}
 _SEXES = {
     **dict.fromkeys(("m", "male"), MALE),
     **dict.fromkeys(("f", "female"), FEMALE),
@@ -301,10 +299,7 @@ def _film(
         subtype=subtype,
         patient_id=patient_id,
         site=_known(row[SITE]) or UNKNOWN,
-        view=_word(
-            _known(row[VIEW]), VIEW, _VIEWS, where,
-            "only frontal films are read: write PA or AP, or nothing where it is unknown",
-        ),
+        view=_view(_known(row[VIEW]), where),
         sex=_word(
             _known(row[SEX]), SEX, _SEXES, where,
             "write M, F or O, or nothing where it is unknown",
@@ -315,6 +310,16 @@ def _film(
             f"write {TRAIN}, {EVAL} or {TEST}, or nothing",
         ),
     )  # fmt: skip
+
+
+def _view(value: str, where: str) -> str:
+    view = frontal_view(value)
+    if view is None:
+        raise DataError(
+            f"{where}: the {VIEW} '{value}' is not known; only frontal films are read: write PA or "
+            "AP, or nothing where it is unknown"
+        )
+    return view
 
 
 def _known(value: str) -> str:
