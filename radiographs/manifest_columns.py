@@ -177,11 +177,11 @@ class Header:
     unused: list[str]
 
 
-def read_header(manifest: str, written: Sequence[str]) -> Header:
+def read_header(where: str, written: Sequence[str]) -> Header:
     """Finds our columns in a header.
 
     Args:
-        manifest: File name, for messages.
+        where: File and line, for messages.
         written: Column names as they are in the file.
 
     Returns:
@@ -190,7 +190,6 @@ def read_header(manifest: str, written: Sequence[str]) -> Header:
     Raises:
         DataError: If a column is missing, there twice, or only nearly named.
     """
-    where = f"{manifest} line 1"
     names = [name.strip() for name in written]
     _check_twice(names, where)
     of: dict[str, Column] = {}

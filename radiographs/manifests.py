@@ -6,13 +6,11 @@ is left out is listed with the reason.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from models.features import (
@@ -28,6 +26,7 @@ from models.features import (
     TRAIN,
     UNKNOWN,
 )  # fmt: skip
+from radiographs.csv_tables import csv_table
 from radiographs.errors import DataError
 from radiographs.file_names import FileNameRules, composed, stem_of, subtype_word
 from radiographs.films import Film
@@ -113,7 +112,8 @@ def read_manifest(
         DataError: Saying which line is wrong and what to do.
     """
     table = csv_table(manifest, text)
-    header = read_header(manifest, next(table)[1])
+    first_line, names = next(table)
+    header = read_header(f"{manifest} line {first_line}", names)
     find = _finder(paths, header)
     rows = _Rows()
     for line, cells in table:
@@ -133,38 +133,6 @@ def read_manifest(
         *patients.notes,
     ]
     return ManifestFilms(films, left_out, notes)
-
-
-def csv_table(manifest: str, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yields line number and cells: the header first, even if empty, then rows that hold something.
-
-    Args:
-        manifest: File name, for messages.
-        text: Values separated by commas, semicolons or tabs, whichever the header has most of.
-
-    Raises:
-        DataError: If it is not CSV, or a row has more cells than the header.
-    """
-    text = text.removeprefix("\ufeff")
-    first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        header = next(reader, [])
-        yield 1, header
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) > len(header):
-                raise DataError(
-                    f"{manifest} line {reader.line_num}: {len(cells)} values for "
-                    f"{len(header)} columns; put values that contain '{delimiter}' in quotes"
-                )
-            yield reader.line_num, [*cells, *[""] * (len(header) - len(cells))]
-    except csv.Error as error:
-        raise DataError(
-            f"{manifest} line {reader.line_num}: it is not CSV ({error}); save it again as CSV"
-        ) from None
 
 
 def _named(header: Header, cells: Sequence[str]) -> dict[str, str]:

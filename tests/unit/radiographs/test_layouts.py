@@ -177,6 +177,8 @@ class TestManifest:
         [
             "\ufeffpath,label\na.png,NORMAL\nb.png,PNEUMONIA\n",
             "path;label\na.png;NORMAL\nb.png;PNEUMONIA\n",
+            "sep=;\r\npath;label\r\na.png;NORMAL\r\nb.png;PNEUMONIA\r\n",
+            "path|label\na.png|NORMAL\nb.png|PNEUMONIA\n",
             " Path , LABEL \r\n a.png , normal \r\n\r\n,\r\nb.png,PNEUMONIA",
             'label,path\nNORMAL,"a.png"\nPNEUMONIA,./b.png\n',
         ],
