@@ -99,7 +99,7 @@ def _png_parts(encoded: tf.Tensor, data: tf.Tensor) -> tuple[tf.Tensor, tf.Tenso
     # EXIF may come after thousands of chunks, and most films have none.
     has_exif = tf.size(tf.strings.split(encoded, _EXIF_CHUNK[0], maxsplit=1)) > 1
     exif, is_certain = tf.cond(
-        has_exif, lambda: png_chunk(data, *_EXIF_CHUNK), lambda: (data[:0], True)
+        has_exif, lambda: png_chunk(data, *_EXIF_CHUNK), lambda: (data[:0], tf.constant(True))
     )
     return exif, tf.constant(False), is_certain & png_chunk(data, *_CLEAR_CHUNK)[1]
 

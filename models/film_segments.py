@@ -46,7 +46,7 @@ def jpeg_parts(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return tf.where(is_padding, place + 1, tf.minimum(following, last)), exif
 
     scan, exif = tf.while_loop(
-        is_before, next_segment, [tf.constant(2), tf.constant(0)],
+        is_before, next_segment, (tf.constant(2), tf.constant(0)),
         maximum_iterations=_MOST_SEGMENTS,
     )  # fmt: skip
     end = tf.where(exif > 0, exif + 2 + _number(tf.slice(padded, [exif + 2], [2])), 0)
@@ -83,8 +83,8 @@ def png_chunk(data: tf.Tensor, name: bytes, last: bytes) -> tuple[tf.Tensor, tf.
         return tf.minimum(place + _CHUNK_FRAME_BYTES + length_at(place), size)
 
     (place,) = tf.while_loop(
-        goes_on, lambda place: [next_chunk(place)],
-        [tf.constant(_PNG_SIGNATURE_BYTES, tf.int64)],
+        goes_on, lambda place: (next_chunk(place),),
+        (tf.constant(_PNG_SIGNATURE_BYTES, tf.int64),),
         maximum_iterations=_MOST_CHUNKS,
     )  # fmt: skip
     found = is_named(place, name) & (place < size)

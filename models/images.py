@@ -284,7 +284,7 @@ def _grey_and_opaque(
     shows_clear = tf.cond(
         tf.size(clear) > 0,
         lambda: tf.reduce_any(tf.reduce_all(tf.cast(image, tf.int32) == clear, axis=-1)),
-        lambda: False,
+        lambda: tf.constant(False),
     )
     return finish(grey), opaque & ~shows_clear
 
