@@ -5,27 +5,42 @@ The counterpart, for files that clients send as they are, of what `radiographs.f
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
 from models import features
+from models.film_segments import jpeg_parts, orientation_of, png_chunk
 from radiographs.options import IngestOptions
 
 _JPEG_START = b"\xff\xd8\xff"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 # In the header chunk, which always comes first.
 _PNG_SIDES_BYTE, _PNG_BIT_DEPTH_BYTE, _PNG_COLOUR_TYPE_BYTE = 16, 24, 25
-_GREY_AND_COLOUR = (0, 2)  # colour types without palette or alpha
-_START_OF_SCAN = 0xDA
+_CHANNELS = {0: 1, 2: 3}  # grey and colour: the types without palette or alpha
 
-# Tag, type and count of EXIF's orientation, little and big endian; and where its value follows.
-_ORIENTATION_TAGS = ((b"\x12\x01\x03\x00\x01\x00\x00\x00", 8),
-                     (b"\x01\x12\x00\x03\x00\x00\x00\x01", 9))  # fmt: skip
-_EXIF = (b"Exif", b"eXIf")  # of JPEG and PNG
-_SEARCHED_BYTES = 2048  # the block is one of the first of a file, and the tag one of its first
+# Chunks, and the one that each has to come before.
+_EXIF_CHUNK, _CLEAR_CHUNK = (b"eXIf", b"IEND"), (b"tRNS", b"IDAT")
 
 # A hole is one byte again and again, as where a disk or a network lost a part.
 _BLOCK_BYTES = 256
 _HOLE_SHARE = 0.05  # of the compressed picture; a flat border compresses to less
+
+
+class FilmParts(NamedTuple):
+    """What lies round the pixels of a film.
+
+    Attributes:
+        orientation: that EXIF tells, scalar int32 from 1 to 8; 1 where it tells none.
+        has_hole: scalar bool, whether a part of a JPEG was lost and filled up. It has no checksum,
+            and its decoder makes grey of what is missing; a PNG has one.
+        is_understood: scalar bool, whether the file was walked to its pixels, so that nothing was
+            overlooked.
+    """
+
+    orientation: tf.Tensor
+    has_hole: tf.Tensor
+    is_understood: tf.Tensor
 
 
 def is_png(encoded: tf.Tensor) -> tf.Tensor:
@@ -67,73 +82,63 @@ def quality_of_header(encoded: tf.Tensor, bounds: IngestOptions) -> tf.Tensor:
     return tf.where(tf.reduce_max(sides) > bounds.max_side_px, features.TOO_LARGE, quality)
 
 
-def has_clear_level(encoded: tf.Tensor) -> tf.Tensor:
-    """Tells whether a PNG says that one of its levels or colours is clear: scalar bool.
-
-    The decoder makes an alpha channel of what a palette says, but overlooks this. Whether any
-    pixel is clear is not asked.
+def film_parts(encoded: tf.Tensor) -> FilmParts:
+    """Reads what lies round the pixels of a film.
 
     Args:
         encoded: scalar string, a JPEG or PNG file.
     """
-    head = _bytes(_beginning(encoded, _SEARCHED_BYTES))
-    colour_type = _last_byte(_beginning(encoded, _PNG_COLOUR_TYPE_BYTE + 1))
-    without_palette = tf.reduce_any(colour_type == tf.constant(_GREY_AND_COLOUR))
-    return is_png(encoded) & without_palette & (tf.size(_starts(head, b"tRNS")) > 0)
-
-
-def has_hole(encoded: tf.Tensor) -> tf.Tensor:
-    """Tells whether a part of a JPEG was lost and filled up: scalar bool.
-
-    A JPEG has no checksum, and its decoder makes grey of what is missing. A PNG has one.
-
-    Args:
-        encoded: scalar string, a JPEG or PNG file.
-    """
-    return tf.cond(is_png(encoded), lambda: False, lambda: _scan_has_hole(encoded))
-
-
-def orientation(encoded: tf.Tensor) -> tf.Tensor:
-    """Returns the orientation that EXIF tells, scalar int32 from 1 to 8; 1 where it tells none.
-
-    Args:
-        encoded: scalar string, a JPEG or PNG file.
-    """
-    head = _bytes(_beginning(encoded, _SEARCHED_BYTES))
-    told = [tf.gather(head, _starts(head, tag)[:1] + after) for tag, after in _ORIENTATION_TAGS]
-    first = tf.concat([*told, [1]], axis=0)[0]
-    has_exif = tf.reduce_any([tf.size(_starts(head, name)) > 0 for name in _EXIF])
-    return tf.where(has_exif & (first >= 1) & (first <= 8), first, 1)
-
-
-def _starts(data: tf.Tensor, pattern: bytes) -> tf.Tensor:
-    """Returns where a pattern begins, [matches] int32, with room for one more byte behind it."""
-    places = tf.maximum(tf.size(data) - len(pattern) - 2, 0)
-    same = [data[shift : places + shift] == byte for shift, byte in enumerate(pattern)]
-    return tf.cast(tf.where(tf.reduce_all(same, axis=0))[:, 0], tf.int32)
-
-
-def _scan_has_hole(encoded: tf.Tensor) -> tf.Tensor:
     data = tf.io.decode_raw(encoded, tf.uint8)
-    scan = data[_start_of_scan(data) :]
+    exif, has_hole, is_understood = tf.cond(
+        is_png(encoded), lambda: _png_parts(encoded, data), lambda: _jpeg_parts(data)
+    )
+    return FilmParts(orientation_of(exif), has_hole, is_understood)
+
+
+def _png_parts(encoded: tf.Tensor, data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    # EXIF may come after thousands of chunks, and most films have none.
+    has_exif = tf.size(tf.strings.split(encoded, _EXIF_CHUNK[0], maxsplit=1)) > 1
+    exif, is_certain = tf.cond(
+        has_exif, lambda: png_chunk(data, *_EXIF_CHUNK), lambda: (data[:0], tf.constant(True))
+    )
+    return exif, tf.constant(False), is_certain & png_chunk(data, *_CLEAR_CHUNK)[1]
+
+
+def _jpeg_parts(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    start_of_scan, exif, is_found = jpeg_parts(data)
+    return exif, _has_hole(data[start_of_scan:]), is_found
+
+
+def clear_level(encoded: tf.Tensor) -> tf.Tensor:
+    """Returns the grey level or the colour that a PNG without palette and alpha calls clear.
+
+    The decoder makes an alpha channel of what a palette says, but overlooks this.
+
+    Args:
+        encoded: scalar string, a PNG file.
+
+    Returns:
+        [1 or 3] int32, a level as the decoder hands it out; empty where none is named.
+    """
+    body, _ = png_chunk(tf.io.decode_raw(encoded, tf.uint8), *_CLEAR_CHUNK)
+    digits = tf.reshape(tf.cast(body[: tf.size(body) // 2 * 2], tf.int32), [-1, 2])
+    levels = 256 * digits[:, 0] + digits[:, 1]
+    # Levels of less than 8 bits are spread over all 8.
+    bits = _bit_depth(encoded)
+    spread = tf.where(bits < 8, levels * (255 // (tf.bitwise.left_shift(1, bits) - 1)), levels)
+    colour_type = _last_byte(_beginning(encoded, _PNG_COLOUR_TYPE_BYTE + 1))
+    is_named = [
+        (colour_type == kind) & (tf.size(spread) == channels)
+        for kind, channels in _CHANNELS.items()
+    ]
+    return tf.cond(tf.reduce_any(is_named), lambda: spread, lambda: spread[:0])
+
+
+def _has_hole(scan: tf.Tensor) -> tf.Tensor:
     blocks = tf.reshape(scan[: tf.size(scan) // _BLOCK_BYTES * _BLOCK_BYTES], [-1, _BLOCK_BYTES])
     empty = tf.reduce_all(blocks == blocks[:, :1], axis=1)
     lost = _BLOCK_BYTES * tf.math.count_nonzero(empty, dtype=tf.int32)
     return tf.cast(lost, tf.float32) > _HOLE_SHARE * tf.cast(tf.size(scan), tf.float32)
-
-
-def _start_of_scan(data: tf.Tensor) -> tf.Tensor:
-    """Walks over the segments of a JPEG, [bytes] uint8, to its picture: scalar int32."""
-    last = tf.size(data) - 4
-
-    def is_before(place: tf.Tensor) -> tf.Tensor:
-        return (place < last) & (data[tf.minimum(place, last) + 1] != _START_OF_SCAN)
-
-    def next_segment(place: tf.Tensor) -> tf.Tensor:
-        high, low = tf.unstack(tf.cast(data[place + 2 : place + 4], tf.int32), num=2)
-        return place + 2 + 256 * high + low
-
-    return tf.minimum(tf.while_loop(is_before, next_segment, [tf.constant(2)])[0], last)
 
 
 def _png_sides(encoded: tf.Tensor) -> tf.Tensor:

@@ -19,11 +19,11 @@ import tensorflow as tf
 
 from models import features
 from models.film_files import (
+    FilmParts,
+    clear_level,
+    film_parts,
     has_16_bits,
-    has_clear_level,
-    has_hole,
     is_png,
-    orientation,
     quality_of_header,
 )
 from radiographs import grey_levels
@@ -107,7 +107,11 @@ def prepare_films(
 
 
 def decode_and_resize(
-    encoded: tf.Tensor, size_px: int, border_crop: float = 0.0, frame: Frame = whole_film
+    encoded: tf.Tensor,
+    size_px: int,
+    border_crop: float = 0.0,
+    frame: Frame = whole_film,
+    parts: FilmParts | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Decodes one film, cuts its border off and brings it to the size of the network's input.
 
@@ -116,6 +120,7 @@ def decode_and_resize(
         size_px: height and width of the result; the aspect ratio is not kept.
         border_crop: share of height and width cut off at each side, below 0.5.
         frame: what brings it to the size.
+        parts: of the file, where they have been read.
 
     Returns:
         [size_px, size_px] uint8, upright; whether every pixel is opaque, scalar bool; and
@@ -126,8 +131,9 @@ def decode_and_resize(
     """
     share_kept = 1 - 2 * border_crop
     image, opaque = decode_image(encoded, math.ceil(OVERSAMPLING * size_px / share_kept))
-    film = _upright(tf.image.central_crop(image, share_kept), orientation(encoded))
-    pixels, shown = frame(film, size_px)
+    film = tf.image.central_crop(image, share_kept)
+    upright = _upright(film, (parts or film_parts(encoded)).orientation)
+    pixels, shown = frame(upright, size_px)
     return pixels, opaque, shown
 
 
@@ -211,14 +217,16 @@ def _decode_and_judge(
     encoded: tf.Tensor, size_px: int, border_crop: float, frame: Frame
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the pixels of a film, or black ones, and one of `features.QUALITIES`."""
-    pixels, opaque, shown = decode_and_resize(encoded, size_px, border_crop, frame)
+    parts = film_parts(encoded)
+    pixels, opaque, shown = decode_and_resize(encoded, size_px, border_crop, frame, parts)
     counts = tf.math.bincount(tf.cast(tf.reshape(pixels, [-1]), tf.int32), minlength=256)
     low, high = _quantiles(counts, grey_levels.BLANK_SHARE)
     is_blank = high - low < grey_levels.BLANK_SPREAD
     quality = tf.where(shown, features.QUALITY_OK, features.NO_LUNGS)
     quality = tf.where(is_blank, features.BLANK, quality)
-    quality = tf.where(has_hole(encoded), features.INCOMPLETE, quality)
-    quality = tf.where(opaque & ~has_clear_level(encoded), quality, features.TRANSPARENT)
+    quality = tf.where(parts.has_hole, features.INCOMPLETE, quality)
+    quality = tf.where(opaque, quality, features.TRANSPARENT)
+    quality = tf.where(parts.is_understood, quality, features.UNDECODABLE)
     return tf.where(quality == features.QUALITY_OK, pixels, tf.zeros_like(pixels)), quality
 
 
@@ -256,15 +264,16 @@ def _upright(film: tf.Tensor, told: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_png(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    grey_and_opaque = functools.partial(_grey_and_opaque, clear=clear_level(encoded))
     return tf.cond(
         has_16_bits(encoded),
-        lambda: _grey_and_opaque(tf.io.decode_png(encoded, channels=0, dtype=tf.uint16), stretch),
-        lambda: _grey_and_opaque(tf.io.decode_png(encoded, channels=0), tf.identity),
+        lambda: grey_and_opaque(tf.io.decode_png(encoded, channels=0, dtype=tf.uint16), stretch),
+        lambda: grey_and_opaque(tf.io.decode_png(encoded, channels=0), tf.identity),
     )
 
 
 def _grey_and_opaque(
-    image: tf.Tensor, finish: Callable[[tf.Tensor], tf.Tensor]
+    image: tf.Tensor, finish: Callable[[tf.Tensor], tf.Tensor], clear: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Weighs colours, since the PNG library would weigh them by what a file says of its screen."""
     channels = tf.shape(image)[2]
@@ -273,7 +282,12 @@ def _grey_and_opaque(
     )
     # 2 channels are grey and alpha, 4 are colour and alpha.
     opaque = (channels % 2 == 1) | tf.reduce_all(image[..., -1] == image.dtype.max)
-    return finish(grey), opaque
+    shows_clear = tf.cond(
+        tf.size(clear) > 0,
+        lambda: tf.reduce_any(tf.reduce_all(tf.cast(image, tf.int32) == clear, axis=-1)),
+        lambda: tf.constant(False),
+    )
+    return finish(grey), opaque & ~shows_clear
 
 
 def _luminance(image: tf.Tensor) -> tf.Tensor:

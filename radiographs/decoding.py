@@ -40,6 +40,8 @@ _OTHER_FORMATS = (
     (0, b"MM\0+", "TIFF"),
 )
 
+_SEARCHED_BYTES = 1024  # for a film that does not begin where the file does
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
@@ -147,7 +149,20 @@ def _decoder_of(data: bytes) -> FilmDecoder:
     for decoder in DECODERS:
         if decoder.recognises(data):
             return decoder
+    _refuse_late_start(data)
     raise UnusableImage("the content is no image; only JPEG and PNG are read")
+
+
+def _refuse_late_start(data: bytes) -> None:
+    """Says so where other bytes come before a film, which no decoder of a served model skips."""
+    for decoder in DECODERS:
+        before = data.find(decoder.start, 0, _SEARCHED_BYTES)
+        if before > 0:
+            stray = "1 stray byte comes" if before == 1 else f"{before:,} stray bytes come"
+            raise UnusableImage(
+                f"{stray} before the start of the {decoder.name}; take them out, or copy it again "
+                "from its source"
+            )
 
 
 def _check_sides(width_px: int, height_px: int, options: IngestOptions) -> None:

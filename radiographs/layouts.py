@@ -19,7 +19,7 @@ from radiographs.folder_hints import folder_hints, manifest_hints
 from radiographs.folder_names import label_and_split
 from radiographs.ignored import count_reasons, ignored_sentence, largest_folders
 from radiographs.manifests import read_manifest
-from radiographs.not_films import Bystanders
+from radiographs.not_films import HIDDEN, NO_PICTURE, Bystanders, doubtful_notes
 from radiographs.options import IngestOptions
 from radiographs.patient_ids import identify_patients
 
@@ -151,7 +151,9 @@ def _read_folders(paths: Sequence[str], rules: FileNameRules) -> Layout:
     ignored = []
     for path in sorted(paths):
         place = label_and_split(path)
-        reason = bystanders.reason(path) or ("" if place else OUTSIDE_CLASS)
+        reason = bystanders.reason(path)
+        if not place and reason in ("", NO_PICTURE):
+            reason = OUTSIDE_CLASS
         if place and not reason:
             places[path] = place
         else:
@@ -172,7 +174,7 @@ def _read_folders(paths: Sequence[str], rules: FileNameRules) -> Layout:
         )
         for path, (label, split) in places.items()
     ]
-    return Layout("folders", films, ignored, [*hints, *patients.notes])
+    return Layout("folders", films, ignored, [*hints, *doubtful_notes(places), *patients.notes])
 
 
 def _check_class_folders(
@@ -185,11 +187,27 @@ def _check_class_folders(
         )
     for label in LABELS:
         if label not in found:
+            _refuse_emptied(label, ignored)
             hint = f": {hints[0].removesuffix('.')}" if hints else ", so add films of it"
             raise DataError(
                 f"the class folder {label} is missing or has no images; both classes are needed"
                 f"{hint}"
             )
+
+
+def _refuse_emptied(label: str, ignored: Iterable[tuple[str, str]]) -> None:
+    """Says so where a class has files, and all of them were set aside."""
+    aside = [
+        (path, reason)
+        for path, reason in ignored
+        if reason != HIDDEN and (label_and_split(path) or ("",))[0] == label
+    ]
+    if aside:
+        path, reason = aside[0]
+        raise DataError(
+            f"all files in the class folder {label} are set aside, such as '{path}' ({reason}); "
+            "both classes are needed, so add films of it, or rename those that are films"
+        )
 
 
 def _advice(ignored: Iterable[tuple[str, str]], hints: Sequence[str]) -> str:

@@ -1,17 +1,21 @@
 """What the columns of a manifest are called: our names, and those of well-known data sets.
 
-A name is compared without case, blanks and separators, so `Patient ID`, `patientId` and
-`patient_id` are one. What is nearly a column of ours is refused with the name that is meant.
+A name is compared by its words, so `Patient ID`, `patientId` and `patient_id` are one, and so are
+`Age` and `Patient's age in years`. What is nearly a column of ours is refused with the name that
+is meant.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
 from radiographs.errors import DataError
+from radiographs.folder_names import SPLIT_WORDS
+from radiographs.words import split_words
 
 PATH = "path"
 LABEL = "label"
@@ -27,39 +31,121 @@ COLUMNS = (PATH, LABEL, SUBTYPE, PATIENT_ID, SITE, VIEW, SEX, AGE_YEARS, SPLIT)
 
 Kind = Literal["value", "file name", "findings"]
 
-# Other names, as they are in NIH ChestX-ray14, CheXpert, MIMIC-CXR, RSNA, PadChest, VinDr and
-# Cohen's collection.
-_OTHER_NAMES = {
-    PATH: ("filepath", "imagepath", "relativepath"),
-    PATIENT_ID: (
-        "patient", "patientsid", "pid", "subjectid", "subject",
-    ),
-    VIEW: ("viewposition", "viewpositiondicom", "appa"),
-    SEX: ("gender", "patientsex", "patientgender", "patientsexdicom"),
-    AGE_YEARS: ("age", "patientage", "patientageyears"),
-}  # fmt: skip
-# These hold the name of a file in any folder below the root, with or without its ending.
+# These hold a path below the root, or the name of a file in any folder, with or without ending.
+_PATHS = ("path", "filepath", "imagepath", "relativepath")
 _FILE_NAMES = (
     "filename", "file", "image", "imageindex", "imageid", "imagename", "imagefile",
     "imagefilename", "dicomid",
 )  # fmt: skip
 _FINDINGS = ("findinglabels", "finding")  # text-mined; `No Finding` or some of many
-
-# What is not understood, but would be missed if it were passed over.
-_MEANT = {
+# What would be missed if it were passed over.
+_NEARLY_REQUIRED = {
     PATH: ("xrayimagename", "filenames", "images", "img", "imgpath", "url"),
     LABEL: (
         "class", "classname", "classes", "target", "targets", "diagnosis", "category", "labels",
         "findings", "pneumonia", "disease", "y",
     ),
-    PATIENT_ID: (
-        "patientno", "patientnr", "patientnum", "patientnumber", "patientcode", "patientkey",
-        "patientname", "patno", "patnr", "patid", "pat", "person", "personid", "subjectno",
-        "subjectnumber", "subjectcode", "participant", "participantid", "caseid", "mrn",
-    ),
-    AGE_YEARS: ("agemonths", "ageinmonths", "agedays", "ageindays", "ageweeks", "ageatstudy"),
-    SPLIT: ("set", "subset", "partition", "dataset", "datasettype", "datasplit", "fold", "phase"),
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Wording:
+    """How a column of ours may be named.
+
+    Attributes:
+        heads: It has one of these words.
+        beside: And no others but these.
+        nearly: A name with one of these may be meant as well.
+        nearly_beside: If there are no others but these; None for whatever others.
+    """
+
+    heads: AbstractSet[str]
+    beside: AbstractSet[str]
+    nearly: AbstractSet[str]
+    nearly_beside: AbstractSet[str] | None = None
+
+    def is_ours(self, words: AbstractSet[str]) -> bool:
+        """Tells whether a name has a head and nothing that we do not understand."""
+        return bool(words & self.heads) and words <= self.heads | self.beside
+
+    def is_nearly(self, words: AbstractSet[str]) -> bool:
+        """Tells whether a name may be meant for this column."""
+        told = self.heads | self.nearly
+        others = words - told
+        return bool(words & told) and (self.nearly_beside is None or others <= self.nearly_beside)
+
+    def all_words(self) -> AbstractSet[str]:
+        """Returns every word that means something here."""
+        return self.heads | self.beside | self.nearly | (self.nearly_beside or frozenset())
+
+
+_FILLERS = frozenset(
+    ("s", "of", "the", "in", "is", "dicom", "patient", "patients", "subject", "pt")
+)
+_PEOPLE = frozenset(("patient", "patients", "subject", "subjects", "pt", "pts", "pid", "subj"))
+_ANONYMOUS = frozenset((
+    "anon", "anonymous", "anonymized", "anonymised", "anonymisiert", "deidentified", "pseudo",
+    "pseudonym", "pseudonymous", "pseudonymized", "pseudonymised",
+))  # fmt: skip
+_ID = frozenset(("id", "ids", "identifier"))
+_NUMBERS = _ID | {
+    "no", "nr", "num", "number", "code", "key", "name", "names", "hash", "hashed", "uid", "uuid",
+    "index", "idx", "ref", "reference", "new", "old", "original", "orig", "true", "1", "2",
+}  # fmt: skip
+_SPLITS = frozenset(SPLIT_WORDS)
+_WORDINGS = {
+    PATIENT_ID: _Wording(
+        heads=_PEOPLE,
+        beside=_ID | _ANONYMOUS | {"s", "of", "the", "dicom"},
+        nearly=frozenset((
+            "pat", "person", "participant", "individual", "case", "mrn", "medical", "record", "id",
+        )),
+        nearly_beside=_NUMBERS | _ANONYMOUS | _FILLERS,
+    ),
+    AGE_YEARS: _Wording(
+        heads=frozenset(("age", "ages")),
+        beside=_FILLERS | {"year", "years", "yr", "yrs", "y", "inyears"},
+        nearly=frozenset(),
+    ),
+    SEX: _Wording(
+        heads=frozenset(("sex", "gender")),
+        beside=_FILLERS | {"m", "f", "o", "male", "female", "other", "or", "biological"},
+        nearly=frozenset(("male", "female")),
+    ),
+    VIEW: _Wording(
+        heads=frozenset(("view", "views", "projection", "ap", "pa", "frontal")),
+        beside=_FILLERS | {
+            "position", "type", "name", "code", "image", "xray", "radiographic", "or", "lateral",
+        },
+        nearly=frozenset(("position", "lateral")),
+    ),
+    SITE: _Wording(
+        heads=frozenset((
+            "site", "hospital", "institution", "centre", "center", "clinic", "facility",
+        )),
+        beside=frozenset(("s", "of", "the", "dicom", "id", "name", "code")),
+        nearly=frozenset((
+            "sites", "hospitals", "institutions", "centres", "centers", "clinics", "institute",
+            "location", "source", "origin",
+        )),
+        nearly_beside=_NUMBERS | _FILLERS | {"data", "image", "study", "medical", "imaging"},
+    ),
+    SPLIT: _Wording(
+        heads=frozenset(("split", "splits")),
+        beside=frozenset(("data", "dataset", "set", "name", "type", "of", "the")),
+        nearly=_SPLITS | {"set", "subset", "partition", "dataset", "fold", "phase"},
+        nearly_beside=_SPLITS | {
+            "data", "type", "name", "is", "s", "of", "the", "or", "group", "k", "cv",
+        },
+    ),
+}  # fmt: skip
+# Whatever of these is run together is taken apart, `patientid` or `ageinyears`, but no `pain`.
+_KNOWN = frozenset(
+    word
+    for wording in _WORDINGS.values()
+    for word in wording.all_words()
+    if len(word) > 1 and word not in ("ap", "pa", "in", "is", "of", "or")
+) | {"months", "days", "weeks"}
 
 
 @dataclass(frozen=True)
@@ -91,11 +177,11 @@ class Header:
     unused: list[str]
 
 
-def read_header(manifest: str, written: Sequence[str]) -> Header:
+def read_header(where: str, written: Sequence[str]) -> Header:
     """Finds our columns in a header.
 
     Args:
-        manifest: File name, for messages.
+        where: File and line, for messages.
         written: Column names as they are in the file.
 
     Returns:
@@ -104,7 +190,6 @@ def read_header(manifest: str, written: Sequence[str]) -> Header:
     Raises:
         DataError: If a column is missing, there twice, or only nearly named.
     """
-    where = f"{manifest} line 1"
     names = [name.strip() for name in written]
     _check_twice(names, where)
     of: dict[str, Column] = {}
@@ -135,15 +220,11 @@ def _find(ours: str, names: Sequence[str], where: str) -> Column | None:
     own = [Column(index, name) for index, name in enumerate(names) if name.lower() == ours]
     if own:
         return own[0]
-    kinds: dict[str, Kind] = dict.fromkeys((_plain(ours), *_OTHER_NAMES.get(ours, ())), "value")
-    if ours == PATH:
-        kinds |= dict.fromkeys(_FILE_NAMES, "file name")
-    if ours == LABEL:
-        kinds |= dict.fromkeys(_FINDINGS, "findings")
     found = [
-        Column(index, name, kinds[_plain(name)])
+        Column(index, name, kind)
         for index, name in enumerate(names)
-        if _plain(name) in kinds
+        for kind in [_kind(ours, name)]
+        if kind
     ]
     if len(found) > 1:
         both = " and ".join(f"'{column.written}'" for column in found)
@@ -151,13 +232,32 @@ def _find(ours: str, names: Sequence[str], where: str) -> Column | None:
     return found[0] if found else None
 
 
+def _kind(ours: str, name: str) -> Kind | None:
+    """Returns how a column is read if it is the one of ours, or None."""
+    plain = _plain(name)
+    if ours == PATH and plain in _FILE_NAMES:
+        return "file name"
+    if ours == LABEL and plain in _FINDINGS:
+        return "findings"
+    if (ours == PATH and plain in _PATHS) or plain == _plain(ours):
+        return "value"
+    wording = _WORDINGS.get(ours)
+    return "value" if wording and wording.is_ours(_words(name)) else None
+
+
 def _refuse_nearly(ours: str, names: Sequence[str], where: str) -> None:
+    wording = _WORDINGS.get(ours)
     for name in names:
-        if _plain(name) in _MEANT.get(ours, ()):
+        nearly = wording.is_nearly(_words(name)) if wording else False
+        if nearly or _plain(name) in _NEARLY_REQUIRED.get(ours, ()):
             raise DataError(
                 f"{where}: there is no column '{ours}', and '{name}' may be meant; write {ours} in "
                 "the header if it is, or give it a name that says what else it is"
             )
+
+
+def _words(name: str) -> frozenset[str]:
+    return frozenset(split_words(name, _KNOWN))
 
 
 def _plain(name: str) -> str:

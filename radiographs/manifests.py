@@ -6,30 +6,27 @@ is left out is listed with the reason.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from models.features import (
     AGE_UNKNOWN,
-    AP,
     EVAL,
     FEMALE,
     LABELS,
     MALE,
     NORMAL,
     OTHER,
-    PA,
     PNEUMONIA,
     TEST,
     TRAIN,
     UNKNOWN,
 )  # fmt: skip
+from radiographs.csv_tables import csv_table
 from radiographs.errors import DataError
 from radiographs.file_names import FileNameRules, composed, stem_of, subtype_word
 from radiographs.films import Film
@@ -54,10 +51,10 @@ from radiographs.patient_ids import (
     missing_id_notes,
     written_id,
 )
+from radiographs.views import frontal_view
 
 MAX_AGE_YEARS = 120
 
-_VIEWS = {"pa": PA, "ap": AP, "": UNKNOWN}
 _SEXES = {
     **dict.fromkeys(("m", "male"), MALE),
     **dict.fromkeys(("f", "female"), FEMALE),
@@ -115,7 +112,8 @@ def read_manifest(
         DataError: Saying which line is wrong and what to do.
     """
     table = csv_table(manifest, text)
-    header = read_header(manifest, next(table)[1])
+    first_line, names = next(table)
+    header = read_header(f"{manifest} line {first_line}", names)
     find = _finder(paths, header)
     rows = _Rows()
     for line, cells in table:
@@ -135,38 +133,6 @@ def read_manifest(
         *patients.notes,
     ]
     return ManifestFilms(films, left_out, notes)
-
-
-def csv_table(manifest: str, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yields line number and cells: the header first, even if empty, then rows that hold something.
-
-    Args:
-        manifest: File name, for messages.
-        text: Values separated by commas, semicolons or tabs, whichever the header has most of.
-
-    Raises:
-        DataError: If it is not CSV, or a row has more cells than the header.
-    """
-    text = text.removeprefix("\ufeff")
-    first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        header = next(reader, [])
-        yield 1, header
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) > len(header):
-                raise DataError(
-                    f"{manifest} line {reader.line_num}: {len(cells)} values for "
-                    f"{len(header)} columns; put values that contain '{delimiter}' in quotes"
-                )
-            yield reader.line_num, [*cells, *[""] * (len(header) - len(cells))]
-    except csv.Error as error:
-        raise DataError(
-            f"{manifest} line {reader.line_num}: it is not CSV ({error}); save it again as CSV"
-        ) from None
 
 
 def _named(header: Header, cells: Sequence[str]) -> dict[str, str]:
@@ -301,10 +267,7 @@ def _film(
         subtype=subtype,
         patient_id=patient_id,
         site=_known(row[SITE]) or UNKNOWN,
-        view=_word(
-            _known(row[VIEW]), VIEW, _VIEWS, where,
-            "only frontal films are read: write PA or AP, or nothing where it is unknown",
-        ),
+        view=_view(_known(row[VIEW]), where),
         sex=_word(
             _known(row[SEX]), SEX, _SEXES, where,
             "write M, F or O, or nothing where it is unknown",
@@ -315,6 +278,16 @@ def _film(
             f"write {TRAIN}, {EVAL} or {TEST}, or nothing",
         ),
     )  # fmt: skip
+
+
+def _view(value: str, where: str) -> str:
+    view = frontal_view(value)
+    if view is None:
+        raise DataError(
+            f"{where}: the {VIEW} '{value}' is not known; only frontal films are read: write PA or "
+            "AP, or nothing where it is unknown"
+        )
+    return view
 
 
 def _known(value: str) -> str:

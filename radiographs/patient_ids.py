@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from radiographs.errors import DataError
-from radiographs.file_names import FileNameRules, composed, stem_of
+from radiographs.file_names import FileNameRules, composed, original_stem
 from radiographs.films import Film
 from radiographs.folder_names import CLASS_WORDS, SPLIT_WORDS
 
@@ -117,15 +117,17 @@ def identify_patients(
 def _unnamed(paths: Sequence[str]) -> dict[str, str]:
     """Returns the patient of films whose names tell none: the stem, or the folder above.
 
+    A copy is of the patient of the film it was made from.
+
     Films called alike in folders of their own, as `case A/1.png` and `case B/1.png`, are the films
     of as many patients; in folders of a class or a split they may be one film or several.
     """
     folders: dict[str, set[str]] = defaultdict(set)
     for path in paths:
-        folders[stem_of(path)].add(posixpath.dirname(path))
+        folders[original_stem(path)].add(posixpath.dirname(path))
     unnamed = {}
     for path in paths:
-        stem, above = stem_of(path), composed(posixpath.basename(posixpath.dirname(path)))
+        stem, above = original_stem(path), composed(posixpath.basename(posixpath.dirname(path)))
         own_folder = len(folders[stem]) > 1 and above.strip().lower() not in (
             CLASS_WORDS.keys() | SPLIT_WORDS.keys()
         )

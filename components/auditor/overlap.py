@@ -17,9 +17,7 @@ It does count where nothing tells the sites apart: an audit that is refused for 
 from __future__ import annotations
 
 import logging
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import PurePosixPath
 
 import pandas as pd
 import tensorflow as tf
@@ -29,6 +27,7 @@ from components.radiograph_example_gen.listing import read_bytes, size_and_time
 from models import features
 from radiographs.decoding import sha256_of
 from radiographs.errors import DataError, UnusableImage
+from radiographs.file_names import original_stem
 from radiographs.films import Film
 
 _LOG = logging.getLogger(__name__)
@@ -120,15 +119,10 @@ def shared_patients(external: pd.DataFrame, own: pd.DataFrame, by_name: bool) ->
     pairs = external.merge(people, on=features.PATIENT_ID, suffixes=("", "_own"))
     site, own_site = pairs[features.SITE], pairs[f"{features.SITE}_own"]
     both_known = (site != features.UNKNOWN) & (own_site != features.UNKNOWN)
-    stems = pairs[PATH].map(_stem)
+    stems = pairs[PATH].map(original_stem)
     is_name = (pairs[features.PATIENT_ID] == stems) & by_name
     pairs = pairs[(both_known & (site == own_site)) | (~both_known & ~is_name)]
     return pairs.iloc[:0] if _numbered_anew(pairs) else pairs
-
-
-def _stem(path: str) -> str:
-    """Returns the name of a file as the ingest makes a patient of it."""
-    return unicodedata.normalize("NFC", PurePosixPath(path).stem)
 
 
 def _numbered_anew(pairs: pd.DataFrame) -> bool:

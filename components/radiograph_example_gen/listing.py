@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import tensorflow as tf
 from tfx.dsl.io import fileio, filesystem
 
+from radiographs.csv_tables import decode_text
 from radiographs.errors import DataError, UnusableImage
 from radiographs.layouts import Layout, read_films
 from radiographs.not_films import is_hidden
@@ -169,13 +170,13 @@ def read_bytes(root: str, path: str) -> bytes:
 
 
 def read_text(root: str, path: str) -> str:
-    """Returns the text of a UTF-8 file below a root, without a byte order mark.
+    """Returns the text of a file below a root, of UTF-8 or UTF-16, without a byte order mark.
 
     Raises:
-        DataError: If it cannot be read or is not UTF-8.
+        DataError: If it cannot be read or is neither.
     """
     try:
-        return read_bytes(root, path).decode("utf-8-sig")
+        return decode_text(read_bytes(root, path))
     except UnusableImage as error:
         raise DataError(f"{path} {error}") from None
     except UnicodeDecodeError:

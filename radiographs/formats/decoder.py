@@ -36,6 +36,7 @@ class FilmDecoder(Protocol):
     """Reads one file format."""
 
     name: str  # what the feature `source_format` says
+    start: bytes  # of a file
 
     def recognises(self, data: bytes) -> bool:
         """Tells by its first bytes whether a file is of this format."""

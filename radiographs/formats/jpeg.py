@@ -47,10 +47,11 @@ class JpegDecoder:
     """Baseline, progressive and arithmetic-coded JPEG of 8 bits, grey or colour."""
 
     name = "JPEG"
+    start = _START
 
     def recognises(self, data: bytes) -> bool:
         """Tells by the first marker."""
-        return data.startswith(_START)
+        return data.startswith(self.start)
 
     def decode(self, data: bytes, check_sides: CheckSides) -> DecodedFilm:
         """Decodes the luminance; a grey upright film is kept without its metadata."""

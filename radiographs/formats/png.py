@@ -69,10 +69,11 @@ class PngDecoder:
     """PNG of any colour type, 2 to 16 bits, opaque."""
 
     name = "PNG"
+    start = _START
 
     def recognises(self, data: bytes) -> bool:
         """Tells by the signature."""
-        return data.startswith(_START)
+        return data.startswith(self.start)
 
     def decode(self, data: bytes, check_sides: CheckSides) -> DecodedFilm:
         """Decodes the luminance; a grey upright film of 8 bits is kept without its metadata."""
@@ -191,6 +192,9 @@ def _levels(picture: bytes, header: _Header) -> np.ndarray:
     try:
         image: Image.Image = PngImageFile(io.BytesIO(picture))
         level = image.info.get("transparency")
+        if header.colour == _GREY and level is not None and header.bits < 8:
+            # Pillow spreads the pixels over 8 bits, but not the level that is clear.
+            image.info["transparency"] = level * (255 // (2**header.bits - 1))
         image.load()
     except (OSError, SyntaxError, ValueError) as error:
         raise damaged(str(error)) from None

@@ -32,7 +32,6 @@ LOCAL = {
     "models.keras_environment": "reads Keras' settings of this machine",
     "components.radiograph_example_gen.listing._list_local": "a URI goes to _list_remote",
     "components.radiograph_example_gen.listing._walk": "is called by _list_local only",
-    "components.auditor.overlap._stem": "takes a name apart and opens nothing",
 }
 
 _ON_THIS_MACHINE = re.compile(

@@ -106,8 +106,9 @@ class TestListing:
         with pytest.raises(DataError, match=r"absent is not a folder; check --data-root"):
             list_files(str(tmp_path / "absent"))
 
-    def test_a_byte_order_mark_is_no_text(self, tmp_path: Path) -> None:
-        (tmp_path / "manifest.csv").write_text("path", encoding="utf-8-sig")
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+    def test_a_byte_order_mark_is_no_text(self, tmp_path: Path, encoding: str) -> None:
+        (tmp_path / "manifest.csv").write_text("path", encoding=encoding)
         assert read_text(str(tmp_path), "manifest.csv") == "path"
 
     def test_another_encoding_is_refused(self, tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ AUDIT: dict[str, Any] = {
     "frame_swaps": {
         "left_out": 7,
         "rows": [
-            {"name": "own frame", "films": 40, "metrics": {"auc": 0.96, "recall": 0.9, "specificity": 0.8},
+            {"name": "own frame", "films": 40,
+             "metrics": {"auc": 0.96, "recall": 0.9, "specificity": 0.8},
              "intervals": {"auc": [0.9, 0.99], "recall": [0.8, 0.95], "specificity": [0.7, 0.9]}},
             {"name": "frame of the other class", "films": 39,
              "metrics": {"auc": 0.5, "recall": None, "specificity": 0.25},

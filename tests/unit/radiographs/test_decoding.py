@@ -224,6 +224,18 @@ class TestUnusable:
     def test_no_image(self, data: bytes) -> None:
         assert reason_of(data) == "the content is no image; only JPEG and PNG are read"
 
+    @pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
+    @pytest.mark.parametrize(
+        ("before", "said"),
+        [(b"\n", "1 stray byte comes"), (b"\xef\xbb\xbf", "3 stray bytes come"),
+         (b"\0" * 1000, "1,000 stray bytes come")],
+    )  # fmt: skip
+    def test_bytes_before_the_start(self, image_format: str, before: bytes, said: str) -> None:
+        assert reason_of(before + encode("L", image_format)) == (
+            f"{said} before the start of the {image_format}; take them out, or copy it again from "
+            "its source"
+        )
+
     @pytest.mark.parametrize(
         ("image_format", "name"),
         [("GIF", "GIF"), ("BMP", "BMP"), ("TIFF", "TIFF"), ("WEBP", "WebP"),

@@ -177,6 +177,8 @@ class TestManifest:
         [
             "\ufeffpath,label\na.png,NORMAL\nb.png,PNEUMONIA\n",
             "path;label\na.png;NORMAL\nb.png;PNEUMONIA\n",
+            "sep=;\r\npath;label\r\na.png;NORMAL\r\nb.png;PNEUMONIA\r\n",
+            "path|label\na.png|NORMAL\nb.png|PNEUMONIA\n",
             " Path , LABEL \r\n a.png , normal \r\n\r\n,\r\nb.png,PNEUMONIA",
             'label,path\nNORMAL,"a.png"\nPNEUMONIA,./b.png\n',
         ],
@@ -199,6 +201,14 @@ class TestManifest:
         ("column", "value", "attribute", "expected"),
         [
             ("view", "PA", "view", "PA"), ("view", "", "view", "unknown"),
+            *[("view", view, "view", "AP") for view in (
+                "AP supine", "AP erect", "Antero-posterior", "AnteroPosterior", "ANTEROPOSTERIOR",
+                "a.p.", "AP_horizontal", "Chest AP portable", "anterior-posterior",
+            )],
+            *[("view", view, "view", "PA") for view in (
+                "Postero-Anterior", "PA view", "posteroanterior", "P/A", "frontal PA (erect)",
+            )],
+            *[("view", view, "view", "unknown") for view in ("Frontal", "frontal view", "n/a")],
             ("sex", "male", "sex", "M"), ("sex", "o", "sex", "O"), ("sex", "", "sex", "unknown"),
             ("age_years", "0", "age_years", 0), ("age_years", "120", "age_years", 120),
             ("age_years", "0.5", "age_years", 0), ("age_years", "", "age_years", -1),
@@ -219,6 +229,22 @@ class TestManifest:
     @pytest.mark.parametrize(
         ("column", "value", "sentence"),
         [
+            *[
+                ("view", view, f"line 2: the view '{view}' is not known; only frontal films")
+                for view in (
+                    "LL",
+                    "L",
+                    "AP lateral",
+                    "PA and lateral",
+                    "AP/PA",
+                    "supine",
+                    "RAO",
+                    "P",
+                    "!",
+                    "LLD",
+                    "AP axial",
+                )
+            ],
             ("view", "LATERAL", "line 2: the view 'LATERAL' is not known; only frontal films"),
             ("sex", "X", "line 2: the sex 'X' is not known; write M, F or O"),
             ("age_years", "031Z", "line 2: the age_years '031Z' is no age; write a number from 0"),
@@ -296,16 +322,26 @@ class TestColumns:
         [
             *[(name, "P7", "patient_id", "P7") for name in (
                 "patientId", "Patient ID", "PatientID", "subject_id", "patient", "PATIENT_ID",
-                "patient-id", "Patients ID", "patientid",
+                "patient-id", "Patients ID", "patientid", "ptid", "PtID", "anon_patient_id",
+                "Patient's ID", "PatientIdentifier", "subjectid", "pid",
             )],
             *[(name, "031Y", "age_years", 31) for name in (
                 "Patient Age", "PatientAge", "Age", "age", "patient_age", "Age Years",
+                "Patient's Age", "Age in years", "ageinyears", "Age (yrs)",
             )],
             *[(name, "Female", "sex", "F") for name in (
                 "gender", "Patient Gender", "PatientSex", "Patient Sex", "PatientSex_DICOM", "Sex",
+                "Patient Sex (M/F)", "Patient's Gender", "Sex (Male/Female)",
             )],
             *[(name, "AP", "view", "AP") for name in (
-                "View Position", "ViewPosition", "ViewPosition_DICOM", "AP/PA",
+                "View Position", "ViewPosition", "ViewPosition_DICOM", "AP/PA", "projection",
+                "Projection View", "Frontal/Lateral", "view_type",
+            )],
+            *[(name, "St. Mary", "site", "St. Mary") for name in (
+                "hospital", "institution", "centre", "center", "Institution Name", "site_id",
+            )],
+            *[(name, "val", "given_split", "eval") for name in (
+                "split_set", "data_split", "Split Set",
             )],
         ],
     )  # fmt: skip
@@ -402,6 +438,23 @@ class TestColumns:
             ("filename,image,label", "the columns 'filename' and 'image' may all be path; na"),
             ("path,label,Patient ID,subject_id", "'Patient ID' and 'subject_id' may all be patien"),
             ("path,label,Label", "the column 'label' is there twice"),
+            ("path,label,patient_id_hash", "'patient_id_hash' may be meant; write patient_id"),
+            ("path,label,id", "'id' may be meant; write patient_id"),
+            ("path,label,Pat ID", "'Pat ID' may be meant; write patient_id"),
+            ("path,label,Case", "'Case' may be meant; write patient_id"),
+            ("path,label,Medical Record Number", "may be meant; write patient_id"),
+            ("path,label,Age (months)", "'Age (months)' may be meant; write age_years"),
+            ("path,label,Age group", "'Age group' may be meant; write age_years"),
+            ("path,label,is_male", "'is_male' may be meant; write sex"),
+            ("path,label,sex_code_1", "'sex_code_1' may be meant; write sex"),
+            ("path,label,View code 2", "'View code 2' may be meant; write view"),
+            ("path,label,Position", "'Position' may be meant; write view"),
+            ("path,label,Hospital number", "'Hospital number' may be meant; write site"),
+            ("path,label,source", "'source' may be meant; write site"),
+            ("path,label,is_train", "'is_train' may be meant; write split"),
+            ("path,label,train/test", "'train/test' may be meant; write split"),
+            ("path,label,CV fold", "'CV fold' may be meant; write split"),
+            ("path,label,hospital,centre", "'hospital' and 'centre' may all be site"),
         ],
     )  # fmt: skip
     def test_nearly_right_columns_are_refused_with_the_name_meant(
@@ -411,6 +464,17 @@ class TestColumns:
             read_manifest(f"{header}\n", "a.png")
         assert str(error.value).startswith("manifest.csv line 1: ")
         assert sentence in str(error.value)
+
+    @pytest.mark.parametrize(
+        "column",
+        ["study_id", "Patient Weight", "Patient Orientation", "window_center", "center_x", "pain",
+         "inpatient", "stage", "dosage", "image_id", "offset", "PCR test", "StudyDate", "padding",
+         "Follow-up #", "test_id", "imaging modality", "case type"],
+    )  # fmt: skip
+    def test_columns_that_are_something_else(self, column: str) -> None:
+        text = f"path,label,{column}\na.png,NORMAL,1\nb.png,PNEUMONIA,2\n"
+        layout = read_manifest(text, "a.png", "b.png")
+        assert layout.notes[0] == f"manifest.csv: nothing is made of the column '{column}'."
 
     def test_our_own_name_goes_before_another(self) -> None:
         text = "path,label,Patient ID,patient_id\nb.png,PNEUMONIA,no,yes\na.png,NORMAL,no,yes2\n"
@@ -546,6 +610,22 @@ class TestBesideFilms:
         assert len(layout.films) == 6
         assert all("/images/" in film.path for film in layout.films)
         assert {reason for _, reason in layout.ignored} == {"mask or other annotation, not a film"}
+
+    def test_a_class_of_which_all_is_set_aside_is_said(self) -> None:
+        with pytest.raises(DataError) as error:
+            read_folders("NORMAL/infection masks/a.png", "NORMAL/x.txt", "PNEUMONIA/b.png")
+        assert str(error.value).startswith(
+            "all files in the class folder NORMAL are set aside, such as 'NORMAL/infection "
+            "masks/a.png' (mask or other annotation, not a film); both classes are needed"
+        )
+
+    def test_texts_in_a_class_are_ignored_and_a_mask_without_film_is_said(self) -> None:
+        layout = read_folders(*TWO_FILMS, "NORMAL/a.txt", "NORMAL/Thumbs.db", "NORMAL/q_mask.png")
+        assert [film.path for film in layout.films] == [
+            "NORMAL/a.png", "NORMAL/q_mask.png", "PNEUMONIA/b.png",
+        ]  # fmt: skip
+        assert ("NORMAL/a.txt", "text or table, not a picture") in layout.ignored
+        assert any("1 film is named like a mask" in note for note in layout.notes)
 
     def test_a_manifest_may_name_what_it_likes(self) -> None:
         text = "path,label\nmasks/a.png,NORMAL\n.x/b.png,PNEUMONIA\n"

@@ -141,3 +141,21 @@ def test_films_called_alike_in_class_folders_may_be_one() -> None:
     paths = ["train/NORMAL/7.png", "test/NORMAL/7.png"]
     found = identify_patients(paths, {}, FileNameRules(IngestOptions()))
     assert set(found.of.values()) == {"7"}
+
+
+def test_a_copy_is_of_the_patient_of_its_film() -> None:
+    paths = [
+        "NORMAL/scan 7.png", "NORMAL/scan 7 - Copy.png", "NORMAL/Copy of scan 7.png",
+        "NORMAL/scan 7_copy2.png", "NORMAL/scan 7 - Copy (3).png", "NORMAL/scan 7 (1).png",
+        "NORMAL/copy.png", "NORMAL/photocopy.png",
+    ]  # fmt: skip
+    found = identify_patients(paths, {}, RULES)
+    assert list(found.of.values()) == [*["scan 7"] * 5, "scan 7 (1)", "copy", "photocopy"]
+
+
+def test_a_pattern_of_ones_own_sees_the_name_of_a_copy_without_its_mark() -> None:
+    rules = FileNameRules(IngestOptions(patient_pattern=r"^(\d+)_"))
+    paths = ["NORMAL/12_a.png", "NORMAL/Copy of 12_a.png", "NORMAL/x.png"]
+    found = identify_patients(paths, {}, rules)
+    assert list(found.of.values()) == ["12", "12", "x"]
+    assert found.notes[0].startswith("The name of 1 of 3 films tells no patient")

@@ -1,0 +1,45 @@
+"""How a view is written: `PA`, `AP supine`, `Postero-Anterior`, `Frontal`."""
+
+from __future__ import annotations
+
+from models.features import AP, PA, UNKNOWN
+from radiographs.words import split_words
+
+# Which way the rays went, by the first letters.
+_DIRECTIONS = {
+    "ap": "ap",
+    "pa": "pa",
+    **dict.fromkeys(("antero", "anterior", "a"), "a"),
+    **dict.fromkeys(("postero", "posterior", "p"), "p"),
+}
+_VIEWS = {"ap": AP, "pa": PA}
+_FRONTAL = frozenset(("frontal", "front"))
+# What else is said of a frontal film: how the patient was placed, and where.
+_PLACED = frozenset((
+    "view", "projection", "position", "chest", "thorax", "cxr", "xray", "x", "ray", "film",
+    "supine", "erect", "upright", "standing", "sitting", "seated", "semi", "semierect", "recumbent",
+    "horizontal", "vertical", "portable", "mobile", "bedside", "bed", "in",
+))  # fmt: skip
+_GLUED = frozenset(("antero", "anterior", "postero", "posterior"))
+
+
+def frontal_view(written: str) -> str | None:
+    """Reads a view.
+
+    Args:
+        written: Value of a table; empty where nothing is known.
+
+    Returns:
+        One of `features.VIEWS`, unknown for a frontal film of either direction; None for a view
+        that is not frontal, or no view at all.
+    """
+    if not written:
+        return UNKNOWN
+    words = split_words(written, _GLUED)
+    directions = [word for word in words if word in _DIRECTIONS]
+    others = {word for word in words if word not in _DIRECTIONS}
+    if not others <= _PLACED | _FRONTAL:
+        return None
+    if directions:
+        return _VIEWS.get("".join(_DIRECTIONS[word] for word in directions))
+    return UNKNOWN if others & _FRONTAL else None
