@@ -47,7 +47,7 @@ def load_weights(named: str = SHIPPED) -> dict[str, npt.NDArray[np.float32]]:
     try:
         with tf.io.gfile.GFile(uri, "rb") as file, np.load(io.BytesIO(file.read())) as parts:
             return {name.replace(".", "/"): parts[name].astype(np.float32) for name in parts}
-    except (tf.errors.OpError, OSError, ValueError, zipfile.BadZipFile) as error:
+    except (tf.errors.OpError, OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"preprocessing.lung_fields_weights: {uri} is no file that models.lung_fields.train "
             f"has written; give one, or '{SHIPPED}'"
