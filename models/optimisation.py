@@ -29,7 +29,7 @@ def compile_network(
         rate = keras.optimizers.schedules.CosineDecay(
             train.learning_rate, epochs * steps_per_epoch, alpha=0.01
         )
-    longest = _longest_average(epochs * steps_per_epoch)
+    longest = longest_average(epochs * steps_per_epoch)
     momentum = min(train.weight_average, longest)
     optimiser = keras.optimizers.AdamW(
         rate,
@@ -39,24 +39,31 @@ def compile_network(
     )
     # Decay is meant for kernels; a normalisation's scale and a bias do not overfit.
     optimiser.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    _average_moments(network, min(train.weight_average or _MOMENTS_AVERAGE, longest))
+    average_moments(network, min(train.weight_average or _MOMENTS_AVERAGE, longest))
     network.compile(optimizer=optimiser, loss=_loss(task, train), metrics=pneumonia_metrics())
 
 
-def _longest_average(steps: int) -> float:
+def longest_average(steps: int) -> float:
     """Returns the momentum of the longest average that a training may have.
 
     An average reaches back over 1 / (1 - momentum) steps. In a training of few steps a long one
     would hold little but the first weights.
+
+    Args:
+        steps: Of the whole training.
     """
     return max(0.0, 1 - 1 / (_AVERAGED_SHARE * steps))
 
 
-def _average_moments(network: keras.Model, momentum: float) -> None:
+def average_moments(network: keras.Model, momentum: float) -> None:
     """Lets normalisations average their moments over as many steps as the weights.
 
     Averaged weights with the moments of the last few batches give logits that jump from epoch to
     epoch.
+
+    Args:
+        network: Changed in place.
+        momentum: Of the average of weights.
     """
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):

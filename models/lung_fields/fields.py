@@ -25,11 +25,11 @@ LUNG = 0.5  # probability from which on a pixel belongs to a field
 
 # What two lungs of a frontal chest film look like, wherever it was taken. Nearly every film with
 # drawn lungs keeps a wide distance from these bounds.
-_LEAST_AREA, _MOST_AREA = 0.015, 0.45  # of one field, of the film
-_LEAST_RATIO = 0.2  # of the smaller field to the larger
+_LEAST_AREA, _MOST_AREA = 0.03, 0.45  # of one field, of the film
+_LEAST_RATIO = 0.3  # of the smaller field to the larger
 _LEAST_SIDE = 0.08  # of a field's box, of the film
-_LEAST_OVERLAP = 0.4  # of the heights of both, of the lower one
-_LEAST_CERTAINTY = 0.8  # mean probability inside the fields
+_LEAST_OVERLAP = 0.5  # of the heights of both, of the lower one
+_LEAST_CERTAINTY = 0.88  # mean probability inside the fields
 
 _STRAY_PX = 2  # pixels that a row or column of a box has at least
 _MIN_STDDEV = 1 / 255

@@ -73,7 +73,7 @@ def list_films(folder: str, films: str = "") -> list[MaskedFilm]:
         DataError: there is no mask, or none that has a film.
     """
     patterns = [posixpath.join(folder, name, "*.png") for name in MASK_FOLDERS]
-    masks = next((files for files in map(tf.io.gfile.glob, patterns) if files), [])
+    masks: list[str] = next((files for files in map(tf.io.gfile.glob, patterns) if files), [])
     if not masks:
         raise DataError(
             f"{folder} has no {' or '.join(MASK_FOLDERS)} with PNG files; give a folder of drawn "

@@ -17,12 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 SIDE_PX = 128  # height and width of what the network sees, and of the fields it draws
-WEIGHT_AVERAGE = 0.99  # momentum, of weights and of the moments that go with them
 FIELDS = 2  # the lung on the left of the picture, the lung on the right
 
 Weights = Mapping[str, npt.NDArray[np.float32]]  # by layer and part: stem/kernel, stem/bias
 
-_WIDTHS = (16, 32, 48, 80, 96)  # filters at half the side, a fourth, and so on
+_WIDTHS = (16, 24, 40, 64, 96)  # filters at half the side, a fourth, and so on
 _PARTS = ("kernel", "bias")
 
 
@@ -115,9 +114,7 @@ def _convolution(
         name=name,
     )(x)
     if normalised:
-        x = keras.layers.BatchNormalization(momentum=WEIGHT_AVERAGE, name=f"{name}_normalisation")(
-            x
-        )
+        x = keras.layers.BatchNormalization(name=f"{name}_normalisation")(x)
     return keras.layers.ReLU(name=f"{name}_activation")(x)
 
 

@@ -22,15 +22,18 @@ import tensorflow as tf
 from models import features
 from models.lung_fields.fields import standardise_films
 from models.lung_fields.films import MaskedFilm, list_films, read_all
-from models.lung_fields.network import WEIGHT_AVERAGE, build_network, folded_weights
+from models.lung_fields.network import build_network, folded_weights, with_weights
 from models.lung_fields.variation import vary
-from models.lung_fields.weights import WEIGHTS_FILE, save_weights
+from models.lung_fields.weights import SHIPPED, WEIGHTS_FILE, load_weights, save_weights
+from models.optimisation import average_moments, longest_average
 from models.remote_files import write_text
 
 _LOG = logging.getLogger(__name__)
 
 _BATCH_SIZE = 32
 _LEARNING_RATE = 3e-3
+_GOING_ON = 0.1  # share of the learning rate for weights that have been trained
+_WEIGHT_AVERAGE = 0.99
 _LEAST_FILMS = 600  # of a source in an epoch
 _READ_AT_ONCE = 500  # films, between two messages
 RECORD_FILE = "training.json"
@@ -38,7 +41,9 @@ RECORD_FILE = "training.json"
 Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 
 
-def train(sources: Sequence[Sequence[MaskedFilm]], out: str, epochs: int, seed: int) -> keras.Model:
+def train(
+    sources: Sequence[Sequence[MaskedFilm]], out: str, epochs: int, seed: int, start: str = ""
+) -> keras.Model:
     """Trains on the train split of every source and writes the weights.
 
     Args:
@@ -46,22 +51,27 @@ def train(sources: Sequence[Sequence[MaskedFilm]], out: str, epochs: int, seed: 
         out: folder for the results.
         epochs: passes over the films.
         seed: of weights, order and changes.
+        start: weights to go on from, `SHIPPED` or a file, at a tenth of the learning rate;
+            empty to start from nothing.
 
     Returns:
-        The trained network, with its normalisation.
+        The trained network.
     """
     keras.utils.set_random_seed(seed)
     films = [film for source in sources for film in _balanced(source)]
     watched = [film for source in sources for film in source if film.split == features.EVAL]
     dataset = _training_input(_read(films), seed)
     steps = len(films) // _BATCH_SIZE
-    network = build_network(normalised=True)
+    momentum = min(_WEIGHT_AVERAGE, longest_average(epochs * steps))
+    network = with_weights(load_weights(start)) if start else build_network(normalised=True)
+    average_moments(network, momentum)
+    rate = _LEARNING_RATE * (_GOING_ON if start else 1.0)
     network.compile(
         optimizer=keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, epochs * steps, alpha=0.01),
+            keras.optimizers.schedules.CosineDecay(rate, epochs * steps, alpha=0.01),
             weight_decay=1e-4,
             use_ema=True,
-            ema_momentum=min(WEIGHT_AVERAGE, 1 - 1 / (0.2 * epochs * steps + 1)),
+            ema_momentum=momentum,
         ),
         loss=_loss,
         metrics=[keras.metrics.MeanMetricWrapper(_dice, name="dice")],
@@ -72,10 +82,9 @@ def train(sources: Sequence[Sequence[MaskedFilm]], out: str, epochs: int, seed: 
         epochs=epochs,
         steps_per_epoch=steps,
         validation_data=_watched_input(_read(watched)) if watched else None,
-        callbacks=[keras.callbacks.SwapEMAWeights(swap_on_epoch=True), lines],
+        callbacks=[keras.callbacks.SwapEMAWeights(), lines],
         verbose=0,
     )
-    network.optimizer.finalize_variable_values(network.trainable_variables)
     tf.io.gfile.makedirs(out)
     save_weights(folded_weights(network), posixpath.join(out, WEIGHTS_FILE))
     record = {
@@ -83,6 +92,7 @@ def train(sources: Sequence[Sequence[MaskedFilm]], out: str, epochs: int, seed: 
         "trained_on": len(set(films)),
         "epochs": epochs,
         "seed": seed,
+        "start": start,
         "history": lines.history,
     }
     write_text(posixpath.join(out, RECORD_FILE), json.dumps(record, indent=2))
@@ -100,12 +110,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="with masks/NAME.png and images/NAME.*; FOLDER=FILMS where the films are elsewhere",
     )
     parser.add_argument("--out", required=True, help="folder for the weights")
-    parser.add_argument("--epochs", type=int, default=24, help="passes over the films")
+    parser.add_argument("--epochs", type=int, default=16, help="passes over the films")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--start", default="", help=f"{SHIPPED} or a file: weights to go on from, for few masks"
+    )
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     sources = [list_films(*folder.split("=", 1)) for folder in given.masks]
-    train(sources, given.out, given.epochs, given.seed)
+    train(sources, given.out, given.epochs, given.seed, given.start)
 
 
 def _balanced(source: Sequence[MaskedFilm]) -> list[MaskedFilm]:

@@ -19,8 +19,8 @@ from models.augmentation import (
 )
 
 # Bounds to either side.
-_ROTATION_DEGREES = 12.0
-_ZOOM = 0.3  # logarithm
+_ROTATION_DEGREES = 15.0
+_ZOOM = 0.35  # logarithm
 _ASPECT = 0.22  # logarithm of the stretch of one side against the other
 _SHIFT = 0.12  # of the side
 _GAMMA = 0.55  # logarithm of the exponent
