@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from metrics.estimates import estimate, estimate_auc
+from metrics.estimates import estimate, estimate_auc, interval_of_auc
 from metrics.score_intervals import auc_interval
 from metrics.scores import METRICS, Scores
 from tests.unit.metrics.films import draw_scores
@@ -126,3 +126,15 @@ def test_a_brier_score_or_f1_has_the_interval_of_its_draws() -> None:
     errors = (scores.labels - scores.probabilities) ** 2
     half = stats.norm.ppf(0.975) * errors.std() / np.sqrt(400)
     assert found == pytest.approx((errors.mean() - half, errors.mean() + half), abs=0.003)
+
+
+def test_the_interval_of_an_auc_is_the_wider_of_draws_and_patients() -> None:
+    labels = np.array([1, 1, 1, 0, 0, 0, 0, 0, 0])
+    patients = np.array(list("aabcdefgg"))  # two with pneumonia, five without
+    of_patients = auc_interval(0.7, 2, 5)
+    assert auc_interval(0.7, 5, 2) != pytest.approx(of_patients, abs=0.01)
+    sure, unsure = np.full(100, 0.7), np.linspace(0, 1, 1001)
+    assert interval_of_auc(0.7, sure, labels, patients) == of_patients
+    assert interval_of_auc(0.7, unsure, labels, patients) == pytest.approx((0.025, 0.975))
+    mixed = np.concatenate([np.full(500, 0.7), np.full(500, 0.999)])
+    assert interval_of_auc(0.7, mixed, labels, patients) == (of_patients[0], 0.999)

@@ -44,3 +44,16 @@ def test_auc_interval_nears_hanley_and_mcneil_on_many_films() -> None:
     assert auc_interval(auc, positives, negatives) == pytest.approx(
         (auc - half, auc + half), abs=2e-4
     )
+
+
+@pytest.mark.parametrize(("auc", "positives", "negatives"), [(0.75, 3, 5), (0.6, 7, 2), (0.9, 4, 4)])
+def test_auc_interval_solves_its_equation_on_few_films(
+    auc: float, positives: int, negatives: int
+) -> None:
+    for bound in auc_interval(auc, positives, negatives):
+        assert 0 < bound < 1
+        q1, q2 = bound / (2 - bound), 2 * bound**2 / (1 + bound)
+        spread = bound * (1 - bound)
+        spread += (positives - 1) * (q1 - bound**2) + (negatives - 1) * (q2 - bound**2)
+        error = np.sqrt(spread / (positives * negatives))
+        assert abs(auc - bound) == pytest.approx(stats.norm.ppf(0.975) * error, abs=1e-6)
