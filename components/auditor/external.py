@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +14,13 @@ import tensorflow as tf
 from tfx.dsl.io import fileio
 
 from components.auditor.findings import ExternalSite
+from components.auditor.likeness import Likeness
 from components.auditor.overlap import (
+    LIKENESS,
     digests_where_sizes_agree,
     identities_of_films,
+    likeness_of,
+    refuse_alike,
     refuse_shared,
 )
 from components.auditor.scoring import judged, score_examples, scores_of
@@ -30,6 +35,7 @@ from metrics.estimates import estimate
 from metrics.scores import AUC, RECALL
 from models import features
 from radiographs.errors import DataError, UnusableImage
+from radiographs.films import Film
 from radiographs.label_conflicts import settle_label_conflicts
 from radiographs.layouts import Layout, ignored_notes
 from radiographs.options import IngestOptions
@@ -61,12 +67,20 @@ def audit_external_site(
             shares films or patients with the run.
     """
     layout = _settled(root, options)
-    usable: list[int] = []
-    films = score_examples(served, _usable_examples(root, layout, options, usable))
+    usable: list[Film] = []
+    likenesses: list[Likeness] = []
+
+    def seen(film: Film, example: tf.train.Example) -> tf.train.Example:
+        usable.append(film)
+        likenesses.append(likeness_of(example))
+        return example
+
+    examples = _usable_examples(root, layout, options)
+    films = score_examples(served, itertools.starmap(seen, examples))
     if own is not None:
-        digests = films[features.SHA256].tolist()
-        listed = identities_of_films([layout.films[index] for index in usable], digests)
+        listed = identities_of_films(usable, films[features.SHA256].tolist())
         refuse_shared(root, listed, own, layout.kind == "folders")
+        refuse_alike(root, listed.assign(**{LIKENESS: likenesses}), own)
     films = judged(films)
     for label in features.LABELS:
         if label not in set(films[features.LABEL]):
@@ -165,14 +179,13 @@ def refuse_shared_files(root: str, data_root: str, options: IngestOptions) -> No
 
 
 def _usable_examples(
-    root: str, layout: Layout, options: IngestOptions, usable: list[int]
-) -> Iterator[tf.train.Example]:
-    """Yields the usable films, and notes which of the listed ones they are."""
-    for index, film in enumerate(layout.films):
+    root: str, layout: Layout, options: IngestOptions
+) -> Iterator[tuple[Film, tf.train.Example]]:
+    """Yields the usable films of a layout with their examples."""
+    for film in layout.films:
         try:
             image = read_image(root, film.path, options)
         except UnusableImage as error:
             _LOG.warning("external film %s is left out: %s", film.path, error)
         else:
-            usable.append(index)
-            yield to_example(film, image)
+            yield film, to_example(film, image)

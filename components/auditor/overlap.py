@@ -1,6 +1,7 @@
 """Whether the films of another site are another site's: no film and no patient may be shared.
 
-A film is known by the digest of its file, whatever its name, so a shared digest always counts.
+A film is known by the digest of its file, whatever its name, so a shared digest always counts; and
+by its likeness, so that the same film in another file counts as well.
 A patient is known by a pseudonym, which means something within one site only: two hospitals both
 have a patient `1`. So a shared id does not count
 
@@ -22,10 +23,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import pandas as pd
 import tensorflow as tf
 
-from components.auditor.scoring import read_examples
+from components.auditor.likeness import Likeness, likeness, same_films
+from components.auditor.scoring import image_of, read_examples
 from components.radiograph_example_gen.listing import read_bytes, size_and_time
 from models import features
-from radiographs.decoding import sha256_of
+from radiographs.decoding import grey_levels, sha256_of
 from radiographs.errors import DataError, UnusableImage
 from radiographs.file_names import original_stem
 from radiographs.films import Film
@@ -33,8 +35,10 @@ from radiographs.films import Film
 _LOG = logging.getLogger(__name__)
 
 PATH = "path"
+LIKENESS = "likeness"
 _IDENTITY = (features.SHA256, features.PATIENT_ID, features.SITE, features.SEX)
 _NEW_NUMBERS = 0.25  # share of shared ids with another sex; chance alone gives about a half
+_LIKENESS_SIDE_PX = 256  # of what a film is reduced to on the way
 _SAID = "evaluation.external_data_root"
 
 
@@ -45,12 +49,18 @@ def identities_of_examples(uris: Iterable[str]) -> pd.DataFrame:
         uris: Folders of raw splits.
 
     Returns:
-        A row a film: digest, patient, site and sex.
+        A row a film: digest, patient, site, sex and likeness.
     """
-    return pd.DataFrame(
-        ([_text(example, name) for name in _IDENTITY] for example in read_examples(list(uris))),
-        columns=list(_IDENTITY),
+    rows = (
+        [*(_text(example, name) for name in _IDENTITY), likeness_of(example)]
+        for example in read_examples(list(uris))
     )
+    return pd.DataFrame(rows, columns=[*_IDENTITY, LIKENESS])
+
+
+def likeness_of(example: tf.train.Example) -> Likeness:
+    """Returns the likeness of a raw example's film."""
+    return likeness(grey_levels(image_of(example), _LIKENESS_SIDE_PX))
 
 
 def identities_of_films(films: Sequence[Film], digests: Sequence[str]) -> pd.DataFrame:
@@ -101,6 +111,26 @@ def refuse_shared(root: str, external: pd.DataFrame, own: pd.DataFrame, by_name:
             f"eval or test as well, such as '{first[features.PATIENT_ID]}' ('{first[PATH]}'); take "
             "them out or, where the ids were given anew at each site, name the site of both in the "
             "column site of manifest.csv"
+        )
+
+
+def refuse_alike(root: str, external: pd.DataFrame, own: pd.DataFrame) -> None:
+    """Refuses another site that holds films of this one in other files.
+
+    Args:
+        root: Folder of the other site, for the message.
+        external: Its films: path and `LIKENESS`.
+        own: Films of the run, with `LIKENESS`.
+
+    Raises:
+        DataError: Saying how many films are alike, with an example.
+    """
+    same = [one is not None for one in same_films(external[LIKENESS], own[LIKENESS])]
+    if any(same):
+        raise DataError(
+            f"{_SAID}: {sum(same):,} of the {len(external):,} films below {root} show films of "
+            f"train, eval or test in other files, such as '{external[PATH][same].iloc[0]}'; "
+            "another site may hold none of them, so take them out or choose another folder"
         )
 
 

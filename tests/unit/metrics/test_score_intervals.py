@@ -46,7 +46,9 @@ def test_auc_interval_nears_hanley_and_mcneil_on_many_films() -> None:
     )
 
 
-@pytest.mark.parametrize(("auc", "positives", "negatives"), [(0.75, 3, 5), (0.6, 7, 2), (0.9, 4, 4)])
+@pytest.mark.parametrize(
+    ("auc", "positives", "negatives"), [(0.75, 3, 5), (0.6, 7, 2), (0.9, 4, 4)]
+)
 def test_auc_interval_solves_its_equation_on_few_films(
     auc: float, positives: int, negatives: int
 ) -> None:

@@ -86,7 +86,7 @@ def write_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for label, mean in (("NORMAL", 60), ("PNEUMONIA", 200)):
         (root / label).mkdir()
         for seed in range(3):
-            (root / label / f"{seed}.png").write_bytes(encode(film_of(seed, mean)))
+            (root / label / f"{seed}.png").write_bytes(encode(film_of(500 + seed, mean)))
     return root
 
 

@@ -11,11 +11,14 @@ import pytest
 from components.auditor.overlap import (
     identities_of_examples,
     identities_of_films,
+    likeness_of,
+    refuse_alike,
     refuse_shared,
     shared_patients,
 )
 from radiographs.errors import DataError
 from radiographs.films import Film
+from radiographs.phantoms import draw_phantom
 from tests.unit.components.auditor.films import example_of, film_of, write_split
 
 
@@ -110,3 +113,18 @@ def test_shared_patients_are_counted_and_named() -> None:
     own = films(*({"patient_id": one} for one in ("b", "b", "c", "d")))
     with pytest.raises(DataError, match=r"2 of the 3 patients below /s .* 'b' \('NORMAL/f1"):
         refuse_shared("/s", external, own, by_name=False)
+
+
+def test_the_same_film_in_another_file_is_found(tmp_path: Path) -> None:
+    film = draw_phantom(3, 192).pixels
+    uri = write_split(
+        tmp_path / "train", [example_of(film), example_of(draw_phantom(4, 192).pixels)]
+    )
+    own = identities_of_examples([uri])
+    again = example_of(film[::2, ::2], suffix=".jpg")
+    external = pd.DataFrame({"path": ["a/new.jpg"], "likeness": [likeness_of(again)]})
+    with pytest.raises(DataError, match=r"1 of the 1 films below /s show films of train.*'a/new"):
+        refuse_alike("/s", external, own)
+    other = pd.DataFrame({"path": ["b"], "likeness": [likeness_of(example_of(film[:, ::-1]))]})
+    refuse_alike("/s", other, own)
+    refuse_alike("/s", other, own.iloc[:0])
