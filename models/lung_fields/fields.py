@@ -29,7 +29,7 @@ _LEAST_AREA, _MOST_AREA = 0.03, 0.45  # of one field, of the film
 _LEAST_RATIO = 0.3  # of the smaller field to the larger
 _LEAST_SIDE = 0.08  # of a field's box, of the film
 _LEAST_OVERLAP = 0.5  # of the heights of both, of the lower one
-_LEAST_CERTAINTY = 0.88  # mean probability inside the fields
+_LEAST_CERTAINTY = 0.9  # mean probability inside the fields
 
 _STRAY_PX = 2  # pixels that a row or column of a box has at least
 _MIN_STDDEV = 1 / 255
