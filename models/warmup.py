@@ -14,7 +14,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
 from models import features
-from radiographs.phantoms import draw_phantom
+from radiographs.phantoms.patients import draw_phantom
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"  # the name that TF Serving looks for
 

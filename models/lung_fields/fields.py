@@ -54,6 +54,18 @@ def find_fields(films: tf.Tensor, weights: str = SHIPPED) -> tf.Tensor:
     return tf.sigmoid(logits)
 
 
+def check_weights(weights: str) -> None:
+    """Makes sure that weights can be used, before much depends on them.
+
+    Args:
+        weights: as of `find_fields`.
+
+    Raises:
+        ValueError: the file is missing, damaged or of another network.
+    """
+    _network(weights)
+
+
 def standardise_films(films: tf.Tensor) -> tf.Tensor:
     """Gives each film mean 0 and standard deviation 1, as the network expects.
 
@@ -178,7 +190,10 @@ def _first_and_end(lines: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def _network(weights: str) -> tuple[keras.Model, list[Array], list[Array]]:
     # Outside the graph that is being traced, which must not own the variables.
     with tf.init_scope():
-        network = with_weights(load_weights(weights))
+        try:
+            network = with_weights(load_weights(weights))
+        except ValueError as error:
+            raise ValueError(f"preprocessing.lung_fields_weights: {error}") from error
         trainable, fixed = (
             [variable.numpy() for variable in variables]
             for variables in (network.trainable_variables, network.non_trainable_variables)
