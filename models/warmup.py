@@ -9,10 +9,12 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
 from models import features
+from radiographs.phantoms.patients import draw_phantom
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"  # the name that TF Serving looks for
 
@@ -47,6 +49,6 @@ def _requests(film: bytes) -> Iterator[predict_pb2.PredictRequest]:
 
 
 def _drawn_film(size_px: int) -> bytes:
-    """Returns a PNG file that fades from black to white."""
-    ramp = tf.cast(tf.linspace(0.0, 255.0, size_px), tf.uint8)
-    return tf.io.encode_png(tf.tile(ramp[tf.newaxis, :, tf.newaxis], [size_px, 1, 1])).numpy()
+    """Returns a phantom as PNG: with its lungs it takes the way of a real film."""
+    pixels = draw_phantom(0, size_px).pixels
+    return tf.io.encode_png(tf.constant(pixels[..., np.newaxis])).numpy()

@@ -24,6 +24,7 @@ from components.radiograph_example_gen.identical import find_identical_files
 from components.radiograph_example_gen.listing import read_bytes, read_layout
 from models import features
 from models.hyperparameters import Preprocessing
+from models.lung_fields.fields import check_weights
 from models.preprocessing import quality_of
 from models.remote_files import write_text
 from radiographs.acquisition import acquisition_statistics
@@ -72,9 +73,11 @@ class RadiographExecutor(BaseExampleGenExecutor):
 
         Raises:
             DataError: If the folder cannot be read as films, or too many are unusable.
+            ValueError: If there are no weights to find lungs by.
         """
         root = exec_properties[standard_component_specs.INPUT_BASE_KEY]
         options = IngestOptions.model_validate_json(exec_properties[OPTIONS])
+        check_judging(Preprocessing.model_validate_json(exec_properties[JUDGING]))
         self._report_uri = artifact_utils.get_single_uri(output_dict[REPORT])
         self._layout, self._plan = plan_ingest(root, options)
         super().Do(input_dict, output_dict, exec_properties)
@@ -138,6 +141,19 @@ class _ReadFilm(beam.DoFn):
             yield beam.pvalue.TaggedOutput(_UNUSABLE, [film.path, str(error)])
         else:
             yield beam.pvalue.TaggedOutput(split, to_example(film, image))
+
+
+def check_judging(judging: Preprocessing) -> None:
+    """Finds weights that cannot be used before the first film is read.
+
+    Args:
+        judging: As of `read_image`.
+
+    Raises:
+        ValueError: Naming the setting and the file.
+    """
+    if judging.lungs != "none":
+        check_weights(judging.lung_fields_weights)
 
 
 def read_image(

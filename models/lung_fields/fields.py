@@ -29,7 +29,7 @@ _LEAST_AREA, _MOST_AREA = 0.03, 0.45  # of one field, of the film
 _LEAST_RATIO = 0.3  # of the smaller field to the larger
 _LEAST_SIDE = 0.08  # of a field's box, of the film
 _LEAST_OVERLAP = 0.5  # of the heights of both, of the lower one
-_LEAST_CERTAINTY = 0.88  # mean probability inside the fields
+_LEAST_CERTAINTY = 0.9  # mean probability inside the fields
 
 _STRAY_PX = 2  # pixels that a row or column of a box has at least
 _MIN_STDDEV = 1 / 255
@@ -52,6 +52,18 @@ def find_fields(films: tf.Tensor, weights: str = SHIPPED) -> tf.Tensor:
     constants = [[tf.constant(value) for value in values] for values in (trainable, fixed)]
     logits, _ = network.stateless_call(*constants, standardise_films(pixels), training=False)
     return tf.sigmoid(logits)
+
+
+def check_weights(weights: str) -> None:
+    """Makes sure that weights can be used, before much depends on them.
+
+    Args:
+        weights: as of `find_fields`.
+
+    Raises:
+        ValueError: the file is missing, damaged or of another network.
+    """
+    _network(weights)
 
 
 def standardise_films(films: tf.Tensor) -> tf.Tensor:
@@ -178,7 +190,10 @@ def _first_and_end(lines: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def _network(weights: str) -> tuple[keras.Model, list[Array], list[Array]]:
     # Outside the graph that is being traced, which must not own the variables.
     with tf.init_scope():
-        network = with_weights(load_weights(weights))
+        try:
+            network = with_weights(load_weights(weights))
+        except ValueError as error:
+            raise ValueError(f"preprocessing.lung_fields_weights: {error}") from error
         trainable, fixed = (
             [variable.numpy() for variable in variables]
             for variables in (network.trainable_variables, network.non_trainable_variables)

@@ -96,7 +96,7 @@ def with_weights(weights: Weights) -> keras.Model:
         names = [f"{layer.name}/{part}" for part in _PARTS]
         given = [weights[name] for name in names if name in weights]
         if [part.shape for part in given] != [tuple(own.shape) for own in layer.weights]:
-            raise ValueError(f"no weights of the right shape for the layer {layer.name}")
+            raise ValueError(f"the layer {layer.name} has no weights of its shape in the file")
         layer.set_weights(given)
     return network
 

@@ -48,6 +48,5 @@ def load_weights(named: str = SHIPPED) -> dict[str, npt.NDArray[np.float32]]:
             return {name.replace(".", "/"): parts[name].astype(np.float32) for name in parts}
     except Exception as error:  # what NumPy raises depends on where the file is damaged
         raise ValueError(
-            f"preprocessing.lung_fields_weights: {uri} is no file that models.lung_fields.train "
-            f"has written; give one, or '{SHIPPED}'"
+            f"{uri} is no file that models.lung_fields.train has written; give one, or '{SHIPPED}'"
         ) from error

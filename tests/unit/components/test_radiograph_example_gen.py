@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -24,11 +25,13 @@ from components.radiograph_example_gen.listing import (
     size_and_time,
 )
 from models import features
+from models.hyperparameters import Preprocessing
 from models.preprocessing import quality_of
 from radiographs.decoding import CanonicalFilm, ImageFacts
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
 from radiographs.options import IngestOptions
+from radiographs.phantoms import draw_phantom
 from tests.support import draw_film, encode, write_films
 
 
@@ -335,6 +338,26 @@ class TestReadImage:
         monkeypatch.setattr(executor, "read_film", without_end)
         with pytest.raises(UnusableImage, match="finds it not decodable"):
             executor.read_image(str(root), "NORMAL/normal0.png", IngestOptions())
+
+    @pytest.mark.parametrize("lungs", ["crop", "mask"])
+    def test_where_lungs_are_looked_for_a_film_without_is_unusable(
+        self, tmp_path: Path, lungs: Literal["crop", "mask"]
+    ) -> None:
+        chest, judging = draw_phantom(1).pixels, Preprocessing(lungs=lungs).judging
+        for name, pixels in (("chest", chest), ("sideways", np.rot90(chest))):
+            cv2.imwrite(str(tmp_path / f"{name}.png"), pixels)
+            executor.read_image(str(tmp_path), f"{name}.png", IngestOptions())
+        executor.read_image(str(tmp_path), "chest.png", IngestOptions(), judging)
+        with pytest.raises(UnusableImage, match=r"no lungs found; .*lungs=none does without"):
+            executor.read_image(str(tmp_path), "sideways.png", IngestOptions(), judging)
+
+    def test_weights_that_are_none_are_found_before_the_films(self, tmp_path: Path) -> None:
+        file = tmp_path / "own.npz"
+        file.write_bytes(b"no weights")
+        own = Preprocessing(lungs="crop", lung_fields_weights=str(file))
+        with pytest.raises(ValueError, match=r"lung_fields_weights: .*own\.npz is no file"):
+            executor.check_judging(own.judging)
+        executor.check_judging(Preprocessing(lung_fields_weights=str(file)).judging)
 
 
 def test_example_holds_what_is_known_of_the_film() -> None:

@@ -181,6 +181,35 @@ class TestCacheKeys:
             found.add(digest)
         assert len(found) == 2
 
+    @pytest.mark.parametrize(
+        ("component", "key"),
+        [("RadiographExampleGen", "source_fingerprint"), ("Transform", "custom_config")],
+    )
+    def test_own_weights_that_find_lungs(self, tmp_path: Path, component: str, key: str) -> None:
+        file = tmp_path / "lungs.npz"
+        given = f"preprocessing.lung_fields_weights={file}"
+        found = set()
+        for content in ("one", "another"):
+            file.write_text(content)
+            properties = components(given, "preprocessing.lungs=crop")[component].exec_properties
+            assert source.digest([file]) in properties[key]
+            unused = components(given)[component].exec_properties
+            assert source.digest([file]) not in unused[key]
+            found.add(properties[key])
+        assert len(found) == 2
+
+    def test_the_ingest_runs_again_for_what_judges_films_alone(self) -> None:
+        def judging(*overrides: str) -> str:
+            properties = components(*overrides)["RadiographExampleGen"].exec_properties
+            return properties["judging"]
+
+        assert judging() == judging(
+            "preprocessing.image_size_px=224", "preprocessing.contrast=clahe"
+        )
+        crop = judging("preprocessing.lungs=crop")
+        assert crop == judging("preprocessing.lungs=crop", "preprocessing.contrast=clahe")
+        assert len({judging(), crop, judging("preprocessing.lungs=mask")}) == 3
+
     def test_a_digest_is_of_content_alone_and_of_all_files(self, tmp_path: Path) -> None:
         one, other = tmp_path / "one", tmp_path / "other"
         one.write_text("1")
@@ -221,6 +250,11 @@ class TestFingerprint:
         before = source_fingerprint()
         (code / "models" / "notes.txt").write_text("not code")
         assert source_fingerprint() == before
+
+    def test_moves_with_shipped_weights(self, code: Path) -> None:
+        before = source_fingerprint()
+        (code / "models" / "lungs.npz").write_bytes(b"weights")
+        assert source_fingerprint() != before
 
     @pytest.mark.parametrize("package", ["components", "metrics", "models", "radiographs"])
     def test_moves_with_the_code_that_components_run(self, code: Path, package: str) -> None:

@@ -113,6 +113,23 @@ class TestHyperparameters:
         check_named_paths(load_config(overrides=[f"tuner.hyperparameters={tmp_path}"]))
 
 
+class TestLungWeights:
+    def test_a_missing_file_is_refused_where_lungs_are_looked_for(self, tmp_path: Path) -> None:
+        own = f"preprocessing.lung_fields_weights={tmp_path / 'own.npz'}"
+        check_named_paths(load_config(overrides=[own]))
+        looking = load_config(overrides=[own, "preprocessing.lungs=crop"])
+        with pytest.raises(
+            ConfigError, match=r"own\.npz does not exist; check preprocessing\.lung_"
+        ):
+            check_named_paths(looking)
+        (tmp_path / "own.npz").touch()
+        check_named_paths(looking)
+
+    def test_what_is_remote_is_not_looked_for_here(self) -> None:
+        remote = "preprocessing.lung_fields_weights=gs://bucket/own.npz"
+        check_named_paths(load_config(overrides=[remote, "preprocessing.lungs=crop"]))
+
+
 class TestMachine:
     def test_the_settings_of_keras_are_looked_at(self, tmp_path: Path) -> None:
         check_machine({"HOME": str(tmp_path)})

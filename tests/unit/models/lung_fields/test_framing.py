@@ -23,6 +23,7 @@ from models.lung_fields.network import SIDE_PX
 from models.network import build_network
 from models.preprocessing import prepare_pixels, quality_of, unpack_images
 from models.signatures import ServedModel, save_served_model
+from models.warmup import _drawn_film, _requests
 from radiographs.options import IngestOptions
 from tests.unit.models.lung_fields.drawn_chests import SIZE_PX, chests, encode, no_chests
 
@@ -212,6 +213,10 @@ def transform_by_beam(
 
 
 class TestOneGraph:
+    def test_the_warm_up_film_has_lungs(self) -> None:
+        film = next(iter(_requests(_drawn_film(256)))).inputs[features.IMAGE_BYTES].string_val[0]
+        assert quality_of(film, BOUNDS, settings("crop").judging) == features.QUALITY_OK
+
     def test_training_and_serving_see_the_same_lungs(
         self,
         lungs: str,

@@ -67,7 +67,7 @@ def test_a_file_that_is_none_is_named(tmp_path, content: bytes | None) -> None:
     file = tmp_path / "lungs.npz"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(ValueError, match=r"lung_fields_weights: .*lungs\.npz is no file"):
+    with pytest.raises(ValueError, match=r"lungs\.npz is no file that"):
         load_weights(str(file))
 
 
