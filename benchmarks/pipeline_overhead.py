@@ -44,6 +44,9 @@ FIXED_SETTINGS = (
     "network.frozen_epochs=0",
     "network.flip_average=false",
     "tuner.enabled=false",
+    "preprocessing.lungs=none",
+    "evaluation.swap_audit=false",
+    "evaluation.min_swap_auc=0",
     "evaluation.shift_audit=false",
     "evaluation.shortcut_audit=false",
 )

@@ -76,7 +76,7 @@ class AuditFloors(Settings):
         0, ge=0, le=1, description="floor of the specificity under the worst acquisition change"
     )
     min_swap_auc: float = Field(
-        0, ge=0, le=1, description="floor of the AUC with lungs in frames of the other class"
+        0.8, ge=0, le=1, description="floor of the AUC with lungs in frames of the other class"
     )
     accept_blind_test: str = Field(
         "",

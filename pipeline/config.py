@@ -203,7 +203,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "min_slice_negatives": 15,
         },
     },
-    "standard": {"tuner": {"hyperparameters": SHIPPED_HYPERPARAMETERS}},
+    "standard": {
+        # What lies around the lungs tells how a film was taken, and with it the class.
+        "preprocessing": {"lungs": "crop"},
+        "tuner": {"hyperparameters": SHIPPED_HYPERPARAMETERS},
+    },
 }
 
 

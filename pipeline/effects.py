@@ -121,8 +121,8 @@ RULES = (
     ),
     Rule(
         ("evaluation.audit_films",),
-        lambda config: not config.evaluation.shift_audit,
-        "it needs evaluation.shift_audit=true",
+        lambda config: not (config.evaluation.shift_audit or config.evaluation.swap_audit),
+        "it needs evaluation.shift_audit=true or evaluation.swap_audit=true",
     ),
     Rule(
         ("evaluation.control_epochs",),

@@ -74,11 +74,14 @@ def _shift_gates(settings: AuditFloors, shifts: Sequence[Shift]) -> Iterator[Ver
 
 def _swap_gates(settings: AuditFloors, swaps: FrameSwaps | None) -> Iterator[Verdict]:
     """Yields a gate on lungs in frames of the other class, which a model of frames gets wrong."""
-    if swaps is None:
-        return
-    reached, bound = swaps.rows[OTHER_FRAME], settings.min_swap_auc
-    for verdict in _floor(settings, OTHER_FRAME, AUC, reached, bound):
-        yield _of_blind_test(settings, verdict)
+    bound = settings.min_swap_auc
+    if swaps is not None:
+        verdicts = _floor(settings, OTHER_FRAME, AUC, swaps.rows[OTHER_FRAME], bound)
+    else:
+        why = "no lungs were found in the test films of some class, so no frames were swapped"
+        nothing = Verdict(OTHER_FRAME, _named("AUC", settings), math.nan, bound, not bound, why)
+        verdicts = iter([nothing] if bound else [])
+    yield from (_of_blind_test(settings, verdict) for verdict in verdicts)
 
 
 def _external_gates(settings: AuditFloors, external: ExternalSite | None) -> Iterator[Verdict]:
@@ -104,8 +107,8 @@ def _control_gates(settings: AuditFloors, controls: Sequence[Control]) -> Iterat
     }
     name = min(margins, key=lambda control: margins[control])
     metric, floor = _named("AUC margin", settings), settings.min_shortcut_margin
-    for verdict in _gate(f"control={name}", metric, margins[name], floor):
-        yield _of_blind_test(settings, verdict)
+    verdicts = _gate(f"control={name}", metric, margins[name], floor)
+    yield from (_of_blind_test(settings, verdict) for verdict in verdicts)
 
 
 def _of_blind_test(settings: AuditFloors, verdict: Verdict) -> Verdict:

@@ -34,6 +34,7 @@ FLAGS = (
         train__early_stopping_patience=EPOCHS,
         tuner__enabled="false",
         evaluation__shift_audit="false",
+        evaluation__swap_audit="false",
         evaluation__shortcut_audit="false",
     ),
     *(word for one in open_gates() for word in ("--set", one)),

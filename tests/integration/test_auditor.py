@@ -24,7 +24,9 @@ from pipeline.local import NamedDagRunner
 from radiographs.options import IngestOptions
 from tests.support import LocalRun, read_examples
 
-ONLY_INTERVALS = AuditMeasures(shift_audit=False, shortcut_audit=False, bootstrap_samples=100)
+ONLY_INTERVALS = AuditMeasures(
+    shift_audit=False, swap_audit=False, shortcut_audit=False, bootstrap_samples=100
+)
 
 
 def imported(run: LocalRun, component: str, output: str, kind: Any, **properties: Any) -> Any:
@@ -63,7 +65,7 @@ def audit_with(run: LocalRun, folder: Path, run_id: str, **floors: Any) -> dict[
     )
     gate = AuditGate(
         auditor.outputs["audit"], model.outputs["result"], evaluated.outputs["result"],
-        floors=AuditFloors(**floors),
+        floors=AuditFloors(**{"min_swap_auc": 0, **floors}),
     )  # fmt: skip
     metadata = folder / "metadata.sqlite"
     nodes = [examples, model, model_run, transformed, graph, evaluated, auditor, gate]

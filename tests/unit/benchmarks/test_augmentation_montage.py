@@ -22,7 +22,10 @@ from tests.support import ROOT, draw_film
 REAL_FILMS = ROOT / "../shared/data/kermany224"
 SIZE_PX = 64
 CELL_PX = SIZE_PX + 2 * montage.FRAME_PX
-UNCHANGED = ("--set", "preprocessing.contrast=none", "--set", "preprocessing.image_size_px=64")
+UNCHANGED = (
+    "--set", "preprocessing.contrast=none", "--set", "preprocessing.image_size_px=64",
+    "--set", "preprocessing.lungs=none",
+)  # fmt: skip
 MODERATE = {
     "gamma": 0.5, "contrast": 0.3, "sharpness": 0.8, "aspect": 0.15, "shift": 0.08, "erase": 0.2,
 }  # fmt: skip

@@ -197,6 +197,7 @@ def test_every_setting_has_a_row_with_a_meaning() -> None:
         ("shift_audit=false", "min_shift_auc"),
         ("shift_audit=false", "min_shift_recall"),
         ("shift_audit=false", "min_shift_specificity"),
+        ("swap_audit=false", "min_swap_auc"),
         ("shortcut_audit=false", "min_shortcut_margin"),
         ("external_data_root=", "min_external_auc"),
         ("external_data_root=", "min_external_recall"),

@@ -116,7 +116,7 @@ class TestHyperparameters:
 class TestLungWeights:
     def test_a_missing_file_is_refused_where_lungs_are_looked_for(self, tmp_path: Path) -> None:
         own = f"preprocessing.lung_fields_weights={tmp_path / 'own.npz'}"
-        check_named_paths(load_config(overrides=[own]))
+        check_named_paths(load_config(overrides=[own, "preprocessing.lungs=none"]))
         looking = load_config(overrides=[own, "preprocessing.lungs=crop"])
         with pytest.raises(
             ConfigError, match=r"own\.npz does not exist; check preprocessing\.lung_"

@@ -50,7 +50,7 @@ def bless(folder: Path, evaluator_blessed: int, floors: AuditFloors) -> tuple[An
 def test_a_model_is_blessed_if_the_evaluator_and_every_gate_agree(
     tmp_path: Path, evaluator_blessed: int, floor: float, blessed: int
 ) -> None:
-    floors = AuditFloors(min_external_auc=floor, min_external_recall=0.1)
+    floors = AuditFloors(min_external_auc=floor, min_external_recall=0.1, min_swap_auc=0)
     blessing, verdicts = bless(tmp_path, evaluator_blessed, floors)
     assert blessing.get_int_custom_property("blessed") == blessed
     assert blessing.get_int_custom_property("audited") == 1

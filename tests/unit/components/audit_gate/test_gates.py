@@ -58,7 +58,7 @@ FINDINGS = Findings(SLICES, None, SHIFTS, SITE, CONTROLS, {}, SWAPS)
 
 
 def gates(**floors: Any) -> dict[tuple[str, str], Verdict]:
-    found = judge(AuditFloors(**floors), FINDINGS)
+    found = judge(AuditFloors(**{"min_swap_auc": 0, **floors}), FINDINGS)
     return {(gate.slice, gate.metric): gate for gate in found}
 
 
@@ -122,7 +122,8 @@ def test_every_floor_holds_for_lower_bounds_where_asked() -> None:
 
 def test_what_is_not_defined_fails() -> None:
     site = ExternalSite("there", 0, reached(math.nan, math.nan))
-    (gate,) = judge(AuditFloors(min_external_recall=0.5), replace(FINDINGS, external=site))
+    floors = AuditFloors(min_external_recall=0.5, min_swap_auc=0)
+    (gate,) = judge(floors, replace(FINDINGS, external=site))
     assert not gate.passed
     assert gate.why.startswith("recall on external is not defined")
 
@@ -135,8 +136,9 @@ def test_failures_come_first() -> None:
 def test_what_was_not_measured_is_not_judged() -> None:
     nothing = Findings(SLICES, None, [], None, [], {})
     floors = AuditFloors(
-        min_shift_auc=0.9, min_shift_recall=0.9, min_external_auc=0.9, min_shortcut_margin=0.5
-    )
+        min_shift_auc=0.9, min_shift_recall=0.9, min_external_auc=0.9, min_shortcut_margin=0.5,
+        min_swap_auc=0,
+    )  # fmt: skip
     assert judge(floors, nothing) == []
 
 
@@ -175,6 +177,11 @@ class TestLungsAndFrames:
         found = gates(min_swap_auc=0.3, accept_blind_test="why not")
         assert "why not" not in found["frame of the other class", "AUC"].why
 
-    def test_no_swap_no_gate(self) -> None:
+    def test_films_without_lungs_cannot_be_judged(self) -> None:
         nothing = Findings(SLICES, None, [], None, [], {})
-        assert judge(AuditFloors(min_swap_auc=0.9), nothing) == []
+        (gate,) = judge(AuditFloors(min_swap_auc=0.9), nothing)
+        assert not gate.passed and not gate.is_defined
+        assert gate.why.startswith("no lungs were found in the test films of some class")
+        accepted = AuditFloors(min_swap_auc=0.9, accept_blind_test="lungs are not drawn yet")
+        assert all(gate.passed for gate in judge(accepted, nothing))
+        assert judge(AuditFloors(min_swap_auc=0), nothing) == []
