@@ -118,9 +118,7 @@ class TestLungWeights:
         own = f"preprocessing.lung_fields_weights={tmp_path / 'own.npz'}"
         check_named_paths(load_config(overrides=[own, "preprocessing.lungs=none"]))
         looking = load_config(overrides=[own, "preprocessing.lungs=crop"])
-        with pytest.raises(
-            ConfigError, match=r"own\.npz does not exist; check preprocessing\.lung_"
-        ):
+        with pytest.raises(ConfigError, match=r"own\.npz does not exist; .*lung_fields_weights"):
             check_named_paths(looking)
         (tmp_path / "own.npz").touch()
         check_named_paths(looking)

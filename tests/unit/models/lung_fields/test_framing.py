@@ -73,6 +73,8 @@ class TestBoxAlgebra:
             ([0.3, 0.2, 0.7, 0.8], [100, 100], [0.2, 0.2, 0.8, 0.8]),
             # 80 x 120 px on 200 x 150 near the top: moved down.
             ([0.0, 0.1, 0.4, 0.9], [200, 150], [0.0, 0.1, 0.6, 0.9]),
+            # The same near the bottom: moved up.
+            ([0.6, 0.1, 1.0, 0.9], [200, 150], [0.4, 0.1, 1.0, 0.9]),
             # 90 x 180 px on 100 x 300: no more than the film's 100 rows.
             ([0.05, 0.2, 0.95, 0.8], [100, 300], [0.0, 0.2, 1.0, 0.8]),
         ],
@@ -173,8 +175,16 @@ class TestQuality:
 
     def test_what_comes_after_lungs_does_not_judge(self) -> None:
         assert settings("none").judging == Preprocessing()
-        one, other = settings("crop", contrast="clahe"), settings("crop", contrast="none")
-        assert one.judging == other.judging != settings("mask").judging
+        later = {
+            "contrast": "clahe",
+            "clahe_tiles": 4,
+            "clahe_clip_limit": 3,
+            "normalisation": "zscore",
+        }
+        assert settings("crop", **later).judging == settings("crop").judging
+        for name, value in (("lungs", "mask"), ("lung_margin", 0.1), ("border_crop", 0.1)):
+            changed = settings("crop").model_copy(update={name: value})
+            assert changed.judging != settings("crop").judging
 
 
 RAW = {
