@@ -29,7 +29,7 @@ run: install ## run the demo pipeline on synthetic radiographs; writes to work/
 	$(VENV)/bin/python local_runner.py --preset demo $(ARGS)
 
 test: install ## run every test, in two processes; ARGS="-n 0" for one
-	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(VENV)/bin/python -m pytest -n 2 --no-loadscope-reorder $(ARGS)
 
 fuzz: install ## feed damaged films and tables to the readers for some ten minutes
 	$(VENV)/bin/python -m pytest tests/fuzz --hypothesis-profile=long --hypothesis-show-statistics $(ARGS)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support import LocalRun, mount, run_local, settings
 
@@ -46,14 +47,18 @@ TUNED_DROPOUT = 0.125  # in a copy of what the Tuner found, so that an import sh
 EPOCHS_BEFORE_INTERRUPT = 2
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps together what shares a fixture, where several processes divide the tests.
+class _TogetherByFile(LoadScopeScheduling):
+    """Divides files among processes, those that look at the shared runs as if they were one."""
 
-    What looks at the shared runs is one group, so that they happen once; so is each file.
-    """
-    for item in items:
-        shares_runs = _FIRST_RUN in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("runs" if shares_runs else str(item.path)))
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        shares_runs = f"{_FIRST_RUN}: LocalRun" in Path(file).read_text(encoding="utf-8")
+        return "runs" if shares_runs else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Called where several processes divide the tests."""
+    return _TogetherByFile(config, log)
 
 
 @pytest.fixture(scope="session", name=_FIRST_RUN)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from components.auditor.frame_swaps import CELL_PX
 from tests.support import LocalRun
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -29,7 +30,9 @@ addEventListener("load", () => {
     needed: document.documentElement.scrollWidth,
     loaded: [  // the browser keeps no account of what comes from files
       ...performance.getEntriesByType("resource").map(one => one.name),
-      ...[...document.querySelectorAll("[src], link")].map(one => one.outerHTML)],
+      ...[...document.querySelectorAll("[src], link")].map(one => one.src || one.href)
+    ].filter(address => !address.startsWith("data:")),
+    pictures: [...document.querySelectorAll("img")].map(one => one.naturalWidth),
     headings: shown("h2"),
     rows: [...document.querySelectorAll("tr")].map(
       row => [...row.cells].map(cell => cell.firstChild ? cell.firstChild.nodeValue : "")),
@@ -108,4 +111,5 @@ def test_the_page_fits_its_window_and_loads_nothing(
     assert look["width"] == pytest.approx(width_px, abs=30)  # a scroll bar
     assert look["needed"] <= look["width"]
     assert look["loaded"] == []
+    assert look["pictures"] == [5 * CELL_PX]  # the swapped frames, in five kinds
     assert "Slices" in [text for text, _ in look["headings"]]

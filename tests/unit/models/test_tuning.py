@@ -259,8 +259,10 @@ class TestInterruption(_Searches):
         with pytest.raises(KeyboardInterrupt):
             tuner.search()
 
-    @pytest.mark.parametrize("root", ["local", "ram://bucket/search"])
-    @pytest.mark.parametrize(("algorithm", "before"), [("bayesian", 2), ("hyperband", 3)])
+    @pytest.mark.parametrize(
+        ("algorithm", "before", "root"),
+        [("bayesian", 2, "local"), ("hyperband", 3, "ram://bucket/search")],
+    )
     def test_finished_trials_are_not_repeated(
         self,
         split_files: Mapping[str, str],
