@@ -18,6 +18,7 @@ class Verdict:
         bound: What it had to reach.
         passed: Whether it did.
         why: A sentence.
+        accepted: The user's reason to pass it all the same, or nothing.
     """
 
     slice: str
@@ -26,6 +27,7 @@ class Verdict:
     bound: float
     passed: bool
     why: str
+    accepted: str = ""
 
     @property
     def is_defined(self) -> bool:

@@ -69,12 +69,14 @@ def estimate(scores: Scores, samples: int) -> Estimate:
     """Measures every metric with its interval.
 
     Args:
-        scores: At least one film.
+        scores: Of no film, nothing is defined.
         samples: Draws of patients.
 
     Returns:
         Values and intervals.
     """
+    if not len(scores.labels):
+        return Estimate(0, 0, 0, dict.fromkeys(METRICS, math.nan), {})
 
     def table(weights: np.ndarray) -> np.ndarray:
         return np.stack(list(weighted_metrics(weights, scores).values()), axis=1)

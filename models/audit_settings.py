@@ -123,5 +123,8 @@ class AuditSettings(AuditMeasures, AuditFloors):
         for audit, floors in audits.items():
             for floor in floors:
                 if getattr(self, floor) and not getattr(self, audit):
-                    raise ValueError(f"{floor} needs {audit}, or nothing would be held against it")
+                    raise ValueError(
+                        f"{floor} needs {audit}, or nothing would be held against it; without "
+                        f"the audit, set evaluation.{floor}=0"
+                    )
         return self

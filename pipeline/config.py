@@ -173,9 +173,9 @@ class PipelineConfig(hp.Settings):
 
     @property
     def own_lung_weights(self) -> str:
-        """The user's file of weights by which lungs are found; empty where there is none."""
+        """The user's file of weights by which lungs are found; empty where none is used."""
         named = self.preprocessing.lung_fields_weights
-        looks = self.preprocessing.lungs != "none"
+        looks = self.preprocessing.lungs != "none" or self.evaluation.swap_audit
         return named if looks and named != hp.SHIPPED_LUNG_FIELDS else ""
 
 

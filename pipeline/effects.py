@@ -48,9 +48,14 @@ def _names_another_runner(config: PipelineConfig) -> bool:
 # The first rule that holds of a setting gives its reason.
 RULES = (
     Rule(
-        ("preprocessing.lung_margin", "preprocessing.lung_fields_weights"),
+        ("preprocessing.lung_margin",),
         lambda config: config.preprocessing.lungs == "none",
         "it needs preprocessing.lungs=crop or mask",
+    ),
+    Rule(
+        ("preprocessing.lung_fields_weights",),
+        lambda config: not (config.preprocessing.lungs != "none" or config.evaluation.swap_audit),
+        "it needs preprocessing.lungs=crop or mask, or evaluation.swap_audit=true",
     ),
     Rule(
         ("preprocessing.lung_ratio",),

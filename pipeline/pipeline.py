@@ -74,7 +74,8 @@ def create_components(
     }
 
     lungs = Path(config.own_lung_weights)
-    framing = f"{source}{digest([lungs])}" if lungs.is_file() else source
+    finding = f"{source}{digest([lungs])}" if lungs.is_file() else source
+    framing = finding if config.preprocessing.lungs != "none" else source
     example_gen = RadiographExampleGen(
         locations.data_root, config.data, framing, config.preprocessing
     )
@@ -106,7 +107,7 @@ def create_components(
         measures=config.evaluation.measures,
         options=config.data,
         external_fingerprint=_external_fingerprint(config, locations),
-        source_fingerprint=source,
+        source_fingerprint=finding,
     )
     audit_gate = AuditGate(
         audit=auditor.outputs["audit"],

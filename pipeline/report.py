@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from components.verdicts import Verdict
 from pipeline.audit_report import audit_html, audit_lines
 from pipeline.lineage import run_outputs
 from pipeline.locations import WorkDirectory
@@ -55,6 +56,7 @@ table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular
 th, td { padding: .3rem .4rem; border-bottom: 1px solid #ddd; text-align: right }
 th:first-child, td:first-child { text-align: left }
 .failed { color: #b00020; font-weight: 600 } .passed { color: #1b6e3c }
+.overruled { color: #8a5a00; font-weight: 600 }
 small { color: #666 } td small { display: block; line-height: 1.1; white-space: nowrap }
 """
 
@@ -121,9 +123,13 @@ def show(summary: Summary, console: Console, serving_root: Path, page: Path) -> 
     for verdict in summary.verdicts:
         if not verdict.passed:
             print_plain(f"gate failed: {verdict.why}", style="red")
+        elif verdict.accepted:
+            print_plain(f"gate overruled: {verdict.why}", style="yellow")
     print_plain(_comparison_line(summary))
     passed = sum(verdict.passed for verdict in summary.verdicts)
-    print_plain(f"{passed} of {len(summary.verdicts)} gates passed")
+    overruled = sum(bool(verdict.accepted) for verdict in summary.verdicts)
+    others = f", {overruled} overruled" if overruled else ""
+    print_plain(f"{passed - overruled} of {len(summary.verdicts)} gates passed{others}")
     if summary.pushed:
         print_plain(f"pushed {serving_root / summary.pushed_version}")
     else:
@@ -221,7 +227,7 @@ def _row_html(one: SliceMetrics) -> str:
 
 def _run_html(summary: Summary) -> str:
     gates = "".join(
-        f'<li class="{"passed" if verdict.passed else "failed"}">{html.escape(verdict.why)}</li>'
+        f'<li class="{_gate_class(verdict)}">{html.escape(verdict.why)}</li>'
         for verdict in summary.verdicts
     )
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in summary.data.get("notes", []))
@@ -244,6 +250,12 @@ def _run_html(summary: Summary) -> str:
         "not a medical device.</small></p>",
     ]
     return "".join(sections)
+
+
+def _gate_class(verdict: Verdict) -> str:
+    if verdict.accepted:
+        return "overruled"
+    return "passed" if verdict.passed else "failed"
 
 
 def _counts_html(summary: Summary) -> str:

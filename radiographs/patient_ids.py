@@ -25,12 +25,20 @@ MISSING_WORDS = frozenset((
 _ANONYMOUS = frozenset((
     "anonymous", "anonymized", "anonymised", "anon", "-1", "-999", "xxx", "redacted",
     "removed", "deidentified", "not recorded", "unspecified", "blank", "no id", "unknown patient",
-    "#ref!",
+    "#ref!", "#value!", "#name?", "#div/0!", "#num!", "\\n", "-99", "-9999", "-0", "not provided",
+    "not applicable", "not given", "no data", "no patient id", "tbd", "tba", "withheld", "patient",
+    "anonymous patient", "unbekannt", "k.a.", "inconnu", "desconocido",
 ))  # fmt: skip
 _SEPARATORS = re.compile(r"[\W_]+")
 _ZEROS = re.compile(r"0+")
 _FLOAT = re.compile(r"(-?\d+)\.0+")  # how a spreadsheet writes a whole number beside an empty cell
 _ROUNDED = re.compile(r"\d(?:[.,]\d+)?e\+\d+", re.IGNORECASE)
+
+_FILMS_OF_A_PATIENT = 10  # in a folder, at most, where the folder alone tells the patient
+_NOBODYS_FOLDERS = frozenset((
+    "", *CLASS_WORDS, *SPLIT_WORDS, "image", "images", "img", "imgs", "film", "films", "xray",
+    "xrays", "png", "jpg", "jpeg",
+))  # fmt: skip
 
 _LARGE_SHARE = 0.1
 _LARGE_FILMS = 10
@@ -115,24 +123,44 @@ def identify_patients(
 
 
 def _unnamed(paths: Sequence[str]) -> dict[str, str]:
-    """Returns the patient of films whose names tell none: the stem, or the folder above.
+    """Returns the patient of films whose names tell none: the stem, or a folder above.
 
     A copy is of the patient of the film it was made from.
 
-    Films called alike in folders of their own, as `case A/1.png` and `case B/1.png`, are the films
-    of as many patients; in folders of a class or a split they may be one film or several.
+    Films called alike in small folders of their own, as `case A/1.png` and `case B/1.png`, are the
+    films of as many patients, with all else in these folders. Where one of them lies in the folder
+    of a class or a split itself, as `1.png` beside `augmented/1.png`, they are one film or several.
     """
+    films_below = Counter(folder for path in paths for folder in _folders_above(path))
+    own = {path: _own_folder(path, films_below) for path in paths}
     folders: dict[str, set[str]] = defaultdict(set)
     for path in paths:
-        folders[original_stem(path)].add(posixpath.dirname(path))
-    unnamed = {}
-    for path in paths:
-        stem, above = original_stem(path), composed(posixpath.basename(posixpath.dirname(path)))
-        own_folder = len(folders[stem]) > 1 and above.strip().lower() not in (
-            CLASS_WORDS.keys() | SPLIT_WORDS.keys()
-        )
-        unnamed[path] = above if own_folder and above else stem
-    return unnamed
+        folders[original_stem(path)].add(own[path])
+    of_patients = {
+        folder
+        for alike in folders.values()
+        if len(alike) > 1 and "" not in alike
+        for folder in alike
+    }
+    return {
+        path: posixpath.basename(own[path]) if own[path] in of_patients else original_stem(path)
+        for path in paths
+    }
+
+
+def _folders_above(path: str) -> list[str]:
+    """Returns the folders of a film, the uppermost first, as paths."""
+    parts = composed(posixpath.dirname(path)).split("/")
+    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+
+
+def _own_folder(path: str, films_below: Mapping[str, int]) -> str:
+    """Returns the uppermost folder that may be one patient's, or an empty string."""
+    for folder in _folders_above(path):
+        name = posixpath.basename(folder).strip().lower()
+        if films_below[folder] <= _FILMS_OF_A_PATIENT and name not in _NOBODYS_FOLDERS:
+            return folder
+    return ""
 
 
 def _untold_notes(untold: Sequence[str], of: Mapping[str, str]) -> list[str]:
@@ -142,11 +170,15 @@ def _untold_notes(untold: Sequence[str], of: Mapping[str, str]) -> list[str]:
     share = "No file name" if whole else f"The name of {len(untold):,} of {len(of):,} films"
     tells = "tells the patient" if whole else "tells no patient"
     one = "every film" if whole else "each"
-    same = len({of[path] for path in untold}) < len(untold)
+    by_folder = any(of[path] != original_stem(path) for path in untold)
+    same = len({of[path] for path in untold}) < len(untold) and not by_folder
+    alike = (
+        ", films called alike in small folders to the patient of the folder" if by_folder else ""
+    )
+    alike = ", films of the same name as one" if same else alike
     return [
         f"{share} {tells} (data.patient_pattern), such as '{untold[0]}': {one} counts as a patient "
-        f"of its own{', films of the same name as one' if same else ''}; set the pattern, or write "
-        "patient_id in a manifest."
+        f"of its own{alike}; set the pattern, or write patient_id in a manifest."
     ]
 
 

@@ -52,8 +52,8 @@ class _TogetherByFile(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        shares_runs = f"{_FIRST_RUN}: LocalRun" in Path(file).read_text(encoding="utf-8")
-        return "runs" if shares_runs else file
+        text = (self.config.rootpath / file).read_text(encoding="utf-8")
+        return "runs" if f"{_FIRST_RUN}: LocalRun" in text else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

@@ -22,6 +22,7 @@ from metrics.slices import OVERALL
 from models.audit_settings import AuditFloors
 
 _SHOWN_NAME = {AUC: "AUC", RECALL: "recall", SPECIFICITY: "specificity"}
+_LEAST_JUDGED = 0.9  # of the films with swapped frames, or the rest says too little
 LOWER_BOUND = " lower bound"  # ends the name of a metric that a gate judges by its bound
 
 
@@ -75,13 +76,19 @@ def _shift_gates(settings: AuditFloors, shifts: Sequence[Shift]) -> Iterator[Ver
 def _swap_gates(settings: AuditFloors, swaps: FrameSwaps | None) -> Iterator[Verdict]:
     """Yields a gate on lungs in frames of the other class, which a model of frames gets wrong."""
     bound = settings.min_swap_auc
-    if swaps is not None:
-        verdicts = _floor(settings, OTHER_FRAME, AUC, swaps.rows[OTHER_FRAME], bound)
-    else:
+    if not bound:
+        return
+    if swaps is None:
         why = "no lungs were found in the test films of some class, so no frames were swapped"
-        nothing = Verdict(OTHER_FRAME, _named("AUC", settings), math.nan, bound, not bound, why)
-        verdicts = iter([nothing] if bound else [])
-    yield from (_of_blind_test(settings, verdict) for verdict in verdicts)
+    elif swaps.rows[OTHER_FRAME].films < _LEAST_JUDGED * swaps.films:
+        judged = swaps.rows[OTHER_FRAME].films
+        why = f"the model judged {judged:,} of {swaps.films:,} films with frames of the other class"
+    else:
+        (verdict,) = _floor(settings, OTHER_FRAME, AUC, swaps.rows[OTHER_FRAME], bound)
+        yield _of_blind_test(settings, verdict)
+        return
+    metric = _named(_SHOWN_NAME[AUC], settings)
+    yield _of_blind_test(settings, Verdict(OTHER_FRAME, metric, math.nan, bound, False, why))
 
 
 def _external_gates(settings: AuditFloors, external: ExternalSite | None) -> Iterator[Verdict]:
@@ -116,9 +123,10 @@ def _of_blind_test(settings: AuditFloors, verdict: Verdict) -> Verdict:
     if verdict.passed:
         return verdict
     why = f"{verdict.why}: the model, or its test, cannot tell a lung from the frame around it"
-    if not settings.accept_blind_test:
+    reason = settings.accept_blind_test.strip()
+    if not reason:
         return replace(verdict, why=f"{why}; evaluation.accept_blind_test=REASON overrules")
-    return replace(verdict, passed=True, why=f"{why}; accepted: {settings.accept_blind_test}")
+    return replace(verdict, passed=True, accepted=reason, why=f"{why}; accepted: {reason}")
 
 
 def _floor(

@@ -38,7 +38,7 @@ from components.auditor.scoring import (
     unscored_by_reason,
 )
 from components.auditor.served_pixels import ServedPixels
-from components.auditor.shifts import audit_shifts, choose_films
+from components.auditor.shifts import MAX_SIDE_PX, audit_shifts, choose_films
 from metrics.estimates import estimate, estimate_auc
 from metrics.score_intervals import Interval
 from metrics.slices import slices_of
@@ -185,7 +185,8 @@ def _audit_frame_swaps(
     if not measures.swap_audit:
         return None
     preprocessing = subject.hyperparameters.preprocessing
-    side_px, weights = 2 * preprocessing.image_size_px, preprocessing.lung_fields_weights
+    side_px = min(2 * preprocessing.image_size_px, MAX_SIDE_PX)
+    weights = preprocessing.lung_fields_weights
     with _timed("the frame-swap audit"):
         rows, images = _some_films(subject, films, measures.audit_films)
         chests = list(find_chests(images, side_px, weights, options))

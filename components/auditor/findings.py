@@ -83,12 +83,14 @@ class FrameSwaps:
 
     Attributes:
         left_out: Test films in which no lungs were found.
+        films: Those that were cut apart; of a row, the model may have judged fewer.
         rows: By what the films are: `OWN_FRAME`, `SAME_FRAME`, `OTHER_FRAME`, `LUNGS_ALONE`,
             `FRAME_ALONE`. The label is that of the lungs, of `FRAME_ALONE` that of the film.
         montage: PNG that shows some of them; not in `AUDIT_FILE`.
     """
 
     left_out: int
+    films: int
     rows: dict[str, Estimate]
     montage: bytes = b""
 
@@ -194,12 +196,12 @@ def _swaps_json(swaps: FrameSwaps | None) -> dict[str, Any] | None:
     if swaps is None:
         return None
     rows = [{"name": name, **asdict(reached)} for name, reached in swaps.rows.items()]
-    return {"left_out": swaps.left_out, "rows": rows}
+    return {"left_out": swaps.left_out, "films": swaps.films, "rows": rows}
 
 
 def _swaps(content: Mapping[str, Any]) -> FrameSwaps:
     rows = {row["name"]: _estimate(row) for row in content["rows"]}
-    return FrameSwaps(content["left_out"], rows)
+    return FrameSwaps(content["left_out"], content["films"], rows)
 
 
 def _control(row: Mapping[str, Any]) -> Control:

@@ -71,7 +71,8 @@ def audit_frame_swaps(
     }
     for name, reached in rows.items():
         _LOG.info("%s: AUC %.4f on %d films", name, reached.metrics[AUC], reached.films)
-    return FrameSwaps(len(chests) - len(found), rows, encode_png(montage(found_chests, known)))
+    shown = encode_png(montage(found_chests, known))
+    return FrameSwaps(len(chests) - len(found), len(found), rows, shown)
 
 
 def swapped_films(chests: Sequence[Chest], known: pd.DataFrame) -> dict[str, Picture]:

@@ -51,7 +51,11 @@ class MaskedFilm:
 
     @property
     def split(self) -> str:
-        """One of `features.SPLITS`, the same in every run: it hangs on the patient alone."""
+        """One of `features.SPLITS`, the same in every run: it hangs on source and patient alone.
+
+        A folder of another name is another source, so what was held back of one is not held back
+        of the other.
+        """
         digest = hashlib.sha256(f"{self.source}/{self.patient_id}".encode()).digest()
         place = int.from_bytes(digest[:8], "big") / 2**64
         if place < TEST_SHARE:
@@ -173,7 +177,15 @@ def _films_below(folder: str) -> dict[str, str]:
     ]
     bystanders = Bystanders(paths)
     films = [path for path in paths if not bystanders.reason(path)]
-    return {_stem(path): posixpath.join(root, path) for path in films}
+    by_name: dict[str, str] = {}
+    for path in films:
+        other = by_name.setdefault(_stem(path), path)
+        if other != path:
+            raise DataError(
+                f"the films {other} and {path} below {folder} have one name, and a mask of it may "
+                "be of either; rename one of them with its mask"
+            )
+    return {name: posixpath.join(root, path) for name, path in by_name.items()}
 
 
 def _stem(path: str) -> str:

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("| module | changes | noticed | hung | survived | % |\n|---|---:|---:|---:|---:|---:|")
     survivors: list[str] = []
     for target in targets(flags.sources):
-        results = _Results(flags.workdir / f"{target.module}.jsonl")
+        results = _Results(flags.workdir / f"{target.module}-{target.fingerprint}.jsonl")
         try_all(target, flags, results)
         counts = Counter(row["outcome"] for row in results.rows)
         print(_row(target, counts), flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,16 @@ class Target:
     def module(self) -> str:
         """Name to import it by."""
         return self.source.removesuffix(".py").replace("/", ".")
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the module and its tests, as what survives may change with either."""
+        digest = hashlib.sha256()
+        for name in (self.source, *self.tests):
+            path = ROOT / name
+            for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+                digest.update(file.read_bytes())
+        return digest.hexdigest()[:12]
 
 
 def targets(patterns: Sequence[str] = SOURCES) -> Iterator[Target]:

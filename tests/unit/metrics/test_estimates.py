@@ -54,6 +54,14 @@ def test_a_metric_without_value_has_no_interval() -> None:
     assert normal.positives == 0
 
 
+def test_of_no_film_nothing_is_defined() -> None:
+    nothing = estimate(draw_scores().where(np.zeros(120, bool)), 100)
+    assert (nothing.films, nothing.patients, nothing.positives) == (0, 0, 0)
+    assert set(nothing.metrics) == set(METRICS)
+    assert np.isnan(list(nothing.metrics.values())).all()
+    assert nothing.intervals == {}
+
+
 def test_patients_are_counted() -> None:
     patients = np.array(["a", "a", "b", "c"])
     scores = Scores(patients, np.array([1, 1, 0, 1]), np.full(4, 0.5), np.ones(4, int))

@@ -116,7 +116,8 @@ class TestHyperparameters:
 class TestLungWeights:
     def test_a_missing_file_is_refused_where_lungs_are_looked_for(self, tmp_path: Path) -> None:
         own = f"preprocessing.lung_fields_weights={tmp_path / 'own.npz'}"
-        check_named_paths(load_config(overrides=[own, "preprocessing.lungs=none"]))
+        nowhere = ("preprocessing.lungs=none", "evaluation.swap_audit=false")
+        check_named_paths(load_config(overrides=[own, *nowhere, "evaluation.min_swap_auc=0"]))
         looking = load_config(overrides=[own, "preprocessing.lungs=crop"])
         with pytest.raises(ConfigError, match=r"own\.npz does not exist; .*lung_fields_weights"):
             check_named_paths(looking)

@@ -19,6 +19,9 @@ from pipeline.summary import Summary
 SERVING_ROOT = Path("/work/serving_model/cxr")
 PASSED = Verdict("overall", "AUC", 0.98, 0.95, True, "AUC is 0.9800, the floor is 0.9500")
 FAILED = Verdict("view=AP", "recall", 0.8, 0.85, False, "recall on view=AP is 0.8000, 0.0500 below")
+OVERRULED = Verdict(
+    "frame of the other class", "AUC", 0.3, 0.8, True, "AUC is 0.3000; accepted: a pilot", "a pilot"
+)
 OVERALL = SliceMetrics(
     "overall", "",
     {
@@ -66,6 +69,11 @@ class TestShow:
         assert "1 of 2 gates passed\n" in text
         assert f"not pushed: a gate failed; {SERVING_ROOT} is as it was\n" in text
 
+    def test_an_overruled_gate_is_said_and_counted_apart(self) -> None:
+        text = shown(dataclasses.replace(SUMMARY, verdicts=[OVERRULED, PASSED]))
+        assert f"gate overruled: {OVERRULED.why}\n" in text
+        assert "1 of 2 gates passed, 1 overruled\n" in text
+
     def test_a_model_that_cannot_be_served_is_told_apart(self) -> None:
         text = shown(dataclasses.replace(SUMMARY, servable=False, pushed_version=""))
         assert f"not pushed: it cannot be served, see the log; {SERVING_ROOT} is as it" in text
@@ -99,6 +107,10 @@ def test_frame_has_interval_bounds_beside_the_metric() -> None:
             dataclasses.replace(SUMMARY, status="not blessed", verdicts=[FAILED]),
             [f'<li class="failed">{FAILED.why}</li>', "not blessed"],
         ),
+        (
+            dataclasses.replace(SUMMARY, verdicts=[OVERRULED]),
+            [f'<li class="overruled">{OVERRULED.why}</li>'],
+        ),
         (dataclasses.replace(SUMMARY, comparison=UNFAIR), [f"<p>{UNFAIR.why}</p>"]),
         (
             dataclasses.replace(SUMMARY, data={"notes": ["<b>5</b> films"], "rejected": 3}),
@@ -112,7 +124,14 @@ def test_frame_has_interval_bounds_beside_the_metric() -> None:
             ["<p>ignored 7 files: 7 outside; most in &lt;b&gt;x (7)</p>"],
         ),
     ],
-    ids=["pushed", "gate failed", "no fair comparison", "notes are text", "set aside"],
+    ids=[
+        "pushed",
+        "gate failed",
+        "gate overruled",
+        "no fair comparison",
+        "notes are text",
+        "set aside",
+    ],
 )
 def test_page(tmp_path: Path, summary: Summary, words: list[str]) -> None:
     page = write_report(summary, tmp_path / "report").read_text(encoding="utf-8")

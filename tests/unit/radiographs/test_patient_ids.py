@@ -134,7 +134,7 @@ def test_short_ids_are_somebody(word: str) -> None:
 def test_films_called_alike_in_folders_of_their_own_are_of_as_many_patients() -> None:
     paths = ["NORMAL/A/1.png", "NORMAL/A/2.png", "NORMAL/B/1.png", "PNEUMONIA/C/1.png"]
     found = identify_patients(paths, {}, FileNameRules(IngestOptions()))
-    assert found.of == dict(zip(paths, ("A", "2", "B", "C"), strict=True))
+    assert found.of == dict(zip(paths, ("A", "A", "B", "C"), strict=True))
 
 
 def test_films_called_alike_in_class_folders_may_be_one() -> None:
@@ -159,3 +159,43 @@ def test_a_pattern_of_ones_own_sees_the_name_of_a_copy_without_its_mark() -> Non
     found = identify_patients(paths, {}, rules)
     assert list(found.of.values()) == ["12", "12", "x"]
     assert found.notes[0].startswith("The name of 1 of 3 films tells no patient")
+
+
+def by_path(*paths: str) -> dict[str, str]:
+    return identify_patients(paths, {}, FileNameRules(IngestOptions())).of
+
+
+def test_an_altered_film_in_a_folder_of_its_own_stays_with_its_film() -> None:
+    paths = [f"NORMAL/{folder}100.png" for folder in ("", "aug1/", "aug2/", "clahe/", "old/")]
+    assert set(by_path(*paths).values()) == {"100"}
+
+
+def test_a_folder_of_many_films_is_no_patient() -> None:
+    folders = ("NORMAL/images", "PNEUMONIA/images", "NORMAL/batch 1", "train/NORMAL/siteA")
+    paths = [f"{folder}/{number}.png" for folder in folders for number in range(20)]
+    assert len(set(by_path(*paths).values())) == 20
+    few = by_path("NORMAL/images/0.png", "PNEUMONIA/images/0.png")
+    assert set(few.values()) == {"0"}
+
+
+def test_the_uppermost_small_folder_is_the_patient() -> None:
+    dates = by_path(
+        "NORMAL/Case A/2020-01-01/1.png", "NORMAL/Case A/2020-01-02/1.png",
+        "NORMAL/Case B/2020-01-01/1.png",
+    )  # fmt: skip
+    assert list(dates.values()) == ["Case A", "Case A", "Case B"]
+    wards = [f"NORMAL/ward/p{patient}/{film}.png" for patient in range(8) for film in range(3)]
+    assert set(by_path(*wards).values()) == {f"p{patient}" for patient in range(8)}
+
+
+def test_the_note_says_that_folders_decided() -> None:
+    paths = ["NORMAL/A/1.png", "NORMAL/B/1.png"]
+    (note,) = identify_patients(paths, {}, FileNameRules(IngestOptions())).notes
+    assert "films called alike in small folders to the patient of the folder" in note
+
+
+@pytest.mark.parametrize(
+    "word", ["not provided", "Not Applicable", "#VALUE!", "\\N", "-99", "TBD", "unbekannt"]
+)
+def test_what_means_nobody_is_no_id(word: str) -> None:
+    assert written_id(word, "line 2") == ""

@@ -72,5 +72,5 @@ def test_a_value_that_is_not_defined_is_null(tmp_path: Path) -> None:
     (row,) = json.loads((tmp_path / "verdicts.json").read_text(encoding="utf-8"))
     assert row == {
         "slice": "external", "metric": "AUC", "value": None, "bound": 0.5, "passed": False,
-        "why": "a class has no film",
+        "why": "a class has no film", "accepted": "",
     }  # fmt: skip

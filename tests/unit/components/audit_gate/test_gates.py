@@ -52,6 +52,7 @@ SITE = ExternalSite("there", 0, reached(0.88, 0.9))
 
 SWAPS = FrameSwaps(
     3,
+    200,
     {"frame of the same class": reached(0.98, 0.9), "frame of the other class": reached(0.4, 0.6)},
 )
 FINDINGS = Findings(SLICES, None, SHIFTS, SITE, CONTROLS, {}, SWAPS)
@@ -176,6 +177,18 @@ class TestLungsAndFrames:
     def test_a_reason_says_nothing_of_what_passed(self) -> None:
         found = gates(min_swap_auc=0.3, accept_blind_test="why not")
         assert "why not" not in found["frame of the other class", "AUC"].why
+
+    def test_a_model_that_judges_too_few_swapped_films_is_not_judged_by_them(self) -> None:
+        for films, passes in ((222, True), (223, False)):  # 200 were judged
+            swaps = FrameSwaps(0, films, SWAPS.rows)
+            (gate,) = judge(AuditFloors(min_swap_auc=0.3), replace(FINDINGS, frame_swaps=swaps))
+            assert gate.passed == passes
+        assert not gate.is_defined
+        assert gate.why.startswith("the model judged 200 of 223 films with frames of the other")
+
+    def test_blanks_are_no_reason(self) -> None:
+        gate = gates(min_swap_auc=0.7, accept_blind_test="  ")["frame of the other class", "AUC"]
+        assert not gate.passed and not gate.accepted
 
     def test_films_without_lungs_cannot_be_judged(self) -> None:
         nothing = Findings(SLICES, None, [], None, [], {})

@@ -20,7 +20,7 @@ from sklearn.metrics import roc_auc_score
 from components.auditor.audit import Subject, audit_model, subtype_auc, write_audit
 from components.auditor.changes import SHIFTS
 from components.auditor.file_statistics import statistics_control
-from components.auditor.findings import Findings
+from components.auditor.findings import Findings, FrameSwaps
 from components.auditor.scoring import image_of, read_examples
 from metrics.scores import METRICS
 from models.audit_settings import AuditMeasures
@@ -217,6 +217,8 @@ class TestAuditModel:
 
 class TestFindings:
     def test_what_is_written_is_what_is_read(self, found: Findings) -> None:
+        rows = {"frame of the other class": found.slices["overall"]}
+        found = replace(found, frame_swaps=FrameSwaps(3, 20, rows))
         content = json.loads(json.dumps(found.to_json()))
         read = Findings.from_json(content)
         assert repr(read.slices) == repr(found.slices)  # NaN is not equal to itself

@@ -151,10 +151,31 @@ class TestAudit:
         some = [None if place in (0, 5) else one for place, one in enumerate(chests)]
         found = audit_frame_swaps(served, known, some, samples=100)
         assert found is not None
-        assert found.left_out == 2
+        assert (found.left_out, found.films) == (2, len(LABELS) - 2)
         assert {one.films for one in found.rows.values()} == {len(LABELS) - 2}
         normal = [one if number % 2 == 0 else None for number, one in enumerate(chests)]
         assert audit_frame_swaps(served, known, normal, samples=100) is None
+
+    def test_films_that_the_model_does_not_judge_leave_nothing_defined(self) -> None:
+        class Mute(RegionModel):
+            @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+            def predict_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+                count = tf.shape(image_bytes)
+                return {
+                    "probability": tf.fill(count, float("nan")),
+                    "label": tf.fill(count, ""),
+                    "class_probabilities": tf.fill([count[0], 2], float("nan")),
+                    "quality": tf.fill(count, "no lungs found"),
+                }
+
+        chests, known = films()
+        model = Mute(*core(WIDE, 0))
+        served = type("Served", (), {"signatures": {"predict_images": model.predict_images}})
+        found = audit_frame_swaps(served, known, chests, samples=100)
+        assert found is not None
+        assert found.films == len(LABELS)
+        assert {one.films for one in found.rows.values()} == {0}
+        assert np.isnan([one.metrics["auc"] for one in found.rows.values()]).all()
 
     def test_frames_are_of_the_class_that_is_said_and_of_another_patient(self) -> None:
         known = pd.DataFrame(
