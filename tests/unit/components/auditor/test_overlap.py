@@ -128,3 +128,10 @@ def test_the_same_film_in_another_file_is_found(tmp_path: Path) -> None:
     other = pd.DataFrame({"path": ["b"], "likeness": [likeness_of(example_of(film[:, ::-1]))]})
     refuse_alike("/s", other, own)
     refuse_alike("/s", other, own.iloc[:0])
+
+
+@pytest.mark.parametrize(("sex", "own_sex"), [("F", "unknown"), ("unknown", "M")])
+def test_an_unknown_sex_does_not_tell_numbers_apart(sex: str, own_sex: str) -> None:
+    external = films(*({"patient_id": number, "sex": sex} for number in "0123456789"))
+    own = films(*({"patient_id": number, "sex": own_sex} for number in "0123456789"))
+    assert patients(external, own) == [*"0123456789"]
