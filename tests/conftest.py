@@ -56,6 +56,7 @@ class _TogetherByFile(LoadScopeScheduling):
         return "runs" if f"{_FIRST_RUN}: LocalRun" in text else file
 
 
+@pytest.hookimpl(optionalhook=True)  # -p no:xdist has no such hook
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Called where several processes divide the tests."""
     return _TogetherByFile(config, log)

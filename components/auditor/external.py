@@ -13,13 +13,13 @@ import pandas as pd
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
+from components.auditor.difference_hash import DifferenceHash
 from components.auditor.findings import ExternalSite
-from components.auditor.likeness import Likeness
 from components.auditor.overlap import (
-    LIKENESS,
+    DIFFERENCE_HASH,
     digests_where_sizes_agree,
+    hash_of,
     identities_of_films,
-    likeness_of,
     refuse_alike,
     refuse_shared,
 )
@@ -68,11 +68,11 @@ def audit_external_site(
     """
     layout = _settled(root, options)
     usable: list[Film] = []
-    likenesses: list[Likeness] = []
+    hashes: list[DifferenceHash] = []
 
     def seen(film: Film, example: tf.train.Example) -> tf.train.Example:
         usable.append(film)
-        likenesses.append(likeness_of(example))
+        hashes.append(hash_of(example))
         return example
 
     examples = _usable_examples(root, layout, options)
@@ -80,7 +80,7 @@ def audit_external_site(
     if own is not None:
         listed = identities_of_films(usable, films[features.SHA256].tolist())
         refuse_shared(root, listed, own, layout.kind == "folders")
-        refuse_alike(root, listed.assign(**{LIKENESS: likenesses}), own)
+        refuse_alike(root, listed.assign(**{DIFFERENCE_HASH: hashes}), own)
     films = judged(films)
     for label in features.LABELS:
         if label not in set(films[features.LABEL]):

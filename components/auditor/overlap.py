@@ -1,7 +1,7 @@
 """Whether the films of another site are another site's: no film and no patient may be shared.
 
 A film is known by the digest of its file, whatever its name, so a shared digest always counts; and
-by its likeness, so that the same film in another file counts as well.
+by its difference hash, so that the same film in another file counts as well.
 A patient is known by a pseudonym, which means something within one site only: two hospitals both
 have a patient `1`. So a shared id does not count
 
@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import pandas as pd
 import tensorflow as tf
 
-from components.auditor.likeness import Likeness, likeness, same_films
+from components.auditor.difference_hash import DifferenceHash, difference_hash, same_films
 from components.auditor.scoring import image_of, read_examples
 from components.radiograph_example_gen.listing import read_bytes, size_and_time
 from models import features
@@ -35,10 +35,10 @@ from radiographs.films import Film
 _LOG = logging.getLogger(__name__)
 
 PATH = "path"
-LIKENESS = "likeness"
+DIFFERENCE_HASH = "difference_hash"
 _IDENTITY = (features.SHA256, features.PATIENT_ID, features.SITE, features.SEX)
 _NEW_NUMBERS = 0.25  # share of shared ids with another sex; chance alone gives about a half
-_LIKENESS_SIDE_PX = 256  # of what a film is reduced to on the way
+_HASHED_SIDE_PX = 256  # of what a film is reduced to on the way
 _SAID = "evaluation.external_data_root"
 
 
@@ -49,18 +49,18 @@ def identities_of_examples(uris: Iterable[str]) -> pd.DataFrame:
         uris: Folders of raw splits.
 
     Returns:
-        A row a film: digest, patient, site, sex and likeness.
+        A row a film: digest, patient, site, sex and difference hash.
     """
     rows = (
-        [*(_text(example, name) for name in _IDENTITY), likeness_of(example)]
+        [*(_text(example, name) for name in _IDENTITY), hash_of(example)]
         for example in read_examples(list(uris))
     )
-    return pd.DataFrame(rows, columns=[*_IDENTITY, LIKENESS])
+    return pd.DataFrame(rows, columns=[*_IDENTITY, DIFFERENCE_HASH])
 
 
-def likeness_of(example: tf.train.Example) -> Likeness:
-    """Returns the likeness of a raw example's film."""
-    return likeness(grey_levels(image_of(example), _LIKENESS_SIDE_PX))
+def hash_of(example: tf.train.Example) -> DifferenceHash:
+    """Returns the difference hash of a raw example's film."""
+    return difference_hash(grey_levels(image_of(example), _HASHED_SIDE_PX))
 
 
 def identities_of_films(films: Sequence[Film], digests: Sequence[str]) -> pd.DataFrame:
@@ -119,13 +119,13 @@ def refuse_alike(root: str, external: pd.DataFrame, own: pd.DataFrame) -> None:
 
     Args:
         root: Folder of the other site, for the message.
-        external: Its films: path and `LIKENESS`.
-        own: Films of the run, with `LIKENESS`.
+        external: Its films: path and `DIFFERENCE_HASH`.
+        own: Films of the run, with `DIFFERENCE_HASH`.
 
     Raises:
         DataError: Saying how many films are alike, with an example.
     """
-    same = [one is not None for one in same_films(external[LIKENESS], own[LIKENESS])]
+    same = [one is not None for one in same_films(external[DIFFERENCE_HASH], own[DIFFERENCE_HASH])]
     if any(same):
         raise DataError(
             f"{_SAID}: {sum(same):,} of the {len(external):,} films below {root} show films of "

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
+from scipy.spatial import distance
 
+Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _RESAMPLINGS = 2000
@@ -19,9 +23,8 @@ def dice(found: Mask, drawn: Mask) -> float:
         found: `[height, width]`.
         drawn: the same shape.
     """
-    both = np.count_nonzero(found & drawn)
-    sizes = np.count_nonzero(found) + np.count_nonzero(drawn)
-    return 2 * both / sizes if sizes else 1.0
+    either = found.any() or drawn.any()
+    return 1 - float(distance.dice(found.ravel(), drawn.ravel())) if either else 1.0
 
 
 def jaccard(found: Mask, drawn: Mask) -> float:
@@ -31,8 +34,8 @@ def jaccard(found: Mask, drawn: Mask) -> float:
         found: `[height, width]`.
         drawn: the same shape.
     """
-    either = np.count_nonzero(found | drawn)
-    return np.count_nonzero(found & drawn) / either if either else 1.0
+    either = found.any() or drawn.any()
+    return 1 - float(distance.jaccard(found.ravel(), drawn.ravel())) if either else 1.0
 
 
 def between_the_lungs(drawn: Mask) -> Mask:
@@ -55,21 +58,26 @@ def between_the_lungs(drawn: Mask) -> Mask:
     return right_of_left & left_of_right & both[:, np.newaxis]
 
 
-def interval(
-    values: Sequence[float], patients: Sequence[str], seed: int = 0
-) -> tuple[float, float]:
-    """Returns the 95 % interval of a mean, from resampled patients.
+def interval(values: Sequence[float], patients: Sequence[str]) -> tuple[float, float]:
+    """Returns the 95 % percentile interval of a mean, from resampled patients.
 
     Args:
         values: one a film.
         patients: of whom each film is.
-        seed: of the resampling.
+
+    Returns:
+        Lower and upper bound; NaN for the films of one patient.
     """
     _, of_film = np.unique(np.asarray(patients), return_inverse=True)
-    sums = np.bincount(of_film, weights=np.asarray(values, np.float64))
-    counts = np.bincount(of_film)
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(len(counts), size=(_RESAMPLINGS, len(counts)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(low), float(high)
+    sums, counts = np.bincount(of_film, weights=np.asarray(values)), np.bincount(of_film)
+    if len(counts) < 2:
+        return math.nan, math.nan
+    found = stats.bootstrap(
+        (sums, counts), _mean_of_films, paired=True, vectorized=True, n_resamples=_RESAMPLINGS,
+        method="percentile", random_state=0,
+    ).confidence_interval  # fmt: skip
+    return float(found.low), float(found.high)
+
+
+def _mean_of_films(sums: Array, counts: Array, axis: int = -1) -> Array:
+    return sums.sum(axis=axis) / counts.sum(axis=axis)

@@ -24,6 +24,10 @@ from tools.mutants.targets import ROOT, SOURCES, Target, targets
 _SPARE_SECONDS, _SLOWER = 20, 3  # before the tests of a change count as hanging
 
 
+class FailingTests(Exception):
+    """Tests that notice nothing, because they fail anyway; the text names them."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Tries changes as the flags say; 1 if the tests fail without any change."""
     flags = _parse(arguments)
@@ -33,7 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     survivors: list[str] = []
     for target in targets(flags.sources):
         results = _Results(flags.workdir / f"{target.module}-{target.fingerprint}.jsonl")
-        try_all(target, flags, results)
+        try:
+            try_all(target, flags, results)
+        except FailingTests as error:
+            print(f"mutants: {error}", file=sys.stderr)
+            return 1
         counts = Counter(row["outcome"] for row in results.rows)
         print(_row(target, counts), flush=True)
         survivors += results.survivors(target)
@@ -45,7 +53,7 @@ def try_all(target: Target, flags: argparse.Namespace, results: _Results) -> Non
     """Tries the changes of a module that have no result yet.
 
     Raises:
-        RuntimeError: If its tests fail without a change.
+        FailingTests: Without any change.
     """
     file = ROOT / target.source
     source = file.read_text(encoding="utf-8")
@@ -57,7 +65,10 @@ def try_all(target: Target, flags: argparse.Namespace, results: _Results) -> Non
         return
     started = time.monotonic()
     if trial.attempt(target.module, file, source, target.tests, 3600) != "survived":
-        raise RuntimeError(f"{target.source}: {' '.join(target.tests)} fail without a change")
+        raise FailingTests(
+            f"{' '.join(target.tests)}, the tests of {target.source}, fail without a change; mend "
+            "them first"
+        )
     limit = _SPARE_SECONDS + _SLOWER * (time.monotonic() - started)
     for change in left:
         outcome = trial.attempt(target.module, file, change.source, target.tests, limit)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
 
-from components.auditor.chests import Chest, frame_alone, lungs_alone, with_lungs_of
+from components.auditor.chests import (
+    Chest,
+    find_chests,
+    frame_alone,
+    lungs_alone,
+    with_lungs_of,
+)
 from components.auditor.findings import (
     FRAME_ALONE,
     LUNGS_ALONE,
@@ -20,6 +27,9 @@ from components.auditor.findings import (
 )
 from components.auditor.frame_swaps import CELL_PX, audit_frame_swaps, montage, swapped_films
 from models import features
+from radiographs.options import IngestOptions
+from radiographs.phantoms import draw_phantom
+from tests.support import encode
 
 SIDE_PX = 128
 PER_CLASS = 12
@@ -210,3 +220,17 @@ def test_the_seam_lies_outside_the_lungs(boxes: Any) -> None:
     for top, bottom, left, right in boxes:
         assert (pasted[top:bottom, left:right] >= 0.95 * 255).all()
     assert (pasted[:, 0] == 0).all() and (pasted[0] == 0).all()
+
+
+def test_lungs_are_found_where_phantoms_have_them_and_nowhere_else() -> None:
+    phantom = draw_phantom(5, 192)
+    noise = np.random.default_rng(1).integers(0, 256, (192, 192), dtype=np.uint8)
+    images = [encode(phantom.pixels), encode(noise)]
+    found, nothing = find_chests(images, SIDE_PX, "shipped", IngestOptions())
+    assert nothing is None
+    assert found is not None
+    expected = cv2.resize(phantom.lung_mask.astype(np.uint8), (SIDE_PX, SIDE_PX)) > 0
+    inside = found.fields.max(axis=-1) > 0.5
+    assert 2 * (inside & expected).sum() / (inside.sum() + expected.sum()) > 0.8
+    shrunk = cv2.resize(phantom.pixels, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+    assert np.abs(found.pixels.astype(int) - shrunk).mean() < 2

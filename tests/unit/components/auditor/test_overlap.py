@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from components.auditor.overlap import (
+    hash_of,
     identities_of_examples,
     identities_of_films,
-    likeness_of,
     refuse_alike,
     refuse_shared,
     shared_patients,
@@ -122,10 +122,10 @@ def test_the_same_film_in_another_file_is_found(tmp_path: Path) -> None:
     )
     own = identities_of_examples([uri])
     again = example_of(film[::2, ::2], suffix=".jpg")
-    external = pd.DataFrame({"path": ["a/new.jpg"], "likeness": [likeness_of(again)]})
+    external = pd.DataFrame({"path": ["a/new.jpg"], "difference_hash": [hash_of(again)]})
     with pytest.raises(DataError, match=r"1 of the 1 films below /s show films of train.*'a/new"):
         refuse_alike("/s", external, own)
-    other = pd.DataFrame({"path": ["b"], "likeness": [likeness_of(example_of(film[:, ::-1]))]})
+    other = pd.DataFrame({"path": ["b"], "difference_hash": [hash_of(example_of(film[:, ::-1]))]})
     refuse_alike("/s", other, own)
     refuse_alike("/s", other, own.iloc[:0])
 

@@ -38,6 +38,7 @@ def test_an_interval_resamples_patients_not_films() -> None:
     standard_error = of_patient.std() / np.sqrt(200)
     assert once[0] == pytest.approx(of_patient.mean() - 1.96 * standard_error, abs=0.001)
     assert once[1] == pytest.approx(of_patient.mean() + 1.96 * standard_error, abs=0.001)
+    assert np.isnan(interval([0.9, 0.8], ["one", "one"])).all()
     # Ten copies of every film tell nothing new.
     copies = interval(list(np.repeat(of_patient, 10)), [str(film // 10) for film in range(2000)])
     assert copies == pytest.approx(once)

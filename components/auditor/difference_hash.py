@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Likeness = npt.NDArray[np.bool_]
+DifferenceHash = npt.NDArray[np.bool_]
 
 SAME_FILM_BITS = 12  # two files that differ in so many or fewer show the same film
 
@@ -23,7 +23,7 @@ _CELLS = 16
 _AT_ONCE = 256  # films compared with all others, to bound the memory
 
 
-def likeness(film: npt.NDArray[np.uint8]) -> Likeness:
+def difference_hash(film: npt.NDArray[np.uint8]) -> DifferenceHash:
     """Reduces a film to what stays the same in another file of it.
 
     Args:
@@ -36,11 +36,13 @@ def likeness(film: npt.NDArray[np.uint8]) -> Likeness:
     return (cells[:, 1:] > cells[:, :-1]).ravel()
 
 
-def same_films(films: Iterable[Likeness], others: Iterable[Likeness]) -> Iterator[int | None]:
+def same_films(
+    films: Iterable[DifferenceHash], others: Iterable[DifferenceHash]
+) -> Iterator[int | None]:
     """Looks for each film among others.
 
     Args:
-        films: Of `likeness`.
+        films: Of `difference_hash`.
         others: The same.
 
     Yields:
@@ -57,5 +59,5 @@ def same_films(films: Iterable[Likeness], others: Iterable[Likeness]) -> Iterato
             yield nearest if same else None
 
 
-def _stacked(films: Iterable[Likeness]) -> npt.NDArray[np.float32]:
+def _stacked(films: Iterable[DifferenceHash]) -> npt.NDArray[np.float32]:
     return np.array([*films], np.float32).reshape(-1, _CELLS * _CELLS)
