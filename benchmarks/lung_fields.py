@@ -82,7 +82,7 @@ def _prepare(way: str, size_px: int) -> Callable[[tf.Tensor], tuple[tf.Tensor, t
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def prepare(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return prepare_pixels(encoded, settings, IngestOptions())
+        return prepare_pixels(encoded, settings, IngestOptions())[:2]
 
     return prepare
 

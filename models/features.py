@@ -65,11 +65,14 @@ IMAGE_XF = transformed_name(IMAGE)  # bytes: height * width uint8 pixels, row-ma
 LABEL_XF = transformed_name(LABEL)  # int64: index into LABELS
 SUBTYPE_XF = transformed_name(SUBTYPE)  # int64: index into SUBTYPES, -1 for any other
 QUALITY_XF = "quality_xf"  # bytes: one of QUALITIES
+LUNGS_XF = "lungs_xf"  # bytes: LUNGS_SIDE_PX^2 * 2 uint8 shares of 255, row-major
 SHA256_XF = transformed_name(SHA256)  # int64: hash, of models.training_films
 PATIENT_ID_XF = transformed_name(PATIENT_ID)  # int64: hash, of models.training_films
 PIXEL_MEAN_XF = "pixel_mean_xf"  # float32, in units of pixel / 255
 PIXEL_STDDEV_XF = "pixel_stddev_xf"  # float32, in units of pixel / 255
 AGE_BAND = "age_band"  # bytes: one of AGE_BANDS
+
+LUNGS_SIDE_PX = 32  # of the lung fields that training gets
 
 AGE_BANDS = ("0-4", "5-17", "18-39", "40-64", "65+", UNKNOWN)
 AGE_BAND_STARTS_YEARS = (5, 18, 40, 65)  # first age of every band but the first

@@ -129,6 +129,13 @@ class Augmentation(Settings):
     erase: float = Field(
         0.2, ge=0, le=0.3, description="longest side of two rectangles greyed out, of the image"
     )
+    frame_swap: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the films whose lungs are put into the frame of another, of either "
+        "class; for preprocessing.lungs=crop or mask, as it takes lungs",
+    )
 
 
 class Train(Settings):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -44,14 +45,36 @@ _PARALLEL_FILMS = 4
 
 ANY_FILM = IngestOptions()
 
-# From an upright decoded film, [height, width, 1] float32 in [0, 255], and a size in pixels:
-# its pixels, [size, size] uint8, and whether it shows what is looked for, scalar bool.
-Frame = Callable[[tf.Tensor, int], tuple[tf.Tensor, tf.Tensor]]
+
+class Framed(NamedTuple):
+    """A film at the size of the network's input.
+
+    Attributes:
+        pixels: [size, size] uint8.
+        shown: whether it shows what is looked for, scalar bool.
+        lungs: [LUNGS_SIDE_PX, LUNGS_SIDE_PX, 2] uint8, of 255: how much of a place in `pixels` is
+            the lung on the left of the picture, and the one on the right; 0 where nobody looked.
+    """
+
+    pixels: tf.Tensor
+    shown: tf.Tensor
+    lungs: tf.Tensor
 
 
-def whole_film(film: tf.Tensor, size_px: int) -> tuple[tf.Tensor, tf.Tensor]:
+# From an upright decoded film, [height, width, 1] float32 in [0, 255], and a size in pixels.
+Frame = Callable[[tf.Tensor, int], Framed]
+
+_FIELDS_SHAPE = (features.LUNGS_SIDE_PX, features.LUNGS_SIDE_PX, 2)
+
+
+def whole_film(film: tf.Tensor, size_px: int) -> Framed:
     """Brings a whole film to one size, the `Frame` that looks for nothing."""
-    return resize_image(film, size_px), tf.constant(True)
+    return Framed(resize_image(film, size_px), tf.constant(True), no_lungs())
+
+
+def no_lungs() -> tf.Tensor:
+    """Returns the lung fields of a film where none were looked for or found."""
+    return tf.zeros(_FIELDS_SHAPE, tf.uint8)
 
 
 def prepare_films(
@@ -61,7 +84,7 @@ def prepare_films(
     bounds: IngestOptions = ANY_FILM,
     enhance: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
     frame: Frame = whole_film,
-) -> tuple[tf.Tensor, tf.Tensor]:
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Brings the films of a batch to one size, each by itself, and says which are none.
 
     Film by film, so that memory does not grow with Transform's batches of up to 1,000. As a
@@ -77,32 +100,34 @@ def prepare_films(
             no lungs.
 
     Returns:
-        [batch, size_px, size_px] uint8, 0 where a film cannot be judged; and [batch] string,
-        each one of `features.QUALITIES`.
+        [batch, size_px, size_px] uint8, 0 where a film cannot be judged; [batch] string, each
+        one of `features.QUALITIES`; and [batch, LUNGS_SIDE_PX, LUNGS_SIDE_PX, 2] uint8, as
+        `Framed.lungs`.
     """
     films = tf.shape(encoded, out_type=tf.int64)[0]
-    black = tf.zeros([size_px, size_px], tf.uint8)
+    black, none = tf.zeros([size_px, size_px], tf.uint8), no_lungs()
 
-    def prepare(place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def prepare(place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         film = encoded[place]
         quality = quality_of_header(film, bounds)
-        pixels, quality = tf.cond(
+        pixels, quality, lungs = tf.cond(
             quality == features.QUALITY_OK,
             lambda: _decode_and_judge(film, size_px, border_crop, frame),
-            lambda: (black, quality),
+            lambda: (black, quality, none),
         )
-        return place, enhance(pixels), quality
+        return place, enhance(pixels), quality, lungs
 
     prepared = tf.data.Dataset.range(films).map(
         prepare, num_parallel_calls=_PARALLEL_FILMS, deterministic=False
     )
     # One more, since a dataset without an element has nothing to hand out.
-    beyond = tf.data.Dataset.from_tensors((films, black, tf.constant(features.QUALITY_OK)))
+    beyond = tf.data.Dataset.from_tensors((films, black, tf.constant(features.QUALITY_OK), none))
     gathered = prepared.ignore_errors().concatenate(beyond).batch(films + 1)
-    places, pixels, qualities = gathered.get_single_element()
+    places, pixels, qualities, lungs = gathered.get_single_element()
     return (
         tf.ensure_shape(_scatter(places, pixels, films, black), [None, size_px, size_px]),
         _scatter(places, qualities, films, tf.constant(features.UNDECODABLE)),
+        tf.ensure_shape(_scatter(places, lungs, films, none), [None, *_FIELDS_SHAPE]),
     )
 
 
@@ -112,7 +137,7 @@ def decode_and_resize(
     border_crop: float = 0.0,
     frame: Frame = whole_film,
     parts: FilmParts | None = None,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+) -> tuple[Framed, tf.Tensor]:
     """Decodes one film, cuts its border off and brings it to the size of the network's input.
 
     Args:
@@ -123,8 +148,7 @@ def decode_and_resize(
         parts: of the file, where they have been read.
 
     Returns:
-        [size_px, size_px] uint8, upright; whether every pixel is opaque, scalar bool; and
-        whether the film shows what the frame looks for, scalar bool.
+        The film, upright; and whether every pixel is opaque, scalar bool.
 
     Raises:
         tf.errors.InvalidArgumentError: the bytes are no JPEG or PNG file, or a broken one.
@@ -133,8 +157,7 @@ def decode_and_resize(
     image, opaque = decode_image(encoded, math.ceil(OVERSAMPLING * size_px / share_kept))
     film = tf.image.central_crop(image, share_kept)
     upright = _upright(film, (parts or film_parts(encoded)).orientation)
-    pixels, shown = frame(upright, size_px)
-    return pixels, opaque, shown
+    return frame(upright, size_px), opaque
 
 
 def decode_image(encoded: tf.Tensor, min_side_px: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
@@ -215,10 +238,11 @@ def stretch(levels: tf.Tensor) -> tf.Tensor:
 
 def _decode_and_judge(
     encoded: tf.Tensor, size_px: int, border_crop: float, frame: Frame
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the pixels of a film, or black ones, and one of `features.QUALITIES`."""
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns a film's pixels, or black ones, one of `features.QUALITIES`, and its lungs."""
     parts = film_parts(encoded)
-    pixels, opaque, shown = decode_and_resize(encoded, size_px, border_crop, frame, parts)
+    framed, opaque = decode_and_resize(encoded, size_px, border_crop, frame, parts)
+    pixels, shown, lungs = framed
     counts = tf.math.bincount(tf.cast(tf.reshape(pixels, [-1]), tf.int32), minlength=256)
     low, high = _quantiles(counts, grey_levels.BLANK_SHARE)
     is_blank = high - low < grey_levels.BLANK_SPREAD
@@ -227,7 +251,8 @@ def _decode_and_judge(
     quality = tf.where(parts.has_hole, features.INCOMPLETE, quality)
     quality = tf.where(opaque, quality, features.TRANSPARENT)
     quality = tf.where(parts.is_understood, quality, features.UNDECODABLE)
-    return tf.where(quality == features.QUALITY_OK, pixels, tf.zeros_like(pixels)), quality
+    is_judged = quality == features.QUALITY_OK
+    return tf.where(is_judged, pixels, 0), quality, tf.where(is_judged, lungs, 0)
 
 
 def _quantiles(counts: tf.Tensor, share: float) -> tuple[tf.Tensor, tf.Tensor]:

@@ -15,9 +15,10 @@ import tensorflow_transform as tft
 
 from models import features
 from models.augmentation import augment
+from models.frame_swap import swap_frames
 from models.hyperparameters import Augmentation, Hyperparameters, Task
 from models.imbalance import draw_epoch, film_weights, films_of_epoch
-from models.preprocessing import standardise, unpack_images
+from models.preprocessing import standardise, unpack_images, unpack_lungs
 from models.record_file import RecordFile
 
 _SEEDS = 2**63  # as many as there are
@@ -247,7 +248,11 @@ def _images(
 ) -> tf.Tensor:
     images = unpack_images(parsed, settings.preprocessing.image_size_px)
     if augmentation is not None:
-        images = augment(images, seed, augmentation)
+        of_frames, of_films = tf.unstack(tf.random.split(seed, 2))
+        share = augmentation.strength * augmentation.frame_swap
+        if share:
+            images = swap_frames(images, unpack_lungs(parsed), share, of_frames)
+        images = augment(images, of_films, augmentation)
     return standardise(images, parsed, settings.preprocessing.normalisation)
 
 

@@ -12,6 +12,7 @@ example carries, or by the film's own, which are those of the pixels as augmente
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -50,7 +51,7 @@ def preprocessing_fn(
 
     Returns:
         Features, each [batch, 1]: IMAGE_XF string, size * size bytes, row by row; QUALITY_XF
-        string; LABEL_XF and SUBTYPE_XF int64; PIXEL_MEAN_XF and PIXEL_STDDEV_XF float32, of
+        string; LUNGS_XF string, of `models.images.Framed.lungs`; LABEL_XF and SUBTYPE_XF int64; PIXEL_MEAN_XF and PIXEL_STDDEV_XF float32, of
         pixels in [0, 1]; AGE_BAND string; SHA256_XF and PATIENT_ID_XF int64, by which training
         records the films it has seen.
 
@@ -59,12 +60,14 @@ def preprocessing_fn(
     """
     settings = _settings(custom_config, PREPROCESSING_KEY, Preprocessing)
     bounds = _settings(custom_config, INGEST_KEY, IngestOptions)
-    pixels, quality = prepare_pixels(tf.reshape(inputs[features.IMAGE], [-1]), settings, bounds)
+    films = tf.reshape(inputs[features.IMAGE], [-1])
+    pixels, quality, lungs = prepare_pixels(films, settings, bounds)
     mean, stddev = _pixel_moments(pixels, settings)
     column = tf.shape(pixels[:, :1, 0])
     return {
         features.IMAGE_XF: _pack(pixels)[:, None],
         features.QUALITY_XF: quality[:, None],
+        features.LUNGS_XF: _pack(lungs)[:, None],
         features.LABEL_XF: _index_in(features.LABELS, inputs[features.LABEL]),
         features.SUBTYPE_XF: _index_in(features.SUBTYPES, inputs[features.SUBTYPE]),
         features.PIXEL_MEAN_XF: tf.fill(column, mean),
@@ -77,7 +80,7 @@ def preprocessing_fn(
 
 def prepare_pixels(
     encoded: tf.Tensor, settings: Preprocessing, bounds: IngestOptions
-) -> tuple[tf.Tensor, tf.Tensor]:
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Decodes films, frames their lungs, brings them to one size and enhances their contrast.
 
     Args:
@@ -86,7 +89,7 @@ def prepare_pixels(
         bounds: of the sides of a film.
 
     Returns:
-        [batch, size, size] uint8; and [batch] string of `features.QUALITIES`.
+        As `models.images.prepare_films`: pixels, qualities, lungs.
     """
     return images.prepare_films(
         encoded,
@@ -147,6 +150,22 @@ def unpack_images(transformed: Mapping[str, tf.Tensor], size_px: int) -> tf.Tens
     return tf.cast(tf.reshape(pixels, shape), tf.float32) / 255.0
 
 
+def unpack_lungs(transformed: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    """Reads the lung fields of transformed examples.
+
+    Args:
+        transformed: holds LUNGS_XF, [batch, 1] or [batch] string.
+
+    Returns:
+        [batch, LUNGS_SIDE_PX, LUNGS_SIDE_PX, 2] float32 in [0, 1]; 0 where Transform did not look
+        for lungs.
+    """
+    packed = tf.reshape(transformed[features.LUNGS_XF], [-1])
+    side = features.LUNGS_SIDE_PX
+    fields = tf.reshape(tf.io.decode_raw(packed, tf.uint8), [tf.shape(packed)[0], side, side, 2])
+    return tf.cast(fields, tf.float32) / 255.0
+
+
 def standardise(
     pixels: tf.Tensor, transformed: Mapping[str, tf.Tensor], normalisation: str
 ) -> tf.Tensor:
@@ -191,12 +210,12 @@ def _enhance(pixels: tf.Tensor, settings: Preprocessing) -> tf.Tensor:
 
 
 def _pack(pixels: tf.Tensor) -> tf.Tensor:
-    """Turns [batch, height, width] uint8 into [batch] strings of their bytes.
+    """Turns uint8 of a batch into [batch] strings of their bytes.
 
     TensorFlow has no inverse of decode_raw. A serialised tensor ends in its raw bytes, so
     cutting off what comes before them is one, and is read back without parsing.
     """
-    size = pixels.shape[1] * pixels.shape[2]
+    size = math.prod(pixels.shape[1:])
     return tf.map_fn(
         lambda film: tf.strings.substr(tf.io.serialize_tensor(film), -size, size),
         pixels,

@@ -73,6 +73,11 @@ RULES = (
         "augmentation.strength=0 switches all augmentation off",
     ),
     Rule(
+        ("augmentation.frame_swap",),
+        lambda config: config.preprocessing.lungs == "none",
+        "it needs preprocessing.lungs=crop or mask",
+    ),
+    Rule(
         ("augmentation.brightness", "augmentation.contrast"),
         _takes_exposure_out,
         "preprocessing.normalisation=per_image takes it out of each film again, but for what is "

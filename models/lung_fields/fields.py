@@ -165,7 +165,7 @@ def lungs_of_films(
         [batch, size_px, size_px, 2] float32 in [0, 1], the fields; and [batch] bool, whether
         they are plausible.
     """
-    pixels, _ = images.prepare_films(encoded, size_px, bounds=bounds)
+    pixels, *_ = images.prepare_films(encoded, size_px, bounds=bounds)
     fields = lungs_of_pixels(pixels, weights)
     return pixels, fields, are_plausible(fields)
 

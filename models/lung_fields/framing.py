@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from models import features
 from models.hyperparameters import Preprocessing
-from models.images import Frame, resize_image, whole_film
+from models.images import Frame, Framed, no_lungs, resize_image, whole_film
 from models.lung_fields.fields import LUNG, are_plausible, box_of_lungs, find_fields
 from models.lung_fields.network import SIDE_PX
 
@@ -28,36 +29,54 @@ def make_frame(settings: Preprocessing) -> Frame:
         return whole_film
     framed = _crop if settings.lungs == "crop" else _mask
 
-    def frame(film: tf.Tensor, size_px: int) -> tuple[tf.Tensor, tf.Tensor]:
+    def frame(film: tf.Tensor, size_px: int) -> Framed:
         fields = find_fields(resize_image(film, SIDE_PX)[tf.newaxis], settings.lung_fields_weights)
         found = are_plausible(fields)[0]
-        pixels = tf.cond(
+        pixels, lungs = tf.cond(
             found,
             lambda: framed(film, fields, size_px, settings),
-            lambda: resize_image(film, size_px),
+            lambda: (resize_image(film, size_px), no_lungs()),
         )
-        return pixels, found
+        return Framed(pixels, found, lungs)
 
     return frame
 
 
-def _crop(film: tf.Tensor, fields: tf.Tensor, size_px: int, settings: Preprocessing) -> tf.Tensor:
+def _crop(
+    film: tf.Tensor, fields: tf.Tensor, size_px: int, settings: Preprocessing
+) -> tuple[tf.Tensor, tf.Tensor]:
     sides = tf.cast(tf.shape(film)[:2], tf.float32)
     box = with_margin(box_of_lungs(fields)[0], settings.lung_margin)
     if settings.lung_ratio == "keep":
         box = made_square(box, sides)
     first = tf.cast(tf.floor(box[:2] * sides), tf.int32)
     end = tf.cast(tf.math.ceil(box[2:] * sides), tf.int32)
-    return resize_image(film[first[0] : end[0], first[1] : end[1]], size_px)
+    cut = film[first[0] : end[0], first[1] : end[1]]
+    return resize_image(cut, size_px), _lungs_in(box, fields)
 
 
-def _mask(film: tf.Tensor, fields: tf.Tensor, size_px: int, settings: Preprocessing) -> tf.Tensor:
+def _mask(
+    film: tf.Tensor, fields: tf.Tensor, size_px: int, settings: Preprocessing
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Gives everything outside one grey, the mean of the lungs, which makes no edge of its own."""
     pixels = tf.cast(resize_image(film, size_px), tf.float32)
     dilated = dilate(tf.reduce_max(fields, axis=-1), settings.lung_margin)
     inside = tf.image.resize(dilated[..., tf.newaxis], [size_px, size_px])[0, ..., 0] > LUNG
     grey = tf.round(tf.reduce_mean(tf.boolean_mask(pixels, inside)))
-    return tf.cast(tf.where(inside, pixels, grey), tf.uint8)
+    masked = tf.cast(tf.where(inside, pixels, grey), tf.uint8)
+    return masked, _lungs_in(tf.constant([0.0, 0.0, 1.0, 1.0]), fields)
+
+
+def _lungs_in(box: tf.Tensor, fields: tf.Tensor) -> tf.Tensor:
+    """Returns the part of [1, side, side, 2] fields in a box as `Framed.lungs` has them."""
+    side = tf.cast(tf.shape(fields)[1], tf.float32)
+    # Of the middles of the outermost cells, which is what `crop_and_resize` takes for corners.
+    half_cell = (box[2:] - box[:2]) / (2 * features.LUNGS_SIDE_PX)
+    middles = tf.concat([box[:2] + half_cell, box[2:] - half_cell], axis=0)
+    corners = (middles * side - 0.5) / (side - 1)
+    size = [features.LUNGS_SIDE_PX] * 2
+    cut = tf.image.crop_and_resize(fields, corners[tf.newaxis], [0], size)[0]
+    return tf.cast(tf.round(255.0 * tf.clip_by_value(cut, 0.0, 1.0)), tf.uint8)
 
 
 def with_margin(box: tf.Tensor, margin: float) -> tf.Tensor:

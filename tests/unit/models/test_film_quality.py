@@ -28,7 +28,7 @@ OPTIONS = IngestOptions()
 SIDE_PX = 96
 
 prepare = tf.function(
-    lambda encoded: images.prepare_films(encoded, SIDE_PX),
+    lambda encoded: images.prepare_films(encoded, SIDE_PX)[:2],
     input_signature=[tf.TensorSpec([None], tf.string)],
 )
 

@@ -40,7 +40,7 @@ def settings(lungs: str, **changes: Any) -> Preprocessing:
 @functools.cache
 def graph_of(chosen: Preprocessing) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     return tf.function(
-        lambda encoded: prepare_pixels(encoded, chosen, BOUNDS),
+        lambda encoded: prepare_pixels(encoded, chosen, BOUNDS)[:2],
         input_signature=[tf.TensorSpec([None], tf.string)],
     )
 
