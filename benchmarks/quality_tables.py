@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality_runs import Record
-from components.auditor.findings import UNCHANGED
+from components.auditor.findings import OTHER_FRAME, SAME_FRAME, UNCHANGED
 from metrics.spread import Spread, spread
 
 TEST = "test split"
@@ -83,7 +83,7 @@ def worst_shift(record: Record, key: str) -> float:
 
 
 def quality_report(records: Sequence[Record]) -> str:
-    """Returns the tables of one variant: metrics, acquisition changes, controls, wall time.
+    """Returns the tables of one variant: metrics, audits, wall time.
 
     Args:
         records: One a seed, all with the same external films.
@@ -91,6 +91,7 @@ def quality_report(records: Sequence[Record]) -> str:
     sections = [
         _metric_table(records),
         _shift_table(records),
+        _swap_table(records),
         _control_table(records),
         _wall_time(records),
     ]
@@ -113,6 +114,7 @@ def ablation_report(
     }
     for metric in (_AUC, _SPECIFICITY):
         values[f"worst acquisition change {metric.label}"] = _worst(metric.key)
+    values.update({name: _swapped(name, "auc") for name in (SAME_FRAME, OTHER_FRAME)})
     values.update({f"{name} AUC": _on(name, "auc") for name in external})
 
     epochs = standard[0].summary["hyperparameters"]["train"]["epochs"]
@@ -201,6 +203,20 @@ def _shift_table(records: Sequence[Record]) -> str:
     return "\n".join(_table(columns, rows))
 
 
+def _swap_table(records: Sequence[Record]) -> str:
+    if not all(_swaps(record) for record in records):
+        return "Frames swapped: not audited in these runs."
+    rows = []
+    for name in _swaps(records[0]):
+        sensitivity, specificity = (
+            _cell(_over(records, _swapped(name, key)).mean) for key in ("recall", "specificity")
+        )
+        auc = _spread_cells(records, _swapped(name, "auc"), _AUC)
+        rows.append([name, *auc, sensitivity, specificity])
+    columns = ["AUC of lungs and frames", *_SPREAD_COLUMNS, "mean sensitivity", "mean specificity"]
+    return "\n".join(_table(columns, rows))
+
+
 def _control_table(records: Sequence[Record]) -> str:
     if not all(_audit(record, "controls") for record in records):
         return "Controls that see no lungs: not audited in these runs."
@@ -278,6 +294,16 @@ def _audited(part: str, name: str, key: str) -> Callable[[Record], float]:
         return _number(next(one[key] for one in _audit(record, part) if one["name"] == name))
 
     return value
+
+
+def _swapped(name: str, key: str) -> Callable[[Record], float]:
+    return lambda record: _number(_swaps(record).get(name, {}).get(key))
+
+
+def _swaps(record: Record) -> dict[str, dict[str, float]]:
+    """Returns the metrics of each kind of swap; empty where that audit is off."""
+    swaps = (record.summary.get("audit") or {}).get("frame_swaps") or {"rows": []}
+    return {row["name"]: row["metrics"] for row in swaps["rows"]}
 
 
 def _worst(key: str) -> Callable[[Record], float]:

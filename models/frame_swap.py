@@ -16,9 +16,7 @@ _LUNG = 0.5  # share of a place from which on it counts as lung
 _RIM = 1  # places by which what is seen reaches beyond the fields
 
 
-def swap_frames(
-    images: tf.Tensor, lungs: tf.Tensor, share: float, seed: tf.Tensor
-) -> tf.Tensor:
+def swap_frames(images: tf.Tensor, lungs: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
     """Puts some films of a batch into the frames of others.
 
     Each lung is scaled to the place of the same lung in the frame, whose own lungs are covered.

@@ -50,10 +50,10 @@ def preprocessing_fn(
             `INGEST_KEY`, as JSON.
 
     Returns:
-        Features, each [batch, 1]: IMAGE_XF string, size * size bytes, row by row; QUALITY_XF
-        string; LUNGS_XF string, of `models.images.Framed.lungs`; LABEL_XF and SUBTYPE_XF int64; PIXEL_MEAN_XF and PIXEL_STDDEV_XF float32, of
-        pixels in [0, 1]; AGE_BAND string; SHA256_XF and PATIENT_ID_XF int64, by which training
-        records the films it has seen.
+        Features, each [batch, 1]: IMAGE_XF string, size * size bytes, row by row; LUNGS_XF
+        string, of `models.images.Framed.lungs`; QUALITY_XF string; LABEL_XF and SUBTYPE_XF
+        int64; PIXEL_MEAN_XF and PIXEL_STDDEV_XF float32, of pixels in [0, 1]; AGE_BAND string;
+        SHA256_XF and PATIENT_ID_XF int64, by which training records the films it has seen.
 
     Raises:
         ValueError: custom_config does not hold the settings.

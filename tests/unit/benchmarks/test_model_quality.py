@@ -159,6 +159,24 @@ def test_the_worst_shift_is_found_for_each_seed() -> None:
     assert cells(report, "blur")[-2:] == ["0.8000", "0.9000"]
 
 
+def swaps(other: float) -> dict[str, Any]:
+    decided = {"recall": 0.8, "specificity": 0.6}
+    aucs = {SAME_FRAME: 0.95, OTHER_FRAME: other}
+    rows = [{"name": name, "metrics": {"auc": auc, **decided}} for name, auc in aucs.items()]
+    return {"left_out": 0, "films": 40, "rows": rows}
+
+
+def test_swapped_frames_are_shown_by_kind_and_in_each_ablation() -> None:
+    standard = [record(seed, 0.9, frame_swaps=swaps(auc)) for seed, auc in enumerate((0.7, 0.8))]
+    changed = [record(seed, 0.9, frame_swaps=swaps(auc)) for seed, auc in enumerate((0.9, 0.9))]
+    row = cells(quality_report(standard), OTHER_FRAME)
+    assert (row[0], row[3:]) == ("0.7500", ["0.7000 (seed 0)", "0.8000", "0.6000"])
+    report = ablation_report(standard, [Ablation("swap", {"a.b": 1}, changed)], {})
+    columns = cells(report, "changed", "settings")
+    assert cells(report, "swap", "`a.b=1`")[columns.index(OTHER_FRAME)].startswith("+0.1500")
+    assert cells(report, "swap", "`a.b=1`")[columns.index(SAME_FRAME)].startswith("+0.0000")
+
+
 def test_controls_come_with_their_margin() -> None:
     controls = [[{"name": "outer frame", "auc": auc, "margin": 0.95 - auc}] for auc in (0.80, 0.84)]
     report = quality_report([record(i, 0.95, controls=one) for i, one in enumerate(controls)])
@@ -169,6 +187,7 @@ def test_controls_come_with_their_margin() -> None:
 def test_a_report_says_which_audits_were_off() -> None:
     report = quality_report([record(0, 0.9)])
     assert "Acquisition changes: not audited in these runs." in report
+    assert "Frames swapped: not audited in these runs." in report
     assert "Controls that see no lungs: not audited in these runs." in report
 
 
