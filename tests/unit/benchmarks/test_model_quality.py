@@ -24,6 +24,8 @@ from benchmarks import model_quality, quality_runs
 from benchmarks.ablations import LEAN_SETTINGS, ablations, why_left_out
 from benchmarks.quality_runs import Bench, BenchmarkError, Films, Record, Variant, folder_digest
 from benchmarks.quality_tables import (
+    OTHER_FRAME,
+    SAME_FRAME,
     TEST,
     UNCHANGED,
     Ablation,
