@@ -13,6 +13,7 @@ from radiographs.errors import DataError
 _DELIMITERS = ",;\t|"
 _NAMED_DELIMITER = re.compile(r'"?sep=([^\s"\w]|\t)"?[,;\t|]*(?:\r\n?|\n|$)', re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*"')
+_MOST_LINES = 50  # of a row, whose values may hold line ends
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -46,7 +47,7 @@ def csv_table(manifest: str, text: str) -> Iterator[tuple[int, list[str]]]:
             as Excel's `sep=;` does, or else the header has most of.
 
     Raises:
-        DataError: If it is not CSV, or a row has more cells than the header.
+        DataError: If it is not CSV, a row has more cells than the header, or no end.
     """
     text = text.removeprefix("\ufeff")
     named = _NAMED_DELIMITER.match(text)
@@ -57,15 +58,22 @@ def csv_table(manifest: str, text: str) -> Iterator[tuple[int, list[str]]]:
             next(reader)
         header = next(reader, [])
         yield max(reader.line_num, 1), header
+        before = reader.line_num
         for cells in reader:
+            first, before = before + 1, reader.line_num
+            if before - first > _MOST_LINES:
+                raise DataError(
+                    f"{manifest} line {first}: a value goes on for {before - first + 1:,} lines; "
+                    "close the quotes that it begins with"
+                )
             if not any(cell.strip() for cell in cells):
                 continue
-            if len(cells) > len(header):
+            if any(cell.strip() for cell in cells[len(header) :]):
                 raise DataError(
                     f"{manifest} line {reader.line_num}: {len(cells)} values for "
                     f"{len(header)} columns; put values that contain '{delimiter}' in quotes"
                 )
-            yield reader.line_num, [*cells, *[""] * (len(header) - len(cells))]
+            yield reader.line_num, [*cells, *[""] * (len(header) - len(cells))][: len(header)]
     except csv.Error as error:
         raise DataError(
             f"{manifest} line {reader.line_num}: it is not CSV ({error}); save it again as CSV"

@@ -15,12 +15,15 @@ from models.features import EVAL, NORMAL, PNEUMONIA, TEST, TRAIN
 from radiographs.folder_names import CLASS_WORDS, SPLIT_WORDS, folders_of, label_and_split
 from radiographs.not_films import is_hidden
 
-_TABLES = (".csv", ".tsv", ".xlsx", ".xls", ".ods")
+_TABLES = (".csv", ".tsv", ".csv.txt", ".tsv.txt", ".xlsx", ".xls", ".ods")
 _FOLDER_OF_SPLIT = {TRAIN: "train", EVAL: "val", TEST: "test"}
 # Words in a folder's name by what they speak for; a number after them does not matter.
 _CLASS_HINTS = {
     **dict.fromkeys(("normal", "normals", "healthy", "control", "controls"), NORMAL),
-    **dict.fromkeys(("pneumonia", "pneumonias", "pneumonic", "bacterial", "viral"), PNEUMONIA),
+    **dict.fromkeys(
+        ("pneumonia", "pneumonias", "pneumonic", "bacterial", "viral", "bacteria", "virus"),
+        PNEUMONIA,
+    ),
 }
 _NEGATIONS = {"no", "non", "not", "without", "abnormal"}
 _TAIL = re.compile(r"(?:set|data|images?|films?|cases?|imgs?)$")
@@ -48,7 +51,7 @@ def folder_hints(outside: Iterable[str], inside: Collection[str]) -> list[str]:
         for (folder, meant), count in files.most_common()
         for kind, name in [meant.split("/")]
     ]
-    return [*sentences, *_splits_below_classes(inside)]
+    return [*sentences, *_splits_below_classes(inside), *_classes_below_others(inside)]
 
 
 def _files(count: int) -> str:
@@ -93,12 +96,25 @@ def _splits_below_classes(inside: Iterable[str]) -> list[str]:
     for path in inside:
         folders = folders_of(path)
         at = next(index for index, folder in enumerate(folders) if folder in CLASS_WORDS)
-        if at == 0 and len(folders) > 1 and folders[1] in SPLIT_WORDS:
+        if at == 0 and len(folders) > 1 and _meant(folders[1], SPLIT_WORDS):
             below["/".join(path.split("/")[:2])] += 1
     if not below:
         return []
     names = ", ".join(f"'{name}'" for name in sorted(below))
     return [f"{names}: a folder below a class is not read as a split; put the split above it."]
+
+
+def _classes_below_others(inside: Iterable[str]) -> list[str]:
+    doubtful: dict[str, str] = {}
+    for path in inside:
+        labels = [CLASS_WORDS[folder] for folder in folders_of(path) if folder in CLASS_WORDS]
+        if len(set(labels)) > 1:
+            doubtful[posixpath.dirname(path)] = labels[0]
+    return [
+        f"'{folder}' is named for two classes, and its films are read as {label}; move it if they "
+        "are of the other."
+        for folder, label in sorted(doubtful.items())[:_SHOWN]
+    ]
 
 
 def manifest_hints(paths: Sequence[str]) -> list[str]:
@@ -120,7 +136,7 @@ def manifest_hints(paths: Sequence[str]) -> list[str]:
         return []
     names = ", ".join(f"'{name}'" for name in tables[:_SHOWN])
     first = tables[0]
-    if first.lower().endswith((".csv", ".tsv")):
+    if first.lower().endswith((".csv", ".tsv", ".txt")):
         remedy = f"if it names the films, set data.manifest={first}"
     else:
         name = posixpath.splitext(posixpath.basename(first))[0]

@@ -22,8 +22,10 @@ from radiographs.manifests import read_manifest
 from radiographs.not_films import HIDDEN, NO_PICTURE, Bystanders, doubtful_notes
 from radiographs.options import IngestOptions
 from radiographs.patient_ids import identify_patients
+from radiographs.views import is_lateral
 
 OUTSIDE_CLASS = "not in a class folder"
+LATERAL = "named for a lateral view; frontal films are read"
 OTHER_NAME = "another name of a film that is read"
 
 
@@ -152,6 +154,8 @@ def _read_folders(paths: Sequence[str], rules: FileNameRules) -> Layout:
     for path in sorted(paths):
         place = label_and_split(path)
         reason = bystanders.reason(path)
+        if not reason and is_lateral(path):
+            reason = LATERAL
         if not place and reason in ("", NO_PICTURE):
             reason = OUTSIDE_CLASS
         if place and not reason:

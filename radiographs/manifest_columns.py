@@ -82,7 +82,10 @@ class _Wording:
 _FILLERS = frozenset(
     ("s", "of", "the", "in", "is", "dicom", "patient", "patients", "subject", "pt")
 )
-_PEOPLE = frozenset(("patient", "patients", "subject", "subjects", "pt", "pts", "pid", "subj"))
+_PEOPLE = frozenset((
+    "patient", "patients", "subject", "subjects", "pt", "pts", "pid", "subj", "patienten",
+    "patiente", "paciente", "pacientes", "paziente",
+))  # fmt: skip
 _ANONYMOUS = frozenset((
     "anon", "anonymous", "anonymized", "anonymised", "anonymisiert", "deidentified", "pseudo",
     "pseudonym", "pseudonymous", "pseudonymized", "pseudonymised",
@@ -192,20 +195,20 @@ def read_header(where: str, written: Sequence[str]) -> Header:
     """
     names = [name.strip() for name in written]
     _check_twice(names, where)
-    of: dict[str, Column] = {}
-    for ours in COLUMNS:
-        column = _find(ours, names, where)
-        if column is not None:
-            of[ours] = column
-        else:
-            _refuse_nearly(ours, names, where)
-            if ours in REQUIRED:
-                raise DataError(
-                    f"{where}: there is no column '{ours}'; add it to the header, which is: "
-                    f"{', '.join(names) or 'empty'}"
-                )
+    found = {ours: _find(ours, names, where) for ours in COLUMNS}
+    of = {ours: column for ours, column in found.items() if column is not None}
     used = {column.written for column in of.values()}
-    return Header(of, [name for name in names if name and name not in used])
+    unused = [name for name in names if name and name not in used]
+    for ours in COLUMNS:
+        if ours in of:
+            continue
+        _refuse_nearly(ours, unused, where)
+        if ours in REQUIRED:
+            raise DataError(
+                f"{where}: there is no column '{ours}'; add it to the header, which is: "
+                f"{', '.join(names) or 'empty'}"
+            )
+    return Header(of, unused)
 
 
 def _check_twice(names: Sequence[str], where: str) -> None:

@@ -30,7 +30,7 @@ from radiographs.csv_tables import csv_table
 from radiographs.errors import DataError
 from radiographs.file_names import FileNameRules, composed, stem_of, subtype_word
 from radiographs.films import Film
-from radiographs.folder_names import CLASS_WORDS, SPLIT_WORDS
+from radiographs.folder_names import CLASS_WORDS, SPLIT_WORDS, folders_of
 from radiographs.manifest_columns import (
     AGE_YEARS,
     LABEL,
@@ -63,6 +63,7 @@ _SEXES = {
 }
 _AGE = re.compile(r"(\d+(?:\.\d*)?)([dwmy]?)", re.IGNORECASE)  # DICOM's age string: 058Y, 011M
 _UNITS_PER_YEAR = {"": 1.0, "y": 1.0, "m": 12.0, "w": 52.18, "d": 365.25}
+_LIST_MARKS = re.compile(r"[\[\]'\"]")  # as a program writes a list into a cell
 _NO_FINDING = "no finding"
 # A finding by itself: what denies or doubts one is a sentence, and of neither class.
 _PNEUMONIA = re.compile(r"(?:(?:viral|bacterial|lobar|aspiration|covid-19)\s+)?pneumonia")
@@ -129,6 +130,7 @@ def read_manifest(
     notes = [
         *_unused_notes(manifest, header),
         *_findings_notes(manifest, header, left_out),
+        *_folder_notes(manifest, films),
         *missing_id_notes(unwritten, manifest),
         *patients.notes,
     ]
@@ -217,8 +219,9 @@ def _set_other_findings_aside(rows: _Rows) -> list[tuple[str, str]]:
     """Turns findings into labels; takes the rows away that are of neither class."""
     aside = []
     for path, (_, values) in list(rows.of.items()):
-        findings = values[LABEL].lower()
+        findings = _LIST_MARKS.sub("", values[LABEL]).strip().lower()
         if findings in CLASS_WORDS:
+            values[LABEL] = CLASS_WORDS[findings]
             continue
         if findings == _NO_FINDING:
             values[LABEL] = NORMAL
@@ -318,6 +321,23 @@ def _unused_notes(manifest: str, header: Header) -> list[str]:
     names = ", ".join(f"'{name}'" for name in header.unused)
     columns = "column" if len(header.unused) == 1 else "columns"
     return [f"{manifest}: nothing is made of the {columns} {names}."] if names else []
+
+
+def _folder_notes(manifest: str, films: Sequence[Film]) -> list[str]:
+    """Says where the manifest gives a film another label than the folder that it lies in."""
+    contrary = [
+        film
+        for film in films
+        if {CLASS_WORDS[name] for name in folders_of(film.path) if name in CLASS_WORDS}
+        == set(LABELS) - {film.label}
+    ]
+    if not contrary:
+        return []
+    have = "1 film has" if len(contrary) == 1 else f"{len(contrary):,} films have"
+    return [
+        f"{have} another label in {manifest} than the folder says, such as '{contrary[0].path}', "
+        f"there {contrary[0].label}: the manifest decides."
+    ]
 
 
 def _findings_notes(manifest: str, header: Header, aside: Sequence[tuple[str, str]]) -> list[str]:

@@ -26,7 +26,9 @@ _SYSTEM_NAMES = frozenset((
     "$recycle.bin", "recycler", "recycled", "recycle bin", "system volume information",
     "lost+found", "trash", "network trash folder", "temporary items", "found.000",
 ))  # fmt: skip
-_SYSTEM_PATTERN = re.compile(r"\.|~\$|synofile_thumb|.*@syno(?:eastream|resource)$")
+_SYSTEM_PATTERN = re.compile(
+    r"\.|~\$|synofile_thumb|.*@syno(?:eastream|resource)$|.*:zone\.identifier$"
+)
 
 _THUMBNAIL_WORD = re.compile(r"\w*thumb(?:nail)?s?|previews?|miniatures?")
 _ANNOTATION_WORD = re.compile(
@@ -63,7 +65,7 @@ _NO_PICTURE_ENDINGS = (
 def is_hidden(path: str) -> bool:
     """Returns whether a file, or a folder above it, is hidden or a system's own."""
     return any(
-        part.strip() in _SYSTEM_NAMES or _SYSTEM_PATTERN.match(part)
+        {part, part.strip()} & _SYSTEM_NAMES or _SYSTEM_PATTERN.match(part)
         for part in path.lower().split("/")
     )
 

@@ -30,6 +30,7 @@ _ANONYMOUS = frozenset((
     "anonymous patient", "unbekannt", "k.a.", "inconnu", "desconocido",
 ))  # fmt: skip
 _SEPARATORS = re.compile(r"[\W_]+")
+_RUNS = re.compile(r"\d+|[^\W\d_]+")  # of digits or letters
 _ZEROS = re.compile(r"0+")
 _FLOAT = re.compile(r"(-?\d+)\.0+")  # how a spreadsheet writes a whole number beside an empty cell
 _ROUNDED = re.compile(r"\d(?:[.,]\d+)?e\+\d+", re.IGNORECASE)
@@ -112,14 +113,45 @@ def identify_patients(
     for path, name in told.items():
         if name and written.get(path):
             ids_of_name[name].add(written[path])
-    of = {}
+    of: dict[str, str] = {}
     unnamed = _unnamed(paths)
     for path, name in told.items():
         known = ids_of_name[name] if name else set()
         by_name = next(iter(known)) if len(known) == 1 else name
         of[path] = written.get(path) or by_name or unnamed[path]
     untold = [path for path in paths if not written.get(path) and not told[path]]
-    return PatientIds(of, _untold_notes(untold, of))
+    notes = _untold_notes(untold, of)
+    surely = [of[path] for path in paths if written.get(path) or told[path]]
+    one_of, spelling_notes = _one_spelling(surely)
+    return PatientIds(
+        {path: one_of.get(patient, patient) for path, patient in of.items()},
+        [*notes, *spelling_notes],
+    )
+
+
+def _one_spelling(patients: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Makes one patient of ids that differ in case, separators or leading zeros alone.
+
+    Two people taken for one cost nothing but a less even split; one taken for two would be on
+    both sides of it.
+
+    Returns:
+        The id to use by each that is spelled otherwise, and at most one sentence.
+    """
+    spellings: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for patient in patients:
+        words = _RUNS.findall(patient.lower())
+        spellings[tuple(word.lstrip("0") or "0" for word in words) or (patient,)].add(patient)
+    several = sorted(sorted(found) for found in spellings.values() if len(found) > 1)
+    if not several:
+        return {}, []
+    first, other, *_ = several[0]
+    ids = "1 patient id is" if len(several) == 1 else f"{len(several):,} patient ids are"
+    note = (
+        f"{ids} spelled in more than one way, such as '{first}' and '{other}': each counts as one "
+        "patient."
+    )
+    return {other: first for first, *others in several for other in others}, [note]
 
 
 def _unnamed(paths: Sequence[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.features import AP, PA, UNKNOWN
-from radiographs.words import split_words
+from radiographs.words import split_words, words_of
 
 # Which way the rays went, by the first letters.
 _DIRECTIONS = {
@@ -21,6 +21,18 @@ _PLACED = frozenset((
     "horizontal", "vertical", "portable", "mobile", "bedside", "bed", "in",
 ))  # fmt: skip
 _GLUED = frozenset(("antero", "anterior", "postero", "posterior"))
+
+
+def is_lateral(path: str) -> bool:
+    """Tells whether a path names a lateral view, as `view2_lateral.jpg` does.
+
+    A film of somebody lying on a side, lateral decubitus, is frontal.
+
+    Args:
+        path: Of a film, below the data root.
+    """
+    words = set(words_of(path))
+    return "lateral" in words and not words & {"decubitus", *_FRONTAL}
 
 
 def frontal_view(written: str) -> str | None:

@@ -314,6 +314,48 @@ class TestManifest:
         assert layout.ignored == [("manifest.csv", "not in a class folder")]
 
 
+class TestManifestByOtherHands:
+    def test_commas_at_the_end_of_rows(self) -> None:
+        layout = read_manifest("path,label\na.png,NORMAL,,\nb.png,PNEUMONIA,\n", "a.png", "b.png")
+        assert len(layout.films) == 2
+        with pytest.raises(DataError, match="line 2: 3 values for 2 columns"):
+            read_manifest("path,label\na.png,NORMAL,x\n", "a.png")
+
+    def test_quotes_that_are_not_closed(self) -> None:
+        rows = "".join(f"{number}.png,NORMAL\n" for number in range(5000))
+        with pytest.raises(DataError) as error:
+            read_manifest(f'path,label\na.png,NORMAL\n"b.png,PNEUMONIA\n{rows}', "a.png", "b.png")
+        assert str(error.value).startswith("manifest.csv line 3: a value goes on for 5,001 lines; ")
+        assert len(str(error.value)) < 120
+
+    def test_a_value_of_some_lines_is_none(self) -> None:
+        text = 'path,label,report\na.png,NORMAL,"clear\n\nlungs"\nb.png,PNEUMONIA,x\n'
+        assert len(read_manifest(text, "a.png", "b.png").films) == 2
+
+    def test_names_of_files_are_no_patients(self) -> None:
+        layout = read_manifest("dicom_id,label\na,NORMAL\nb,PNEUMONIA\n", "x/a.png", "y/b.png")
+        assert [film.path for film in layout.films] == ["x/a.png", "y/b.png"]
+
+    @pytest.mark.parametrize("normal", ["['No Finding']", '[""No Finding""]', "[NORMAL]"])
+    def test_findings_as_a_program_writes_a_list(self, normal: str) -> None:
+        text = f"path,Finding Labels\na.png,\"{normal}\"\nb.png,\"['Pneumonia', 'Effusion']\"\n"
+        layout = read_manifest(text, "a.png", "b.png")
+        assert [film.label for film in layout.films] == ["NORMAL", "PNEUMONIA"]
+
+    def test_a_row_against_its_folder_is_said(self) -> None:
+        paths = ("NORMAL/a.png", "PNEUMONIA/b.png", "NORMAL/c.png")
+        text = "path,label\n" + "".join(
+            f"{path},{label}\n"
+            for path, label in zip(paths, ("NORMAL", "PNEUMONIA", "PNEUMONIA"), strict=True)
+        )
+        notes = read_manifest(text, *paths).notes
+        (note,) = [note for note in notes if "folder says" in note]
+        assert note == (
+            "1 film has another label in manifest.csv than the folder says, such as "
+            "'NORMAL/c.png', there PNEUMONIA: the manifest decides."
+        )
+
+
 class TestColumns:
     """Names as public data sets have them; the row is of a film of pneumonia."""
 
@@ -323,7 +365,7 @@ class TestColumns:
             *[(name, "P7", "patient_id", "P7") for name in (
                 "patientId", "Patient ID", "PatientID", "subject_id", "patient", "PATIENT_ID",
                 "patient-id", "Patients ID", "patientid", "ptid", "PtID", "anon_patient_id",
-                "Patient's ID", "PatientIdentifier", "subjectid", "pid",
+                "Patient's ID", "PatientIdentifier", "subjectid", "pid", "Patienten-ID",
             )],
             *[(name, "031Y", "age_years", 31) for name in (
                 "Patient Age", "PatientAge", "Age", "age", "patient_age", "Age Years",
@@ -555,6 +597,9 @@ class TestNearlyRightFolders:
             ("PNUEMONIA/x.png", "rename it to PNEUMONIA."),
             ("no_pneumonia/x.png", "rename it to NORMAL or PNEUMONIA."),
             ("xray/NORMAL/x.png", "'xray' is not read as a split"),
+            ("train/VIRUS/x.png", "'train/VIRUS' is not read as a class, so its 1 file is ignored; "
+             "rename it to PNEUMONIA."),
+            ("bacteria/x.png", "rename it to PNEUMONIA."),
         ],
     )  # fmt: skip
     def test_are_named(self, path: str, sentence: str) -> None:
@@ -598,6 +643,21 @@ class TestNearlyRightFolders:
         assert layout.notes[0].startswith(
             "'NORMAL/test', 'NORMAL/train': a folder below a class is"
         )
+        (note, *_) = read_folders("NORMAL/a.png", "PNEUMONIA/test_set/c.png").notes
+        assert note.startswith("'PNEUMONIA/test_set': a folder below a class is not read as a")
+
+    def test_a_class_below_the_other(self) -> None:
+        layout = read_folders(*TWO_FILMS, "train/NORMAL/Pneumonia/x.png")
+        assert [film.label for film in layout.films if "x" in film.path] == ["NORMAL"]
+        assert layout.notes[0].startswith(
+            "'train/NORMAL/Pneumonia' is named for two classes, and its films are read as NORMAL"
+        )
+        assert not any("two classes" in note for note in read_folders(*TWO_FILMS).notes)
+
+    @pytest.mark.parametrize("name", ["labels.csv.txt", "labels.csv"])
+    def test_a_table_is_named(self, name: str) -> None:
+        notes = read_folders(*TWO_FILMS, name).notes
+        assert any(f"if it names the films, set data.manifest={name}" in note for note in notes)
 
 
 class TestBesideFilms:
@@ -630,6 +690,24 @@ class TestBesideFilms:
     def test_a_manifest_may_name_what_it_likes(self) -> None:
         text = "path,label\nmasks/a.png,NORMAL\n.x/b.png,PNEUMONIA\n"
         assert len(read_manifest(text, "masks/a.png", ".x/b.png").films) == 2
+
+    def test_lateral_views_are_set_aside(self) -> None:
+        aside = ("NORMAL/view2_lateral.jpg", "PNEUMONIA/Lateral/3.png")
+        kept = (
+            "NORMAL/bilateral.png",
+            "PNEUMONIA/lateral_decubitus.png",
+            "NORMAL/FrontalLateral.png",
+        )
+        layout = read_folders(*TWO_FILMS, *aside, *kept)
+        reason = "named for a lateral view; frontal films are read"
+        assert layout.ignored == [(path, reason) for path in aside]
+        assert len(layout.films) == 5
+
+    @pytest.mark.parametrize("name", ["Icon\r", "a.png:Zone.Identifier"])
+    def test_what_systems_leave_beside_films_is_hidden(self, name: str) -> None:
+        assert read_folders(*TWO_FILMS, f"NORMAL/{name}").ignored == [
+            (f"NORMAL/{name}", "hidden or system file")
+        ]
 
 
 class TestLinks:

@@ -67,6 +67,32 @@ def test_a_name_under_two_ids_decides_nothing() -> None:
     assert found.of[paths[2]] == "00000013"
 
 
+class TestOneSpelling:
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("NORMAL/IM-0115-0001.jpeg", "NORMAL/im-0115-0002.jpeg"),
+            ("person7_virus_1.png", "PERSON007_virus_2.png"),
+            ("patient00012/study1/view1.png", "Patient 12/study2/view1.png"),
+        ],
+    )
+    def test_of_names(self, one: str, other: str) -> None:
+        found = identify_patients([one, other], {}, RULES)
+        assert len(set(found.of.values())) == 1
+        (note,) = found.notes
+        assert note.startswith("1 patient id is spelled in more than one way, such as '")
+
+    def test_of_written_ids(self) -> None:
+        written = {"a": "P-007", "b": "p7", "c": "P 7", "d": "P70", "e": "7-P", "f": "P-7-1"}
+        found = identify_patients(list(written), written, RULES)
+        assert [found.of[path] for path in "abc"] == ["P 7"] * 3
+        assert [found.of[path] for path in "def"] == ["P70", "7-P", "P-7-1"]
+
+    def test_names_that_tell_no_patient_stay_apart(self) -> None:
+        found = identify_patients(["x1.png", "x01.png", "#.png", "!.png"], {}, RULES)
+        assert len(set(found.of.values())) == 4
+
+
 class TestNotes:
     def test_no_name_tells_a_patient(self) -> None:
         (note,) = identify_patients(["a.png", "b.png"], {}, RULES).notes
