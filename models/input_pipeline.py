@@ -250,7 +250,7 @@ def _images(
     if augmentation is not None:
         of_frames, of_films = tf.unstack(tf.random.split(seed, 2))
         share = augmentation.strength * augmentation.frame_swap
-        if share:
+        if share and settings.preprocessing.lungs != "none":
             images = swap_frames(images, unpack_lungs(parsed), share, of_frames)
         images = augment(images, of_films, augmentation)
     return standardise(images, parsed, settings.preprocessing.normalisation)
