@@ -60,19 +60,19 @@ def paste_lungs(
     # Fields are moved at their own size, which costs next to nothing; only pixels are at theirs.
     for side in range(2):
         own, field = places[..., side : side + 1], lungs[..., side : side + 1]
-        of_box, to_box = _boxes(field), _boxes(own)
+        of_box, to_box = _boxes(field, size_px), _boxes(own, size_px)
         moved_field = resample(field, _scaling(field.shape[1] * to_box, field.shape[1] * of_box))
         moved = resample(images, _scaling(size_px * to_box, size_px * of_box))
         frames += _seen(tf.maximum(moved_field, own), size_px) * (moved - frames)
     return frames
 
 
-def _boxes(fields: tf.Tensor) -> tf.Tensor:
+def _boxes(fields: tf.Tensor, size_px: int) -> tf.Tensor:
     """Returns left, top, right and bottom of [batch, side, side, 1] fields, [batch, 4] float32.
 
-    As shares of the sides.
+    As shares of the sides; found at the size of the images, as half a place would be seen.
     """
-    inside = fields[..., 0] > _LUNG
+    inside = tf.image.resize(fields, [size_px, size_px])[..., 0] > _LUNG
     edges = []
     for axis in (1, 2):  # over rows, which leaves columns, and the other way about
         taken = tf.cast(tf.reduce_any(inside, axis=axis), tf.float32)
@@ -81,7 +81,7 @@ def _boxes(fields: tf.Tensor) -> tf.Tensor:
         first = taken.shape[1] - tf.reduce_max(taken * along[::-1], axis=-1)
         edges.append((first, tf.maximum(last, first + 1)))
     (left, right), (top, bottom) = edges
-    return tf.stack([left, top, right, bottom], axis=-1) / fields.shape[1]
+    return tf.stack([left, top, right, bottom], axis=-1) / size_px
 
 
 def _seen(fields: tf.Tensor, size_px: int) -> tf.Tensor:

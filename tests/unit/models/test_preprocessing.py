@@ -182,6 +182,7 @@ def test_every_transformed_feature_has_one_value(transformed: Any) -> None:
     assert shapes == {
         features.IMAGE_XF: [1],
         features.QUALITY_XF: [1],
+        features.LUNGS_XF: [1],
         features.LABEL_XF: [1],
         features.SUBTYPE_XF: [1],
         features.PIXEL_MEAN_XF: [1],

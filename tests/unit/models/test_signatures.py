@@ -90,6 +90,7 @@ OUTPUTS = {
     "transform_features": {
         "image_xf": (tf.string, [None, 1]),
         "quality_xf": (tf.string, [None, 1]),
+        "lungs_xf": (tf.string, [None, 1]),
         "sha256_xf": (tf.int64, [None, 1]),
         "patient_id_xf": (tf.int64, [None, 1]),
         "label_xf": (tf.int64, [None, 1]),
