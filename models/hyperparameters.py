@@ -71,8 +71,18 @@ class Preprocessing(Settings):
 class Network(Settings):
     """The convolutional network."""
 
-    backbone: Literal["cnn", "mobilenet_v3", "efficientnet_v2", "densenet121", "resnet50"] = Field(
-        "cnn", description="the network of this project, or one of keras.applications"
+    backbone: Literal[
+        "cnn",
+        "mobilenet_v3",
+        "efficientnet_v2",
+        "densenet121",
+        "resnet50",
+        "efficientnet_lite0",
+        "efficientnet_lite1",
+        "efficientnet_lite2",
+    ] = Field(
+        "cnn",
+        description="the network of this project, one of keras.applications, or EfficientNet-Lite",
     )
     weights: str = Field(
         "none",
