@@ -111,9 +111,7 @@ def apply_backbone(name: str, image: keras.KerasTensor, imagenet: bool) -> keras
     return feature_map
 
 
-def _apply_application(
-    name: str, x: keras.KerasTensor, weights: str | None
-) -> keras.KerasTensor:
+def _apply_application(name: str, x: keras.KerasTensor, weights: str | None) -> keras.KerasTensor:
     try:
         built = _APPLICATIONS[name](include_top=False, weights=weights, input_tensor=x)
     except Exception as error:  # Keras raises a bare Exception when a download fails.

