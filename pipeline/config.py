@@ -206,6 +206,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "preprocessing": {"lungs": "crop"},
         "tuner": {"hyperparameters": SHIPPED_HYPERPARAMETERS},
     },
+    "pretrained": {
+        # The pixels that ImageNet's weights know; augmentation takes the exposure out instead.
+        "preprocessing": {"lungs": "crop", "normalisation": "unit"},
+        "augmentation": {"brightness": 0.1, "contrast": 0.2, "gamma": 0.2},
+        "network": {"backbone": "efficientnet_lite0", "weights": "imagenet", "frozen_epochs": 1},
+        "train": {"epochs": 8, "learning_rate": 5e-4, "weight_decay": 0.05, "label_smoothing": 0.1},
+    },
 }
 
 

@@ -65,7 +65,7 @@ class Storage:
 def tensor(
     storage: Storage, offset: Any, shape: tuple[int, ...], strides: tuple[Any, ...]
 ) -> Calls:
-    rebuild = sys.modules["torch._utils"]._rebuild_tensor_v2  # type: ignore[attr-defined]
+    rebuild = sys.modules["torch._utils"]._rebuild_tensor_v2
     return Calls(rebuild, storage, offset, shape, strides, False, OrderedDict())
 
 
@@ -138,7 +138,7 @@ def test_what_is_asked_for_is_named(function: Any) -> None:
 
 
 def test_other_parts_of_pytorch_are_refused(torch: types.ModuleType) -> None:
-    parameter = sys.modules["torch._utils"]._rebuild_parameter  # type: ignore[attr-defined]
+    parameter = sys.modules["torch._utils"]._rebuild_parameter
     with pytest.raises(UnreadableCheckpoint, match=r"torch\._utils\._rebuild_parameter"):
         read_tensors(saved({"a": Calls(parameter, 1)}))
     double = Storage(NUMBERS.astype(np.float64), "DoubleStorage")
