@@ -130,11 +130,8 @@ def _check_header(header: list[Any]) -> None:
 def _read_storages(
     stream: io.BytesIO, wanted: Mapping[str, _Storage]
 ) -> dict[str, npt.NDArray[Any]]:
-    keys = _load(stream)
-    if set(keys) != set(wanted):
-        raise UnreadableCheckpoint(_DAMAGED)
     storages = {}
-    for key in keys:
+    for key in _load(stream):
         _, dtype, elements = wanted[key]
         size = elements * np.dtype(dtype).itemsize
         count, content = stream.read(_COUNT.size), stream.read(size)

@@ -194,6 +194,9 @@ def test_a_file_is_read_whole_or_not_at_all() -> None:
             read_tensors(whole[:length])
     with pytest.raises(UnreadableCheckpoint, match="damaged"):
         read_tensors(whole + b"\0")
+    at = len(whole) - NUMBERS.nbytes - 8  # where the storage says how long it is
+    with pytest.raises(UnreadableCheckpoint, match="damaged"):
+        read_tensors(whole[:at] + struct.pack("<q", 23) + whole[at + 8 :])
     with pytest.raises(UnreadableCheckpoint, match="damaged"):  # a storage that nothing views
         read_tensors(saved({"a": tensor(numbers, 0, (24,), (1,))}, numbers, Storage(NUMBERS)))
 
