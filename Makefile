@@ -76,6 +76,6 @@ lock-3.10 lock-3.11: PLATFORM := x86_64-manylinux_2_28
 lock-3.12 lock-3.13: PLATFORM := x86_64-manylinux_2_39
 .PHONY: $(PYTHON_VERSIONS:%=lock-%)
 $(PYTHON_VERSIONS:%=lock-%): lock-%: $(INSTALLER)
-	$(VENV)/bin/uv pip compile setup.py --extra dev --extra kubeflow --quiet \
+	$(VENV)/bin/uv pip compile setup.py --extra dev --extra kubeflow --extra pretrained --quiet \
 		--python-version $* --python-platform $(PLATFORM) --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" $(ARGS) --output-file requirements/lock-$*.txt

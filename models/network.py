@@ -24,7 +24,7 @@ _LEAST_UNITS = 4
 def build_network(image_size_px: int, settings: Network, task: Task = "binary") -> keras.Model:
     """Builds an uncompiled network for one-channel radiographs.
 
-    Convolutions of this project or a backbone of keras.applications give a feature map;
+    Convolutions of this project or a backbone of `models.backbones` give a feature map;
     global average pooling, a dense layer, dropout and a sigmoid or softmax follow.
 
     Args:

@@ -115,9 +115,7 @@ class PipelineConfig(hp.Settings):
     def _imagenet_weights_fit(self) -> PipelineConfig:
         if self.network.weights == "imagenet":
             if self.network.backbone == "cnn":
-                raise ValueError(
-                    "network.weights=imagenet needs a network.backbone of keras.applications"
-                )
+                raise ValueError("network.weights=imagenet needs a network.backbone other than cnn")
             if self.preprocessing.normalisation != "unit":
                 raise ValueError(
                     "network.weights=imagenet needs preprocessing.normalisation=unit, not "
@@ -209,6 +207,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "preprocessing": {"lungs": "crop"},
         "augmentation": {"frame_swap": 0.5},
         "tuner": {"hyperparameters": SHIPPED_HYPERPARAMETERS},
+    },
+    "pretrained": {
+        # The pixels that ImageNet's weights know; augmentation takes the exposure out instead.
+        "preprocessing": {"lungs": "crop", "normalisation": "unit"},
+        "augmentation": {"brightness": 0.1, "contrast": 0.2, "gamma": 0.2},
+        "network": {"backbone": "efficientnet_lite0", "weights": "imagenet", "frozen_epochs": 1},
+        "train": {"epochs": 8, "learning_rate": 5e-4, "weight_decay": 0.05, "label_smoothing": 0.1},
     },
 }
 

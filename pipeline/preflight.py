@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from models.keras_environment import UnfitKeras, check_keras_settings
+from models.packaged_weights import PUBLISHED, published_file
 from pipeline.config import ConfigError, PipelineConfig
 from pipeline.locations import WorkDirectory
 from pipeline.runs import refuse_demo_over_films
@@ -128,7 +129,7 @@ def check_data_root(data_root: Path | None, work: WorkDirectory) -> None:
 
 
 def check_named_paths(config: PipelineConfig) -> None:
-    """Finds a wrong path in the settings before an hour of training has gone by.
+    """Finds what settings name and is not there, before an hour of training has gone by.
 
     Args:
         config: Of the run.
@@ -147,12 +148,21 @@ def check_named_paths(config: PipelineConfig) -> None:
             f"the weights file {weights} does not exist; check network.weights, which may also be "
             "none or imagenet"
         )
+    if weights == "imagenet" and config.network.backbone in PUBLISHED:
+        _check_package(config.network.backbone)
     lungs = config.own_lung_weights
     if lungs and "://" not in lungs and not Path(lungs).is_file():
         raise ConfigError(
             f"the weights file {lungs} does not exist; check preprocessing.lung_fields_weights, "
             "which may also be shipped"
         )
+
+
+def _check_package(backbone: str) -> None:
+    try:
+        published_file(backbone)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _check_hyperparameters(folder: str) -> None:

@@ -33,6 +33,7 @@ CHANNELS = {
     "efficientnet_v2": 1280,
     "densenet121": 1024,
     "resnet50": 2048,
+    "efficientnet_lite0": 1280,
 }
 FILMS = np.random.default_rng(0).random((3, SIDE_PX, SIDE_PX, 1), dtype=np.float32)
 
@@ -67,7 +68,9 @@ def test_the_last_feature_map_is_a_thirty_second_of_the_image(network: keras.Mod
 
 
 def expected_scale(backbone: str, colours: np.ndarray) -> np.ndarray:
-    """Prepares pixels in [0, 255] with the code that Keras ships for a backbone."""
+    """Prepares pixels in [0, 255] with the code that Keras ships for a backbone, if it has it."""
+    if backbone.startswith("efficientnet_lite"):
+        return (colours - 127) / 128
     if backbone == "densenet121":
         return applications.densenet.preprocess_input(colours)
     if backbone == "resnet50":

@@ -84,6 +84,7 @@ def draw_head(network: keras.Model, activations: np.ndarray) -> list[list[np.nda
         ("subtype", {"backbone": "efficientnet_v2"}),
         ("subtype", {"backbone": "densenet121"}),
         ("binary", {"backbone": "resnet50"}),
+        ("subtype", {"backbone": "efficientnet_lite0"}),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
 )

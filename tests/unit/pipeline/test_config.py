@@ -210,7 +210,8 @@ def test_a_floor_that_nothing_is_held_against_is_refused(audit: str, floor: str)
 
 
 @pytest.mark.parametrize(
-    ("preset", "least", "loss"), [("demo", 0.5, 0.2), ("standard", 0.85, 0.05)]
+    ("preset", "least", "loss"),
+    [("demo", 0.5, 0.2), ("standard", 0.85, 0.05), ("pretrained", 0.85, 0.05)],
 )
 def test_every_preset_asks_for_ranking_recall_and_specificity(
     preset: str, least: float, loss: float

@@ -9,6 +9,7 @@ import pytest
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from models.packaged_weights import PUBLISHED
 from pipeline.config import ConfigError, load_config
 from pipeline.locations import WorkDirectory
 from pipeline.preflight import (
@@ -127,6 +128,24 @@ class TestLungWeights:
     def test_what_is_remote_is_not_looked_for_here(self) -> None:
         remote = "preprocessing.lung_fields_weights=gs://bucket/own.npz"
         check_named_paths(load_config(overrides=[remote, "preprocessing.lungs=crop"]))
+
+
+class TestPackagedWeights:
+    FROM_IMAGENET = ("network.weights=imagenet", "preprocessing.normalisation=unit")
+
+    def test_a_missing_package_is_named_with_the_extra(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, published in PUBLISHED.items():
+            monkeypatch.setitem(PUBLISHED, name, published._replace(package=f"absent_{name}"))
+            backbone = f"network.backbone={name}"
+            check_named_paths(load_config(overrides=[backbone]))
+            with pytest.raises(ConfigError, match=rf"absent-{name.replace('_', '-')}.*pretrained"):
+                check_named_paths(load_config(overrides=[backbone, *self.FROM_IMAGENET]))
+
+    def test_what_keras_downloads_is_not_looked_for(self) -> None:
+        backbone = "network.backbone=mobilenet_v3"
+        check_named_paths(load_config(overrides=[backbone, *self.FROM_IMAGENET]))
 
 
 class TestMachine:
