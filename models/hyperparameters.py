@@ -76,8 +76,13 @@ class Network(Settings):
     )
     weights: str = Field(
         "none",
-        description="to start from: none, imagenet (backbones with normalisation=unit only), or a "
-        "weights or Keras file of an earlier run",
+        description="to start from: none, imagenet (backbones with normalisation=unit only), a "
+        "weights or Keras file of an earlier run, or the folder of a pushed model",
+    )
+    learns: Literal["all", "last_layer", "nothing"] = Field(
+        "all",
+        description="what of the network learns; with nothing, only calibration and operating "
+        "point are fitted",
     )
     frozen_epochs: int = Field(
         0, ge=0, description="first epochs in which only the layers after the backbone learn"
@@ -166,6 +171,17 @@ class Train(Settings):
     focal_gamma: float = Field(2.0, ge=0, le=5, description="focusing parameter of the focal loss")
     calibration: Literal["platt", "temperature", "beta"] = Field(
         "platt", description="map from logit to probability, fitted on eval"
+    )
+    calibrate_on: Literal["all", "worst_group"] = Field(
+        "all",
+        description="eval films whose log-loss the calibration makes small: all, or those of the "
+        "worst group of train.group_by",
+    )
+    group_by: Literal["site", "view", "sex", "age_band"] = Field(
+        "site", description="what the films of a group share"
+    )
+    balance_groups: bool = Field(
+        False, description="an epoch draws as many films of each group, within each class"
     )
     target_sensitivity: float = Field(
         0.95, gt=0, lt=1, description="sensitivity that the operating point reaches on eval"

@@ -92,6 +92,16 @@ def set_backbone_trainable(network: keras.Model, trainable: bool) -> None:
             return
 
 
+def set_last_layer_alone_trainable(network: keras.Model) -> None:
+    """Freezes every layer but the one that gives the logits; heeded as `set_backbone_trainable`.
+
+    Args:
+        network: A model of `build_network`.
+    """
+    for layer in network.layers:
+        layer.trainable = layer.name == LOGITS
+
+
 def pneumonia_logit(logits: tf.Tensor) -> tf.Tensor:
     """Returns the logit of pneumonia of any kind.
 
