@@ -7,6 +7,7 @@ with it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,8 @@ from scipy.special import expit, logit
 
 PLATT, BETA = "platt", "beta"  # any other method is temperature scaling
 MIN_GROUP_FILMS = 20  # of a group that is judged alone
+
+Bounds = list[tuple[float | None, float | None]]  # lower and upper of each weight
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,12 @@ class OperatingPoint:
         cost_ratio: Cost of a missed pneumonia over that of a false alarm; 0 where the
             sensitivity decided.
 
-    Sensitivity and specificity are None where the threshold was not chosen on films.
+    Sensitivity and specificity are NaN where the threshold was not chosen on films.
     """
 
     threshold: float
-    sensitivity: float | None
-    specificity: float | None
+    sensitivity: float
+    specificity: float
     target_sensitivity: float
     cost_ratio: float = 0.0
 
@@ -106,7 +109,7 @@ class OperatingPoint:
             shift: Of `Calibration.shift_to`.
         """
         if self.cost_ratio:
-            return replace(self, sensitivity=None, specificity=None) if shift else self
+            return replace(self, sensitivity=math.nan, specificity=math.nan) if shift else self
         return replace(self, threshold=float(expit(logit(self.threshold) + shift)))
 
 
@@ -165,7 +168,7 @@ def _assumed_prevalence(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _pooled(groups: np.ndarray) -> np.ndarray:
-    """Returns the number of each film's group, `[films]`; one number for all groups of few films."""
+    """Returns a number for each film's group, `[films]`; one for all groups of few films."""
     names, index, counts = np.unique(groups, return_inverse=True, return_counts=True)
     return np.where(counts[index] < MIN_GROUP_FILMS, len(names), index)
 
@@ -202,7 +205,7 @@ def _fit_logistic(
 
     width = columns.shape[1]
     start = np.ones(width) if width == 1 else np.append(np.ones(width - 1), 0.0)
-    bounds = [(0, None)] * (width - 1) + [(None, None)] if monotonic else None
+    bounds: Bounds | None = [(0, None)] * (width - 1) + [(None, None)] if monotonic else None
     found = minimize(
         lambda weights: float(np.mean(losses(weights))),
         x0=start,
@@ -219,13 +222,13 @@ def _least_maximum(
     values: Callable[[np.ndarray], np.ndarray],
     gradients: Callable[[np.ndarray], np.ndarray],
     start: np.ndarray,
-    bounds: list[tuple[float | None, float | None]] | None,
+    bounds: Bounds | None,
 ) -> np.ndarray:
     """Returns where the largest of some convex functions is smallest.
 
     It is the smallest height above all of them, which is smooth where the largest is not.
     """
-    free: list[tuple[float | None, float | None]] = [(None, None)]
+    free: Bounds = [(None, None)]
     return minimize(
         lambda point: float(point[-1]),
         x0=np.append(start, values(start).max()),
@@ -315,9 +318,5 @@ def _shares_called(
     """
     values = probabilities[chosen]
     index = np.zeros(len(values), int) if groups is None else _pooled(groups[chosen])
-    return np.stack(
-        [
-            1 - np.searchsorted(np.sort(values[index == group]), thresholds) / np.sum(index == group)
-            for group in np.unique(index)
-        ]
-    )
+    of_groups = [np.sort(values[index == group]) for group in np.unique(index)]
+    return np.stack([1 - np.searchsorted(one, thresholds) / len(one) for one in of_groups])

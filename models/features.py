@@ -115,3 +115,4 @@ QUALITIES = (
 )  # fmt: skip
 
 MODEL_NAME = "cxr_pneumonia"
+SAVED_MODEL = "saved_model.pb"  # the file that makes a folder a model

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Task = Literal["binary", "subtype"]
 
 SHIPPED_LUNG_FIELDS = "shipped"  # weights in models.lung_fields, instead of a file
+NO_FILE = ("none", "imagenet")  # as network.weights, which is else a file or folder
 SEARCH_NOTES = "tuner/"  # begins the names under which Hyperband keeps its own notes
 
 

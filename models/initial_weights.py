@@ -14,11 +14,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from models.features import SAVED_MODEL
 from models.remote_files import local_copy
 
 _LOG = logging.getLogger(__name__)
 
-SAVED_MODEL = "saved_model.pb"  # in the folder of a pushed model
 WEIGHTS_ONLY = ".weights.h5"
 _HEAD = ("dense", "logits")  # of models.network; their shape says nothing of what comes before
 _EXTENSIONS = (WEIGHTS_ONLY, ".h5", ".keras")  # the longer of two that fit comes first
@@ -70,8 +70,8 @@ def _read_weights(file: str) -> dict[str, list[np.ndarray]]:
     extension = next((known for known in _EXTENSIONS if file.endswith(known)), None)
     if extension is None:
         raise ValueError(
-            f"network.weights is none, imagenet, a file that ends in {', '.join(_EXTENSIONS)} or the "
-            f"folder of a pushed model, not {file}"
+            "network.weights is none, imagenet, the folder of a pushed model or a file that ends "
+            f"in {', '.join(_EXTENSIONS)}, not {file}"
         )
     try:
         with local_copy(file) as path:

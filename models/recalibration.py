@@ -45,7 +45,8 @@ def write_recalibrated(
     served.threshold.assign(operating_point.threshold)
     signatures = {name: served.signatures[name] for name in features.SIGNATURES}
     tf.saved_model.save(served, directory, signatures=signatures)
-    _copy_files(*(posixpath.join(root, posixpath.dirname(FACTS_FILE)) for root in (saved_model, directory)))
+    extra = posixpath.dirname(FACTS_FILE)
+    _copy_files(posixpath.join(saved_model, extra), posixpath.join(directory, extra))
     write_facts(
         directory,
         {

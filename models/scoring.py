@@ -51,9 +51,7 @@ class Scorer:
         return np.concatenate(logits), np.concatenate(classes)
 
 
-def groups_to_calibrate_on(
-    films: TransformedFilms, settings: Hyperparameters
-) -> np.ndarray | None:
+def groups_to_calibrate_on(films: TransformedFilms, settings: Hyperparameters) -> np.ndarray | None:
     """Returns the groups of films whose worst is to count, `[films]`, or None where all do alike.
 
     Args:

@@ -7,6 +7,7 @@ correction for another prevalence or a training that starts from it, the setting
 from __future__ import annotations
 
 import json
+import math
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +48,9 @@ def write_facts(saved_model: str, content: Mapping[str, Any]) -> None:
         saved_model: Folder of the SavedModel.
         content: `calibration`, `operating_point`, `hyperparameters` and what else there is.
     """
-    text = json.dumps(content, indent=2, allow_nan=False)
+    point = content["operating_point"]
+    known = {name: None if math.isnan(value) else value for name, value in point.items()}
+    text = json.dumps({**content, "operating_point": known}, indent=2, allow_nan=False)
     write_text(posixpath.join(saved_model, FACTS_FILE), text)
 
 
@@ -70,10 +73,14 @@ def read_facts(saved_model: str) -> ServedFacts:
             content,
             Hyperparameters.model_validate(content["hyperparameters"]),
             Calibration(**content["calibration"]),
-            OperatingPoint(**content["operating_point"]),
+            OperatingPoint(**_numbers(content["operating_point"])),
         )
     except tf.errors.OpError:
         what = f"it has no {FACTS_FILE}"
     except (KeyError, TypeError, ValueError):  # pydantic's error is a ValueError
         what = f"its {FACTS_FILE} lacks the settings or has others"
     raise ValueError(_NOT_WRITTEN_HERE.format(uri=saved_model, what=what)) from None
+
+
+def _numbers(point: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: math.nan if value is None else value for name, value in point.items()}

@@ -112,9 +112,7 @@ class ServedModel(tf.Module):
         logit = pneumonia_logit(logits)[:, 0]
         slope_below, slope_above, intercept = tf.unstack(self.calibration_weights)
         return tf.sigmoid(
-            slope_above * tf.nn.softplus(logit)
-            - slope_below * tf.nn.softplus(-logit)
-            + intercept
+            slope_above * tf.nn.softplus(logit) - slope_below * tf.nn.softplus(-logit) + intercept
         )
 
     def _is_pneumonia(self, probability: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from models.features import SAVED_MODEL
+from models.hyperparameters import NO_FILE
 from models.keras_environment import UnfitKeras, check_keras_settings
 from pipeline.config import ConfigError, PipelineConfig
 from pipeline.locations import WorkDirectory
@@ -142,16 +144,25 @@ def check_named_paths(config: PipelineConfig) -> None:
             f"the external data root {root} is not a folder; check evaluation.external_data_root"
         )
     _check_hyperparameters(config.hyperparameters_folder)
-    if weights not in ("none", "imagenet") and not Path(weights).is_file():
-        raise ConfigError(
-            f"the weights file {weights} does not exist; check network.weights, which may also be "
-            "none or imagenet"
-        )
+    if weights not in NO_FILE:
+        _check_weights(weights, config)
     lungs = config.own_lung_weights
     if lungs and "://" not in lungs and not Path(lungs).is_file():
         raise ConfigError(
             f"the weights file {lungs} does not exist; check preprocessing.lung_fields_weights, "
             "which may also be shipped"
+        )
+
+
+def _check_weights(weights: str, config: PipelineConfig) -> None:
+    if Path(weights, SAVED_MODEL).is_file():
+        from pipeline.start import refuse_other_preparation  # late, as TensorFlow is
+
+        refuse_other_preparation(weights, config.preprocessing)
+    elif not Path(weights).is_file():
+        raise ConfigError(
+            f"the weights file {weights} does not exist, nor a pushed model of that name; check "
+            "network.weights, which may also be none or imagenet"
         )
 
 

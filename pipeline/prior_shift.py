@@ -108,8 +108,8 @@ def correct_by_films(model: str, root: str, to: str) -> Corrected:
     if not LEAST <= share <= MOST:
         which = "none" if share < LEAST else "each"
         raise DataError(
-            f"the {found.films} films of {root} look as if {which} were pneumonia, which is no share "
-            "to correct for; give more films, or state it with --prevalence"
+            f"the {found.films} films of {root} look as if {which} were pneumonia, which is no "
+            "share to correct for; give more films, or state it with --prevalence"
         )
     how = {
         "method": "expectation maximisation",
@@ -147,7 +147,9 @@ def look_at_films(version: str, facts: ServedFacts, root: str) -> Unlabelled:
         raise DataError(f"{root} has no file that can be read as a film; check --films")
     answers = judged(score_images(served, itertools.chain([first], images)))
     if answers.empty:
-        raise DataError(f"the model judges none of the {len(usable)} films of {root}; check --films")
+        raise DataError(
+            f"the model judges none of the {len(usable)} films of {root}; check --films"
+        )
     patients = identify_patients(usable, {}, FileNameRules(IngestOptions())).of
     prevalence = estimate_prevalence(
         answers[features.PROBABILITY].to_numpy(np.float64),
@@ -174,8 +176,8 @@ def _check_prevalence(prevalence: float) -> None:
     if not LEAST <= prevalence <= MOST:  # nor where it is no number
         percent = " (10 % is 0.1)" if prevalence > 1 else ""
         raise ConfigError(
-            f"a prevalence of {prevalence:g} cannot be corrected for; state a share of films between "
-            f"{LEAST:g} and {MOST:g}{percent}"
+            f"a prevalence of {prevalence:g} cannot be corrected for; state a share of films "
+            f"between {LEAST:g} and {MOST:g}{percent}"
         )
 
 
@@ -192,8 +194,8 @@ def _assumed(version: str, facts: ServedFacts) -> float:
     assumed = facts.calibration.prevalence
     if assumed is None or not 0 < assumed < 1 or math.isnan(assumed):
         raise ConfigError(
-            f"the calibration of {version} does not say which prevalence it assumes; train and push "
-            "the model anew"
+            f"the calibration of {version} does not say which prevalence it assumes; train and "
+            "push the model anew"
         )
     return assumed
 

@@ -73,8 +73,8 @@ def _account(correction: Mapping[str, Any]) -> list[str]:
             f"calibrated on; {correction['left_out']} files were left out"
         )
     lines.append(
-        f"prevalence {before:.4f} -> {after:.4f}, threshold {correction['threshold_before']:.4f} -> "
-        f"{correction['threshold']:.4f}"
+        f"prevalence {before:.4f} -> {after:.4f}, "
+        f"threshold {correction['threshold_before']:.4f} -> {correction['threshold']:.4f}"
     )
     return lines
 

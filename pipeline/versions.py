@@ -9,7 +9,8 @@ import time
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
-from components.pusher.executor import BESIDE, SAVED_MODEL, free_version, remove_partial_versions
+from components.pusher.executor import BESIDE, free_version, remove_partial_versions
+from models.features import MODEL_NAME, SAVED_MODEL
 from pipeline.config import ConfigError
 
 
@@ -17,8 +18,8 @@ def find_version(model: str) -> str:
     """Returns the folder of a pushed model.
 
     Args:
-        model: The folder of a version, or of versions, of which the newest is taken; local or
-            remote.
+        model: The folder of a version, or of versions, of which the newest is taken, or a work
+            directory; local or remote.
 
     Raises:
         ConfigError: If there is no model.
@@ -26,14 +27,14 @@ def find_version(model: str) -> str:
     model = model.rstrip("/")
     if _is_model(model):
         return model
-    names = [str(name).rstrip("/") for name in fileio.listdir(model)] if fileio.isdir(model) else []
-    versions = [name for name in names if name.isdigit() and _is_model(f"{model}/{name}")]
-    if not versions:
-        raise ConfigError(
-            f"{model} holds no pushed model; give the folder of a version, such as "
-            "work/serving_model/cxr_pneumonia/1700000000, or the one above it"
-        )
-    return posixpath.join(model, max(versions, key=int))
+    for root in (model, posixpath.join(model, "serving_model", MODEL_NAME)):
+        versions = _versions(root)
+        if versions:
+            return posixpath.join(root, max(versions, key=int))
+    raise ConfigError(
+        f"{model} holds no pushed model; give the folder of a version, such as "
+        f"work/serving_model/{MODEL_NAME}/1700000000, one above it, or the work directory"
+    )
 
 
 def publish(folder: str, root: str) -> str:
@@ -50,7 +51,9 @@ def publish(folder: str, root: str) -> str:
         ConfigError: If it is the folder of a model, or cannot be written.
     """
     if _is_model(root):
-        raise ConfigError(f"{root} is a model itself; give a folder of versions, such as that above")
+        raise ConfigError(
+            f"{root} is a model itself; give a folder of versions, such as that above"
+        )
     try:
         fileio.makedirs(root)
         remove_partial_versions(root)
@@ -65,6 +68,11 @@ def publish(folder: str, root: str) -> str:
         reason = getattr(error, "strerror", None) or getattr(error, "message", "") or error
         raise ConfigError(f"{root} cannot be written: {reason}; give another folder") from None
     return version
+
+
+def _versions(root: str) -> list[str]:
+    names = [str(name).rstrip("/") for name in fileio.listdir(root)] if fileio.isdir(root) else []
+    return [name for name in names if name.isdigit() and _is_model(posixpath.join(root, name))]
 
 
 def _is_model(folder: str) -> bool:

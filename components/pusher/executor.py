@@ -11,8 +11,9 @@ from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
+from models import features
+
 BESIDE = ".partial"  # a server takes folders whose name is a number for versions
-SAVED_MODEL = "saved_model.pb"
 
 # Properties of TFX's PushedModel.
 _PUSHED, _VERSION, _DESTINATION = "pushed", "pushed_version", "pushed_destination"
@@ -66,7 +67,8 @@ def remove_partial_versions(root: str) -> None:
     names = [str(name).rstrip("/") for name in fileio.listdir(root)] if fileio.isdir(root) else []
     for name in names:
         folder = posixpath.join(root, name)
-        is_partial = name.isdigit() and not fileio.exists(posixpath.join(folder, SAVED_MODEL))
+        is_whole = fileio.exists(posixpath.join(folder, features.SAVED_MODEL))
+        is_partial = name.isdigit() and not is_whole
         if name == BESIDE or is_partial:
             fileio.rmtree(folder)
 

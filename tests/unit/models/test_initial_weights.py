@@ -121,5 +121,5 @@ def test_a_damaged_file_is_named(extension: str, kept: float, tmp_path: pathlib.
 
 
 def test_another_kind_of_file_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"ends in \.weights\.h5, \.h5, \.keras, not model\.pt"):
+    with pytest.raises(ValueError, match=r"ends in \.weights\.h5, \.h5, \.keras, not model\.pt$"):
         build_network(32, settings_of(weights="model.pt"))
