@@ -70,6 +70,11 @@ class TransformedFilms:
         """Films by class index."""
         return _counts(self.classes, self.task)
 
+    def joined(self, other: TransformedFilms) -> TransformedFilms:
+        """Returns these films and others of the same graph and task, in this order."""
+        classes = np.concatenate([self.classes, other.classes])
+        return TransformedFilms(self.files + other.files, self.feature_spec, classes, self.task)
+
     def groups(self, name: str) -> np.ndarray:
         """Reads what the films of a group share.
 

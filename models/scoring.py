@@ -51,6 +51,13 @@ class Scorer:
         return np.concatenate(logits), np.concatenate(classes)
 
 
+def films_to_calibrate_on(
+    train: TransformedFilms, evaluation: TransformedFilms, settings: Hyperparameters
+) -> TransformedFilms:
+    """Returns the films that the weights have not seen: eval, and train where nothing learns."""
+    return train.joined(evaluation) if settings.network.learns == "nothing" else evaluation
+
+
 def groups_to_calibrate_on(films: TransformedFilms, settings: Hyperparameters) -> np.ndarray | None:
     """Returns the groups of films whose worst is to count, `[films]`, or None where all do alike.
 

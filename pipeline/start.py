@@ -21,10 +21,10 @@ _GENTLE: Mapping[str, Mapping[str, Any]] = {
     "data": {"eval_fraction": 0.3, "test_fraction": 0.3},
     "network": {"dropout": 0.3, "frozen_epochs": 0, "learns": "all"},
     "train": {
-        "epochs": 12,
+        "epochs": 40,
         "batch_size": 16,
-        "learning_rate": 2e-4,
-        "early_stopping_patience": 4,
+        "learning_rate": 3e-4,
+        "early_stopping_patience": 8,
         "weight_decay": 0.05,
         "label_smoothing": 0.1,
     },

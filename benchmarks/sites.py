@@ -1,0 +1,102 @@
+"""What a pushed model gains from films of another site, and what several sites give each other.
+
+python -m benchmarks.sites --start-from work --data-root NEW_SITE
+python -m benchmarks.sites --leave-one-out SITE OTHER_SITE
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.quality_runs import BenchmarkError, Variant
+from pipeline.config import ConfigError, load_config
+from pipeline.flags import add_config_flags, positive
+from pipeline.runs import write_text
+from radiographs.errors import DataError
+
+_FAILED, _USAGE = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures as the flags say, prints the table and returns the exit status."""
+    flags = _parse(arguments)
+    console = Console(stderr=True, highlight=False)
+    try:
+        measure = _leave_one_out if flags.leave_one_out else _learning_curve
+        report = measure(flags, console)
+    except (ConfigError, DataError, ValueError) as error:
+        print(f"sites: {error}", file=sys.stderr)
+        return _USAGE
+    except BenchmarkError as error:
+        print(f"sites: {error}", file=sys.stderr)
+        return _FAILED
+    if flags.out:
+        write_text(flags.out, report + "\n")
+    print(report)
+    return 0
+
+
+def _leave_one_out(flags: argparse.Namespace, console: Console) -> str:
+    from benchmarks.joined_sites import leave_one_out  # late, as TensorFlow is
+    from benchmarks.site_tables import sites_table
+
+    sites = {root.resolve().name: root for root in flags.leave_one_out}
+    if len(sites) < 2 or len(sites) < len(flags.leave_one_out):
+        raise ConfigError("--leave-one-out takes two folders or more, each of another name")
+    variant = Variant("sites", flags.preset or "standard", flags.config, tuple(flags.set))
+    variant.config(seed=0)  # a bad setting is refused before films are copied
+    trainings = leave_one_out(sites, variant, range(flags.seeds), flags.workdir, console)
+    return sites_table(trainings)
+
+
+def _learning_curve(flags: argparse.Namespace, console: Console) -> str:
+    from benchmarks.site_curve import Curve  # late, as TensorFlow is
+    from benchmarks.site_tables import curve_table
+    from pipeline.start import settings_to_start_from
+
+    if flags.start_from is None or flags.data_root is None:
+        raise ConfigError("give --start-from and --data-root, or --leave-one-out")
+    start = settings_to_start_from(flags.start_from)
+    config = load_config(flags.preset or "standard", flags.config, flags.set, start)
+    curve = Curve(config.network.weights, config, str(flags.data_root))
+    console.print(f"{len(curve.site.classes)} films of {flags.data_root} are judged")
+    points = []
+    for seed in range(flags.seeds):
+        for point in curve.points(flags.films, seed):
+            points.append(point)
+            auc = point.metrics["auc"]
+            console.print(f"seed {seed}, {point.films} films, {point.way}: AUC {auc:.3f}")
+    return curve_table(points)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.sites",
+        description="Adapts a pushed model to a few films of another site, scored on the others; "
+        "or trains on several sites.",
+    )
+    add = parser.add_argument
+    add("--start-from", metavar="MODEL", help="pushed model, or its work directory")
+    add("--data-root", type=Path, help="films of the other site")
+    add(
+        "--leave-one-out", type=Path, nargs="+", metavar="FOLDER",
+        help="instead: train on these sites together, and on all but each of them",
+    )  # fmt: skip
+    add("--films", type=positive, nargs="+", default=[25, 50, 100, 200], help="labelled films")
+    add("--seeds", type=positive, default=3, help="draws of films, and trainings (3)")
+    add(
+        "--workdir", type=Path, default=Path("work/sites"),
+        help="joined films, runs and results of --leave-one-out (work/sites)",
+    )  # fmt: skip
+    add("--out", type=Path, metavar="FILE", help="write the table there too, as Markdown")
+    add_config_flags(parser, "standard")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
