@@ -80,6 +80,10 @@ class Curve:
         """The films."""
         return self._site
 
+    def logits(self) -> np.ndarray:
+        """Returns the pneumonia logit that the model as it is gives each film, `[films]`."""
+        return _of_pneumonia(self._logits(np.arange(len(self._site.classes))))
+
     def points(self, counts: Sequence[int], seed: int) -> Iterator[Point]:
         """Yields what each way reaches at each count, for one draw of films."""
         site = self._site

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from benchmarks.joined_sites import Training
+from benchmarks.site_calibration import Calibrated
 from benchmarks.site_curve import Point
-from metrics.scores import AUC, CALIBRATION_ERROR, RECALL, SPECIFICITY
+from metrics.scores import AUC, BRIER, CALIBRATION_ERROR, RECALL, SPECIFICITY
 from models.features import SITE
 
 _COLUMNS = {
@@ -33,6 +34,24 @@ def curve_table(points: Sequence[Point]) -> str:
         same = [point for point in points if (point.films, point.way) == (films, way)]
         cells = [_cell([point.metrics[name] for point in same]) for name in _COLUMNS.values()]
         lines.append(f"| {films} | {way} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def calibration_table(reached: Sequence[Calibrated]) -> str:
+    """Returns a row for each site and way: mean over seeds and standard deviation.
+
+    Args:
+        reached: Of `benchmarks.site_calibration.calibrations`.
+    """
+    columns = {**_COLUMNS, "Brier score": BRIER}
+    lines = [
+        f"| site | train.calibrate_on | {' | '.join(columns)} |",
+        f"|---|---|{'---:|' * len(columns)}",
+    ]
+    for site, way in dict.fromkeys((one.site, one.way) for one in reached):
+        same = [one for one in reached if (one.site, one.way) == (site, way)]
+        cells = [_cell([one.metrics[name] for one in same]) for name in columns.values()]
+        lines.append(f"| {site} | {way} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

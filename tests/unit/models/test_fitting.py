@@ -353,5 +353,5 @@ class TestWhatLearns:
             layer.trainable = layer.name == LOGITS
         before = network.get_weights()
         fitted = fit_in(tmp_path, drawn, settings, network=network)
-        dense = (layer_of(network, weights, "dense") for weights in (before, fitted.weights))
-        assert not np.array_equal(*dense)
+        first, last = (layer_of(network, one, "dense") for one in (before, fitted.weights))
+        assert not np.array_equal(first, last)
