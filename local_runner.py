@@ -11,12 +11,13 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from pipeline.config import ConfigError, PipelineConfig, load_config
+from pipeline.config import NOTHING, ConfigError, PipelineConfig, load_config
 from pipeline.effects import settings_without_effect
 from pipeline.external_site import refuse_data_root
 from pipeline.failures import explain, was_interrupted
@@ -35,9 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = _parse(arguments)
     work = WorkDirectory(flags.workdir.resolve())
     try:
+        start = _start(flags.start_from)
         given = (_preset(flags), flags.config, flags.set)
-        config = load_config(*given)
-        notes = settings_without_effect(*given, films_given=flags.data_root is not None)
+        config = load_config(*given, start)
+        notes = settings_without_effect(*given, flags.data_root is not None, start)
         check_machine(os.environ)
         check_work(work)
         check_data_root(flags.data_root, work)
@@ -70,6 +72,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add_config_flags(parser, "standard, or demo without --data-root")
     parser.add_argument(
+        "--start-from",
+        metavar="MODEL",
+        help="pushed model, or work directory of one, that is trained further on these films: its "
+        "preparation, network and weights, and a gentle training; the gates stay",
+    )
+    parser.add_argument(
         "--verbose", action="store_true", help="show the libraries' logs and stack traces too"
     )
     return parser.parse_args(arguments)
@@ -77,6 +85,15 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _preset(flags: argparse.Namespace) -> str:
     return flags.preset or ("standard" if flags.data_root else "demo")
+
+
+def _start(model: str | None) -> Mapping[str, Any]:
+    """Returns the settings of a model to start from; none without one."""
+    if model is None:
+        return NOTHING
+    from pipeline.start import settings_to_start_from  # late, as TensorFlow is
+
+    return settings_to_start_from(model)
 
 
 def _run(

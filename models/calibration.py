@@ -1,19 +1,24 @@
 """Confidence that means something: calibration and the operating point.
 
 Both are fitted on the eval split, which the weights have not seen, and travel inside
-the served model.
+the served model. Where films of another place hold another share of pneumonia, both move
+with it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit
-from sklearn.metrics import roc_curve
+from scipy.special import expit, logit
 
 PLATT, BETA = "platt", "beta"  # any other method is temperature scaling
+MIN_GROUP_FILMS = 20  # of a group that is judged alone
+
+Bounds = list[tuple[float | None, float | None]]  # lower and upper of each weight
 
 
 @dataclass(frozen=True)
@@ -29,16 +34,46 @@ class Calibration:
         slope_below: Slope that is approached as z falls.
         slope_above: Slope that is approached as z rises.
         intercept: Shift of the logit.
+        prevalence: Share of pneumonia that the probabilities assume, in (0, 1); None where it
+            is not known.
     """
 
     slope_below: float
     slope_above: float
     intercept: float
+    prevalence: float | None = None
+
+    @property
+    def weights(self) -> tuple[float, float, float]:
+        """The numbers that a served model computes with: slopes below and above, intercept."""
+        return self.slope_below, self.slope_above, self.intercept
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Returns P(pneumonia) for logits of any shape."""
         below, above = -np.logaddexp(0, -logits), np.logaddexp(0, logits)
         return expit(self.slope_below * below + self.slope_above * above + self.intercept)
+
+    def shift_to(self, prevalence: float) -> float:
+        """Returns what a calibrated logit gains where another share of films is pneumonia.
+
+        Films of a class are taken to look the same there, so by Bayes' rule the odds change by
+        one factor (Saerens, Latinne and Decaestecker, Adjusting the Outputs of a Classifier to
+        New a Priori Probabilities, Neural Computation 14, 2002, equation 2.4).
+
+        Args:
+            prevalence: Share of pneumonia there, in (0, 1).
+
+        Raises:
+            ValueError: If it is not known what share the probabilities assume.
+        """
+        if self.prevalence is None:
+            raise ValueError("the prevalence that the probabilities assume is not known")
+        return float(logit(prevalence) - logit(self.prevalence))
+
+    def at_prevalence(self, prevalence: float) -> Calibration:
+        """Returns the calibration for films of which another share is pneumonia."""
+        intercept = self.intercept + self.shift_to(prevalence)
+        return replace(self, intercept=intercept, prevalence=prevalence)
 
 
 @dataclass(frozen=True)
@@ -52,6 +87,8 @@ class OperatingPoint:
         target_sensitivity: What was asked for, unless a cost ratio was.
         cost_ratio: Cost of a missed pneumonia over that of a false alarm; 0 where the
             sensitivity decided.
+
+    Sensitivity and specificity are NaN where the threshold was not chosen on films.
     """
 
     threshold: float
@@ -60,8 +97,28 @@ class OperatingPoint:
     target_sensitivity: float
     cost_ratio: float = 0.0
 
+    def shifted(self, shift: float) -> OperatingPoint:
+        """Returns the point that goes with calibrated logits which have all gained as much.
 
-def fit_calibration(logits: np.ndarray, labels: np.ndarray, method: str = PLATT) -> Calibration:
+        A point of a sensitivity moves along, so that every film keeps its label: sensitivity and
+        specificity hold at any prevalence. One of a cost ratio stays at its probability, from
+        which to call a film is the cheaper error at any prevalence (Elkan, The Foundations of
+        Cost-Sensitive Learning, IJCAI 2001), so films change their labels.
+
+        Args:
+            shift: Of `Calibration.shift_to`.
+        """
+        if self.cost_ratio:
+            return replace(self, sensitivity=math.nan, specificity=math.nan) if shift else self
+        return replace(self, threshold=float(expit(logit(self.threshold) + shift)))
+
+
+def fit_calibration(
+    logits: np.ndarray,
+    labels: np.ndarray,
+    method: str = PLATT,
+    groups: np.ndarray | None = None,
+) -> Calibration:
     """Fits the calibration by the likelihood of Platt's smoothed targets.
 
     The smoothing keeps the slopes finite where the classes separate (Platt, Probabilistic
@@ -69,45 +126,124 @@ def fit_calibration(logits: np.ndarray, labels: np.ndarray, method: str = PLATT)
     weights and resampling put into the logits; temperature scaling (Guo et al., On
     Calibration of Modern Neural Networks, 2017) has none.
 
+    With groups it is the log-loss of the worst of them that is made as small as it gets, not
+    that of all films (Sagawa et al., Distributionally Robust Neural Networks for Group Shifts,
+    ICLR 2020). A group of few films is judged together with the others that are as small.
+
     Args:
         logits: `[films]` float, before the sigmoid.
         labels: `[films]` of 0 and 1, both present.
         method: `platt`, `temperature` or `beta`.
+        groups: `[films]` names of any kind, or None.
 
     Returns:
-        Slopes and intercept.
+        Slopes, intercept and the prevalence that they assume.
     """
     ones = np.ones_like(logits)
     if method == BETA:
         columns = [-np.logaddexp(0, -logits), np.logaddexp(0, logits), ones]
     else:
         columns = [logits, ones] if method == PLATT else [logits]
-    weights = _fit_logistic(np.stack(columns, axis=-1), labels, monotonic=method == BETA)
+    shares = ones[np.newaxis] / len(logits) if groups is None else _shares(groups)
+    weights = _fit_logistic(np.stack(columns, axis=-1), labels, shares, monotonic=method == BETA)
     if method == BETA:
         below, above, intercept = weights
-        return Calibration(below, above, intercept)
-    slope, intercept = weights if method == PLATT else (*weights, 0.0)
-    return Calibration(slope, slope, intercept)
+    else:
+        slope, intercept = weights if method == PLATT else (*weights, 0.0)
+        below = above = slope
+    fitted = Calibration(below, above, intercept)
+    prevalence = _assumed_prevalence(fitted.probabilities(logits), labels)
+    return replace(fitted, prevalence=prevalence)
 
 
-def _fit_logistic(columns: np.ndarray, labels: np.ndarray, monotonic: bool) -> list[float]:
-    """Returns the weight of each column; the slopes of a monotonic map are not negative."""
+def _assumed_prevalence(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Returns the share of pneumonia at which the mean probability is that share.
+
+    On the films of a Platt scaling it is their own share; without an intercept, or with weights
+    of groups, probabilities may speak of another mixture of the two classes.
+    """
+    called_wrongly = float(np.mean(probabilities[labels == 0]))
+    missed = float(np.mean(1 - probabilities[labels == 1]))
+    return called_wrongly / (called_wrongly + missed)
+
+
+def _pooled(groups: np.ndarray) -> np.ndarray:
+    """Returns a number for each film's group, `[films]`; one for all groups of few films."""
+    names, index, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.where(counts[index] < MIN_GROUP_FILMS, len(names), index)
+
+
+def _shares(groups: np.ndarray) -> np.ndarray:
+    """Returns what each film counts in each group, `[groups, films]`, with rows that sum to 1."""
+    index = _pooled(groups)
+    members = np.stack([index == group for group in np.unique(index)]).astype(float)
+    return members / members.sum(axis=1, keepdims=True)
+
+
+def _fit_logistic(
+    columns: np.ndarray, labels: np.ndarray, shares: np.ndarray, monotonic: bool
+) -> list[float]:
+    """Returns the weight of each column; the slopes of a monotonic map are not negative.
+
+    Args:
+        columns: `[films, columns]`.
+        labels: `[films]`.
+        shares: `[groups, films]`; the largest of the groups' losses decides.
+        monotonic: Whether all but the last weight are bounded.
+    """
     positives = float(np.sum(labels))
     negatives = len(labels) - positives
     high, low = (positives + 1) / (positives + 2), 1 / (negatives + 2)
     targets = np.where(labels == 1, high, low)
 
-    def loss_and_gradient(weights: np.ndarray) -> tuple[float, np.ndarray]:
+    def losses(weights: np.ndarray) -> np.ndarray:
         scores = columns @ weights
-        loss = np.mean(np.logaddexp(0, scores) - targets * scores)
-        return float(loss), columns.T @ (expit(scores) - targets) / len(labels)
+        return shares @ (np.logaddexp(0, scores) - targets * scores)
+
+    def gradients(weights: np.ndarray) -> np.ndarray:
+        return shares @ (columns * (expit(columns @ weights) - targets)[:, np.newaxis])
 
     width = columns.shape[1]
     start = np.ones(width) if width == 1 else np.append(np.ones(width - 1), 0.0)
-    bounds = [(0, None)] * (width - 1) + [(None, None)] if monotonic else None
-    method = "L-BFGS-B" if monotonic else "BFGS"
-    fitted = minimize(loss_and_gradient, x0=start, jac=True, method=method, bounds=bounds)
-    return [float(weight) for weight in fitted.x]
+    bounds: Bounds | None = [(0, None)] * (width - 1) + [(None, None)] if monotonic else None
+    found = minimize(
+        lambda weights: float(np.mean(losses(weights))),
+        x0=start,
+        jac=lambda weights: np.mean(gradients(weights), axis=0),
+        method="L-BFGS-B" if monotonic else "BFGS",
+        bounds=bounds,
+    ).x
+    if len(shares) > 1:
+        found = _least_maximum(losses, gradients, found, bounds)
+    return [float(weight) for weight in found]
+
+
+def _least_maximum(
+    values: Callable[[np.ndarray], np.ndarray],
+    gradients: Callable[[np.ndarray], np.ndarray],
+    start: np.ndarray,
+    bounds: Bounds | None,
+) -> np.ndarray:
+    """Returns where the largest of some convex functions is smallest.
+
+    It is the smallest height above all of them, which is smooth where the largest is not.
+    """
+    free: Bounds = [(None, None)]
+    return minimize(
+        lambda point: float(point[-1]),
+        x0=np.append(start, values(start).max()),
+        jac=lambda point: np.eye(len(point))[-1],
+        method="SLSQP",
+        bounds=[*(bounds or free * len(start)), *free],
+        constraints={
+            "type": "ineq",
+            "fun": lambda point: point[-1] - values(point[:-1]),
+            "jac": lambda point: np.pad(
+                -gradients(point[:-1]), ((0, 0), (0, 1)), constant_values=1.0
+            ),
+        },
+        options={"ftol": 1e-10, "maxiter": 1000},
+    ).x[:-1]
 
 
 def choose_operating_point(
@@ -115,6 +251,7 @@ def choose_operating_point(
     labels: np.ndarray,
     target_sensitivity: float,
     cost_ratio: float = 0.0,
+    groups: np.ndarray | None = None,
 ) -> OperatingPoint:
     """Chooses the threshold that reaches a sensitivity, or the one that costs least.
 
@@ -124,32 +261,62 @@ def choose_operating_point(
     false alarms` is smallest on these films. It is moved to the middle of the gap
     between two films.
 
+    With groups the sensitivity is that of the group which has the lowest at a threshold, and the
+    false alarms are as many as if all were as the group that has most: no group is sacrificed.
+
     Args:
         probabilities: `[films]` calibrated, in [0, 1].
         labels: `[films]` of 0 and 1, both present.
         target_sensitivity: In (0, 1).
         cost_ratio: Cost of a missed pneumonia over that of a false alarm, or 0.
+        groups: `[films]` names of any kind, or None; of few films as for `fit_calibration`.
 
     Returns:
-        The threshold and what it reaches on these films.
+        The threshold and what it reaches on all of these films.
     """
-    false_positive_rate, sensitivity, thresholds = roc_curve(
-        labels, probabilities, drop_intermediate=False
-    )
+    ill = np.asarray(labels) > 0
+    thresholds = np.append(np.inf, np.unique(probabilities)[::-1])
+    found = _shares_called(probabilities, thresholds, ill, groups)
+    alarmed = _shares_called(probabilities, thresholds, ~ill, groups)
+    sensitivity, false_positive_rate = found.min(axis=0), alarmed.max(axis=0)
     if cost_ratio:
-        positives = np.sum(labels)
+        positives = np.sum(ill)
         missed = (1 - sensitivity) * positives
-        merit = -(cost_ratio * missed + false_positive_rate * (len(labels) - positives))
+        merit = -(cost_ratio * missed + false_positive_rate * (len(ill) - positives))
     else:
         merit = np.where(sensitivity >= target_sensitivity, sensitivity - false_positive_rate, -1)
     best = int(np.argmax(merit))
     threshold = min(float(thresholds[best]), 1.0)  # infinite where no film is called PNEUMONIA
     below = probabilities[probabilities < threshold]
     floor = below.max() if below.size else 0.0
+    called = probabilities >= threshold
     return OperatingPoint(
         threshold=float((threshold + floor) / 2),
-        sensitivity=float(sensitivity[best]),
-        specificity=float(1 - false_positive_rate[best]),
+        sensitivity=float(np.mean(called[ill])),
+        specificity=float(np.mean(~called[~ill])),
         target_sensitivity=target_sensitivity,
         cost_ratio=cost_ratio,
     )
+
+
+def _shares_called(
+    probabilities: np.ndarray,
+    thresholds: np.ndarray,
+    chosen: np.ndarray,
+    groups: np.ndarray | None,
+) -> np.ndarray:
+    """Returns the share of each group's chosen films at or above thresholds.
+
+    Args:
+        probabilities: `[films]`.
+        thresholds: `[thresholds]`.
+        chosen: `[films]` bool, of one class.
+        groups: `[films]` names, or None for a single group.
+
+    Returns:
+        `[groups, thresholds]` in [0, 1].
+    """
+    values = probabilities[chosen]
+    index = np.zeros(len(values), int) if groups is None else _pooled(groups[chosen])
+    of_groups = [np.sort(values[index == group]) for group in np.unique(index)]
+    return np.stack([1 - np.searchsorted(one, thresholds) / len(one) for one in of_groups])

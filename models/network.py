@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from models import features
 from models.backbones import SMALLEST_IMAGE_PX, apply_backbone
-from models.hyperparameters import Network, Task
+from models.hyperparameters import NO_FILE, Network, Task
 from models.initial_weights import take_weights
 
 LAST_CONVOLUTION = "last_convolution"  # activations that Grad-CAM weighs
@@ -48,7 +48,7 @@ def build_network(image_size_px: int, settings: Network, task: Task = "binary") 
         feature_map = keras.layers.Identity(name=LAST_CONVOLUTION)(x)
     probability = _head(feature_map, settings, task)
     network = keras.Model(image, probability, name=f"chest_xray_{settings.backbone}")
-    if settings.weights not in ("none", "imagenet"):
+    if settings.weights not in NO_FILE:
         take_weights(network, settings.weights)
     return network
 
@@ -90,6 +90,16 @@ def set_backbone_trainable(network: keras.Model, trainable: bool) -> None:
         layer.trainable = trainable
         if layer.name == LAST_CONVOLUTION:
             return
+
+
+def set_last_layer_alone_trainable(network: keras.Model) -> None:
+    """Freezes every layer but the one that gives the logits; heeded as `set_backbone_trainable`.
+
+    Args:
+        network: A model of `build_network`.
+    """
+    for layer in network.layers:
+        layer.trainable = layer.name == LOGITS
 
 
 def pneumonia_logit(logits: tf.Tensor) -> tf.Tensor:

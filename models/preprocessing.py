@@ -52,8 +52,9 @@ def preprocessing_fn(
     Returns:
         Features, each [batch, 1]: IMAGE_XF string, size * size bytes, row by row; LUNGS_XF
         string, of `models.images.Framed.lungs`; QUALITY_XF string; LABEL_XF and SUBTYPE_XF
-        int64; PIXEL_MEAN_XF and PIXEL_STDDEV_XF float32, of pixels in [0, 1]; AGE_BAND string;
-        SHA256_XF and PATIENT_ID_XF int64, by which training records the films it has seen.
+        int64; PIXEL_MEAN_XF and PIXEL_STDDEV_XF float32, of pixels in [0, 1]; AGE_BAND, SITE_XF,
+        VIEW_XF and SEX_XF string, by which training may group films; SHA256_XF and PATIENT_ID_XF
+        int64, by which training records the films it has seen.
 
     Raises:
         ValueError: custom_config does not hold the settings.
@@ -73,6 +74,10 @@ def preprocessing_fn(
         features.PIXEL_MEAN_XF: tf.fill(column, mean),
         features.PIXEL_STDDEV_XF: tf.fill(column, stddev),
         features.AGE_BAND: _age_band(inputs[features.AGE_YEARS]),
+        **{
+            features.transformed_name(name): inputs[name]
+            for name in (features.SITE, features.VIEW, features.SEX)
+        },
         features.SHA256_XF: key_of(features.SHA256, inputs[features.SHA256]),
         features.PATIENT_ID_XF: key_of(features.PATIENT_ID, inputs[features.PATIENT_ID]),
     }

@@ -51,8 +51,29 @@ class Scorer:
         return np.concatenate(logits), np.concatenate(classes)
 
 
+def films_to_calibrate_on(
+    train: TransformedFilms, evaluation: TransformedFilms, settings: Hyperparameters
+) -> TransformedFilms:
+    """Returns the films that the weights have not seen: eval, and train where nothing learns."""
+    return train.joined(evaluation) if settings.network.learns == "nothing" else evaluation
+
+
+def groups_to_calibrate_on(films: TransformedFilms, settings: Hyperparameters) -> np.ndarray | None:
+    """Returns the groups of films whose worst is to count, `[films]`, or None where all do alike.
+
+    Args:
+        films: That calibration is fitted on.
+        settings: `train.calibrate_on` and `train.group_by`.
+    """
+    train = settings.train
+    return films.groups(train.group_by) if train.calibrate_on == "worst_group" else None
+
+
 def calibrate(
-    logits: np.ndarray, classes: np.ndarray, settings: Hyperparameters
+    logits: np.ndarray,
+    classes: np.ndarray,
+    settings: Hyperparameters,
+    groups: np.ndarray | None = None,
 ) -> tuple[Calibration, OperatingPoint]:
     """Fits the calibration and chooses the operating point.
 
@@ -60,11 +81,12 @@ def calibrate(
         logits: Of a `Scorer`, of films not trained on.
         classes: Of the same.
         settings: Of the training.
+        groups: Of the same films, of `groups_to_calibrate_on`.
     """
-    calibration, probabilities = _calibrated(logits, classes, settings)
+    calibration, probabilities = _calibrated(logits, classes, settings, groups)
     train = settings.train
     operating_point = choose_operating_point(
-        probabilities, classes > 0, train.target_sensitivity, train.cost_ratio
+        probabilities, classes > 0, train.target_sensitivity, train.cost_ratio, groups
     )
     return calibration, operating_point
 
@@ -96,7 +118,10 @@ def evaluate(
 
 
 def _calibrated(
-    logits: np.ndarray, classes: np.ndarray, settings: Hyperparameters
+    logits: np.ndarray,
+    classes: np.ndarray,
+    settings: Hyperparameters,
+    groups: np.ndarray | None = None,
 ) -> tuple[Calibration, np.ndarray]:
     """Returns the calibration of pneumonia and what it makes of the same films: `[films]`."""
     if not np.isfinite(logits).all():
@@ -105,5 +130,5 @@ def _calibrated(
             f"train.learning_rate below {settings.train.learning_rate:g}"
         )
     of_pneumonia = pneumonia_logit(tf.constant(logits)).numpy()[:, 0]
-    calibration = fit_calibration(of_pneumonia, classes > 0, settings.train.calibration)
+    calibration = fit_calibration(of_pneumonia, classes > 0, settings.train.calibration, groups)
     return calibration, calibration.probabilities(of_pneumonia)

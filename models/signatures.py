@@ -8,7 +8,6 @@ for an answer: see `models.features`.
 
 from __future__ import annotations
 
-import json
 import math
 import posixpath
 from dataclasses import asdict
@@ -23,10 +22,8 @@ from models.grad_cam import grad_cam, overlay
 from models.hyperparameters import Hyperparameters
 from models.network import activations_and_logits, class_probabilities, pneumonia_logit
 from models.preprocessing import standardise, unpack_images
-from models.remote_files import write_text
+from models.served_facts import write_facts
 from models.warmup import write_warmup_requests
-
-OPERATING_POINT_FILE = "operating_point.json"  # in assets.extra
 
 _DEFAULTS: dict[str, tuple[tf.DType, str | int | float]] = {
     **{name: (tf.string, features.UNKNOWN) for name in features.RAW_STRING_FEATURES},
@@ -57,13 +54,22 @@ class ServedModel(tf.Module):
         """
         super().__init__()
         self._network = activations_and_logits(network, settings.network.flip_average)
-        # TensorFlow saves only the variables that a module names.
-        self.network_variables = [variable.value for variable in self._network.variables]
+        # TensorFlow saves only the variables that a module names. By layer, so that another
+        # training can start from what is served.
+        self.network_weights = {
+            layer.name: [weight.value for weight in layer.weights]
+            for layer in network.layers
+            if layer.weights
+        }
         self.transform_layer = transform.transform_features_layer()
         self._preprocessing = settings.preprocessing
         self.classes = features.classes_of(settings.task)
+        self._settings = settings
         self._calibration = calibration
         self._operating_point = operating_point
+        # Variables, as a pushed model is moved to another prevalence without its network's code.
+        self.calibration_weights = tf.Variable(calibration.weights, dtype=tf.float32)
+        self.threshold = tf.Variable(operating_point.threshold, dtype=tf.float32)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.EXAMPLES)])
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -103,15 +109,14 @@ class ServedModel(tf.Module):
         return pixels, standardise(pixels, transformed, self._preprocessing.normalisation)
 
     def _probability(self, logits: tf.Tensor) -> tf.Tensor:
-        calibration, logit = self._calibration, pneumonia_logit(logits)[:, 0]
+        logit = pneumonia_logit(logits)[:, 0]
+        slope_below, slope_above, intercept = tf.unstack(self.calibration_weights)
         return tf.sigmoid(
-            calibration.slope_above * tf.nn.softplus(logit)
-            - calibration.slope_below * tf.nn.softplus(-logit)
-            + calibration.intercept
+            slope_above * tf.nn.softplus(logit) - slope_below * tf.nn.softplus(-logit) + intercept
         )
 
     def _is_pneumonia(self, probability: tf.Tensor) -> tf.Tensor:
-        return probability >= self._operating_point.threshold
+        return probability >= self.threshold
 
     def _answer(self, transformed: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         _, images = self._images(transformed)
@@ -142,10 +147,10 @@ def save_served_model(model: ServedModel, directory: str) -> None:
         "operating_point": asdict(model._operating_point),
         "labels": list(model.classes),
         "image_size_px": model._preprocessing.image_size_px,
+        "hyperparameters": model._settings.model_dump(),
     }
-    extra = posixpath.join(directory, "assets.extra")
-    tf.io.gfile.makedirs(extra)
-    write_text(posixpath.join(extra, OPERATING_POINT_FILE), json.dumps(facts, indent=2))
+    tf.io.gfile.makedirs(posixpath.join(directory, "assets.extra"))
+    write_facts(directory, facts)
     write_warmup_requests(directory)
 
 

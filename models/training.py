@@ -18,7 +18,7 @@ from models.input_pipeline import TransformedFilms
 from models.keras_environment import check_keras_in_use
 from models.network import build_network
 from models.records import keep_network, keep_record
-from models.scoring import Scorer, calibrate
+from models.scoring import Scorer, calibrate, films_to_calibrate_on, groups_to_calibrate_on
 from models.signatures import ServedModel, save_served_model
 from models.source import SOURCE_FINGERPRINT
 from models.training_films import write_seen
@@ -67,8 +67,9 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         )
         network.set_weights(fitted.weights)
 
-    scored = Scorer(network, evaluation, settings)()
-    calibration, operating_point = calibrate(*scored, settings)
+    unseen = films_to_calibrate_on(train, evaluation, settings)
+    groups = groups_to_calibrate_on(unseen, settings)
+    calibration, operating_point = calibrate(*Scorer(network, unseen, settings)(), settings, groups)
     served = ServedModel(network, transform, settings, calibration, operating_point)
     save_served_model(served, fn_args.serving_model_dir)
     write_seen((train, evaluation), fn_args.serving_model_dir)

@@ -7,6 +7,8 @@ import html
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from metrics.scores import CALIBRATION_ERROR
+
 _METRICS = {"AUC": "auc", "recall": "recall", "specificity": "specificity"}
 
 
@@ -53,7 +55,8 @@ def audit_lines(audit: Mapping[str, Any]) -> Iterator[str]:
             f"{title} {_with_interval(external['metrics'], external['intervals'], name)}"
             for title, name in _METRICS.items()
         )
-        yield f"other site ({external['films']:,} films): {metrics}"
+        error = _with_small_interval(external["metrics"][CALIBRATION_ERROR], None)
+        yield f"other site ({external['films']:,} films): {metrics}, calibration error {error}"
 
 
 def audit_html(audit: Mapping[str, Any], swaps_picture: bytes = b"") -> str:
@@ -151,8 +154,9 @@ def _external_html(external: Mapping[str, Any] | None) -> str:
         _with_small_interval(external["metrics"][name], external["intervals"].get(name))
         for name in _METRICS.values()
     ]
+    values.append(_with_small_interval(external["metrics"][CALIBRATION_ERROR], None))
     row = [str(external["films"]), str(external["patients"]), str(external["rejected"]), *values]
-    table = _table(["films", "patients", "rejected", *_METRICS], [row])
+    table = _table(["films", "patients", "rejected", *_METRICS, "ECE"], [row])
     return f"<h2>Other site</h2><p>{html.escape(external['root'])}</p>{table}"
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import yaml
@@ -24,6 +25,9 @@ from radiographs.options import IngestOptions
 
 SHIPPED_HYPERPARAMETERS = "shipped"
 SHIPPED_FOLDER = Path(models.__file__).parent / "tuned"  # a folder a task
+
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})  # laid over settings
 
 
 class ConfigError(ValueError):
@@ -124,6 +128,15 @@ class PipelineConfig(hp.Settings):
         return self
 
     @model_validator(mode="after")
+    def _what_does_not_learn_is_given(self) -> PipelineConfig:
+        if self.network.learns != "all" and self.network.weights == "none":
+            raise ValueError(
+                f"network.learns={self.network.learns} leaves layers as they are, so it needs "
+                "network.weights to start from"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _a_trial_is_longer_than_the_frozen_epochs(self) -> PipelineConfig:
         if self.tuner.enabled and self.tuner.epochs <= self.network.frozen_epochs:
             raise ValueError(
@@ -166,7 +179,10 @@ class PipelineConfig(hp.Settings):
     def imported_files(self) -> list[Path]:
         """Files of this machine that the settings only name: hyperparameters and weights."""
         folder = self.hyperparameters_folder
-        named = [*(Path(folder).glob("*") if folder else ()), Path(self.network.weights)]
+        weights = Path(self.network.weights)
+        named = [*(Path(folder).glob("*") if folder else ()), weights]
+        if self.network.weights not in hp.NO_FILE:
+            named += weights.rglob("*")  # of a pushed model; of a file, nothing
         return sorted(file for file in named if file.is_file())
 
     @property
@@ -219,7 +235,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 def load_config(
-    preset: str = "standard", file: Path | None = None, overrides: Iterable[str] = ()
+    preset: str = "standard",
+    file: Path | None = None,
+    overrides: Iterable[str] = (),
+    start: Mapping[str, Any] = NOTHING,
 ) -> PipelineConfig:
     """Builds the configuration of a run.
 
@@ -227,6 +246,7 @@ def load_config(
         preset: A key of `PRESETS`.
         file: YAML or JSON file of settings laid over the preset, or None.
         overrides: `part.setting=value` strings laid over both; values are YAML.
+        start: Settings by part, of a model to start from, laid over the preset alone.
 
     Returns:
         The checked, frozen configuration.
@@ -235,7 +255,7 @@ def load_config(
         ConfigError: For an unknown preset, setting or value, or an unreadable file.
     """
     from_file, overridden = _given(file, overrides)
-    config = _laid_over(preset, from_file, overridden)
+    config = _laid_over(preset, start, from_file, overridden)
     keep = {*config.tuner.keep, *dict(_leaves(overridden))}
     if "keep" not in (from_file.get("tuner") or {}):  # a stored configuration names every setting
         keep.update(dict(_leaves(from_file)))
@@ -245,7 +265,10 @@ def load_config(
 
 
 def changed_settings(
-    preset: str = "standard", file: Path | None = None, overrides: Iterable[str] = ()
+    preset: str = "standard",
+    file: Path | None = None,
+    overrides: Iterable[str] = (),
+    start: Mapping[str, Any] = NOTHING,
 ) -> tuple[PipelineConfig, set[str]]:
     """Finds what a user has set.
 
@@ -253,16 +276,17 @@ def changed_settings(
         preset: As for `load_config`.
         file: The same.
         overrides: The same.
+        start: The same.
 
     Returns:
         The configuration before anything shipped is laid over it, and the dotted names of the
-        settings that `file` and `overrides` give another value than the preset has.
+        settings that `file` and `overrides` give another value than preset and `start` have.
 
     Raises:
         ConfigError: As `load_config`.
     """
-    config = _laid_over(preset, *_given(file, overrides))
-    of_preset = dict(_leaves(_laid_over(preset).model_dump()))
+    config = _laid_over(preset, start, *_given(file, overrides))
+    of_preset = dict(_leaves(_laid_over(preset, start).model_dump()))
     values = dict(_leaves(config.model_dump()))
     return config, {name for name, value in values.items() if value != of_preset[name]}
 

@@ -6,12 +6,13 @@ only said. What contradicts another setting outright `pipeline.config` refuses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from models.hyperparameters import Augmentation
-from pipeline.config import Phantoms, PipelineConfig, Tuner, changed_settings
+from pipeline.config import NOTHING, Phantoms, PipelineConfig, Tuner, changed_settings
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,12 @@ def _names_another_runner(config: PipelineConfig) -> bool:
     local = any(argument.endswith(("DirectRunner", "FnApiRunner")) for argument in arguments)
     return not local and any(argument.startswith("--runner") for argument in arguments)
 
+
+_OF_LEARNING = (
+    "epochs", "max_steps_per_epoch", "learning_rate", "learning_rate_schedule",
+    "early_stopping_patience", "weight_decay", "label_smoothing", "mixup", "weight_average",
+    "imbalance", "balance_groups",
+)  # fmt: skip
 
 # The first rule that holds of a setting gives its reason.
 RULES = (
@@ -88,6 +95,21 @@ RULES = (
         lambda config: config.network.backbone != "cnn",
         "a network.backbone other than cnn has a shape of its own, so only the controls of the "
         "shortcut audit take it",
+    ),
+    Rule(
+        _of("train", _OF_LEARNING),
+        lambda config: config.network.learns == "nothing",
+        "network.learns=nothing trains nothing",
+    ),
+    Rule(
+        ("network.frozen_epochs",),
+        lambda config: config.network.learns != "all",
+        "it needs network.learns=all",
+    ),
+    Rule(
+        ("train.group_by",),
+        lambda config: not config.train.balance_groups and config.train.calibrate_on == "all",
+        "it needs train.balance_groups=true or train.calibrate_on=worst_group",
     ),
     Rule(
         ("train.focal_gamma",),
@@ -154,7 +176,11 @@ OF_PHANTOMS = Rule(
 
 
 def settings_without_effect(
-    preset: str, file: Path | None, overrides: Iterable[str], films_given: bool
+    preset: str,
+    file: Path | None,
+    overrides: Iterable[str],
+    films_given: bool,
+    start: Mapping[str, Any] = NOTHING,
 ) -> list[str]:
     """Says which settings of a user do nothing.
 
@@ -165,6 +191,7 @@ def settings_without_effect(
         file: The same.
         overrides: The same.
         films_given: Whether a data root stands in for the phantoms.
+        start: As for `load_config`.
 
     Returns:
         A sentence for each such setting, in the order of the table.
@@ -172,7 +199,7 @@ def settings_without_effect(
     Raises:
         ConfigError: As `load_config`.
     """
-    config, changed = changed_settings(preset, file, overrides)
+    config, changed = changed_settings(preset, file, overrides, start)
     reasons: dict[str, str] = {}
     for rule in (*RULES, OF_PHANTOMS) if films_given else RULES:
         if rule.idle(config):

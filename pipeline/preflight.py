@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from models.features import SAVED_MODEL
+from models.hyperparameters import NO_FILE
 from models.keras_environment import UnfitKeras, check_keras_settings
 from models.packaged_weights import PUBLISHED, published_file
 from pipeline.config import ConfigError, PipelineConfig
@@ -143,11 +145,8 @@ def check_named_paths(config: PipelineConfig) -> None:
             f"the external data root {root} is not a folder; check evaluation.external_data_root"
         )
     _check_hyperparameters(config.hyperparameters_folder)
-    if weights not in ("none", "imagenet") and not Path(weights).is_file():
-        raise ConfigError(
-            f"the weights file {weights} does not exist; check network.weights, which may also be "
-            "none or imagenet"
-        )
+    if weights not in NO_FILE:
+        _check_weights(weights, config)
     if weights == "imagenet" and config.network.backbone in PUBLISHED:
         _check_package(config.network.backbone)
     lungs = config.own_lung_weights
@@ -163,6 +162,18 @@ def _check_package(backbone: str) -> None:
         published_file(backbone)
     except ValueError as error:
         raise ConfigError(str(error)) from None
+
+
+def _check_weights(weights: str, config: PipelineConfig) -> None:
+    if Path(weights, SAVED_MODEL).is_file():
+        from pipeline.start import refuse_other_preparation  # late, as TensorFlow is
+
+        refuse_other_preparation(weights, config.preprocessing)
+    elif not Path(weights).is_file():
+        raise ConfigError(
+            f"the weights file {weights} does not exist, nor a pushed model of that name; check "
+            "network.weights, which may also be none or imagenet"
+        )
 
 
 def _check_hyperparameters(folder: str) -> None:

@@ -11,8 +11,9 @@ from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
+from models import features
+
 BESIDE = ".partial"  # a server takes folders whose name is a number for versions
-_SAVED_MODEL = "saved_model.pb"
 
 # Properties of TFX's PushedModel.
 _PUSHED, _VERSION, _DESTINATION = "pushed", "pushed_version", "pushed_destination"
@@ -50,7 +51,7 @@ class PusherExecutor(executor.Executor):
         )
         if pushed.get_int_custom_property(_PUSHED):
             written = pushed.get_string_custom_property(_VERSION)
-            version = _free_version(root, written)
+            version = free_version(root, written)
             fileio.rename(posixpath.join(beside, written), posixpath.join(root, version))
             pushed.set_string_custom_property(_VERSION, version)
             pushed.set_string_custom_property(_DESTINATION, posixpath.join(root, version))
@@ -66,13 +67,19 @@ def remove_partial_versions(root: str) -> None:
     names = [str(name).rstrip("/") for name in fileio.listdir(root)] if fileio.isdir(root) else []
     for name in names:
         folder = posixpath.join(root, name)
-        is_partial = name.isdigit() and not fileio.exists(posixpath.join(folder, _SAVED_MODEL))
+        is_whole = fileio.exists(posixpath.join(folder, features.SAVED_MODEL))
+        is_partial = name.isdigit() and not is_whole
         if name == BESIDE or is_partial:
             fileio.rmtree(folder)
 
 
-def _free_version(root: str, wanted: str) -> str:
-    """Returns the version or the next free one: TFX counts seconds, a killed push may be as new."""
+def free_version(root: str, wanted: str) -> str:
+    """Returns the version or the next free one: TFX counts seconds, a killed push may be as new.
+
+    Args:
+        root: Folder of versions, local or remote; need not exist.
+        wanted: A number.
+    """
     version = int(wanted)
     while fileio.exists(posixpath.join(root, str(version))):
         version += 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.optimize import minimize
+from scipy.special import expit, logit
 from sklearn.calibration import _SigmoidCalibration
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, recall_score
@@ -260,3 +261,161 @@ def test_cost_ratio_chooses_the_cheapest_threshold(cost_ratio: float) -> None:
     point = choose_operating_point(probabilities, labels, 0.95, cost_ratio)
     assert cost(point.threshold) == min(cost(threshold) for threshold in (*probabilities, 1.1))
     assert point.cost_ratio == cost_ratio
+
+
+class TestAnotherPrevalence:
+    CALIBRATION = Calibration(1.5, 0.8, 0.3, prevalence=0.5)
+
+    def test_probabilities_are_those_of_bayes(self) -> None:
+        # Ten ill and ten healthy films; the sign is on 8 of the ill and 2 of the healthy. With as
+        # many ill, and nine times the healthy, it is on 8 of the ill and 18 of the healthy.
+        sign = Calibration(1.0, 1.0, 0.0, prevalence=0.5).at_prevalence(0.1)
+        assert sign.probabilities(np.array([logit(8 / 10)]))[0] == pytest.approx(8 / 26)
+        assert sign.prevalence == 0.1
+
+    def test_there_and_back_is_where_it_was(self) -> None:
+        back = self.CALIBRATION.at_prevalence(0.03).at_prevalence(0.5)
+        assert vars(back) == pytest.approx(vars(self.CALIBRATION))
+
+    def test_an_unknown_prevalence_cannot_be_left(self) -> None:
+        with pytest.raises(ValueError, match="not known"):
+            Calibration(1.0, 1.0, 0.0).at_prevalence(0.1)
+
+    @pytest.mark.parametrize("prevalence", [0.001, 0.2, 0.9])
+    def test_a_point_of_a_sensitivity_keeps_every_label(self, prevalence: float) -> None:
+        logits = np.linspace(-6, 6, 101)
+        point = OperatingPoint(0.4321, 0.95, 0.8, 0.95)
+        moved = self.CALIBRATION.at_prevalence(prevalence)
+        there = point.shifted(self.CALIBRATION.shift_to(prevalence))
+        labels = self.CALIBRATION.probabilities(logits) >= point.threshold
+        assert np.array_equal(moved.probabilities(logits) >= there.threshold, labels)
+        assert (there.sensitivity, there.specificity) == (0.95, 0.8)
+
+    def test_a_point_of_costs_stays_where_both_errors_cost_the_same(self) -> None:
+        # At a ratio of 4 a film of probability 1/5 costs 4/5 missed and 4/5 as a false alarm.
+        point = OperatingPoint(0.2, 0.99, 0.7, 0.95, cost_ratio=4)
+        there = point.shifted(self.CALIBRATION.shift_to(0.1))
+        assert there.threshold == 0.2
+        assert np.isnan([there.sensitivity, there.specificity]).all()
+
+    def test_costs_are_least_there(self) -> None:
+        # 100,000 films of which a tenth is ill, calibrated at a half.
+        random = np.random.default_rng(0)
+        ill = np.arange(100_000) < 10_000
+        logits = 2 * random.normal(np.where(ill, 1.0, -1.0), 1.0)
+        assumed = Calibration(1.0, 1.0, 0.0, prevalence=0.5)
+        probabilities = assumed.at_prevalence(0.1).probabilities(logits)
+        point = OperatingPoint(0.2, 0.9, 0.9, 0.95, cost_ratio=4).shifted(assumed.shift_to(0.1))
+
+        def cost(threshold: float) -> float:
+            called = probabilities >= threshold
+            return float(4 * np.sum(ill & ~called) + np.sum(~ill & called))
+
+        cheapest = min(cost(threshold) for threshold in np.linspace(0.01, 0.99, 99))
+        assert cost(point.threshold) == pytest.approx(cheapest, rel=0.01)
+
+    @pytest.mark.parametrize("method", ["platt", "beta", "temperature"])
+    def test_the_assumed_one_is_where_the_mean_probability_is_the_share(self, method: str) -> None:
+        logits, labels = _scores(4_000, seed=11)
+        fitted = fit_calibration(logits + 1.5, labels, method)
+        probabilities = fitted.probabilities(logits + 1.5)
+        share = fitted.prevalence
+        assert share is not None
+        weights = np.where(labels == 1, share / labels.sum(), (1 - share) / (1 - labels).sum())
+        assert np.sum(weights * probabilities) == pytest.approx(share, abs=1e-6)
+        if method != "temperature":  # with an intercept it is that of the films
+            assert share == pytest.approx(labels.mean(), abs=2e-3)
+
+
+def _groups(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draws films of two sites: at the smaller one the logits are shifted and less sure."""
+    random = np.random.default_rng(seed)
+    groups = np.repeat(["large", "small"], [900, 100])
+    labels = (random.random(1_000) < 0.5).astype(float)
+    sure = np.where(groups == "large", 3.0, 1.0)
+    shift = np.where(groups == "large", 0.0, 2.5)
+    return random.normal(sure * (2 * labels - 1) + shift, 1.5), labels, groups
+
+
+def _losses(calibration: Calibration, *films: np.ndarray) -> dict[str, float]:
+    logits, labels, groups = films
+    probabilities = calibration.probabilities(logits)
+    return {
+        name: log_loss(labels[groups == name], probabilities[groups == name])
+        for name in np.unique(groups)
+    }
+
+
+class TestWorstGroup:
+    @pytest.mark.parametrize("method", ["platt", "beta", "temperature"])
+    def test_no_other_calibration_has_a_better_worst_group(self, method: str) -> None:
+        films = logits, labels, groups = _groups()
+        plain = fit_calibration(logits, labels, method)
+        fair = fit_calibration(logits, labels, method, groups)
+        reached = max(_losses(fair, *films).values())
+        assert reached < max(_losses(plain, *films).values()) - (0.02 if method == "platt" else 0)
+
+        def of_weights(weights: np.ndarray) -> Calibration:
+            if method == "temperature":
+                return Calibration(weights[0], weights[0], 0.0)
+            if method == "platt":
+                return Calibration(weights[0], weights[0], weights[1])
+            return Calibration(*weights)
+
+        start = {"temperature": [1.0], "platt": [1.0, 0.0], "beta": [1.0, 1.0, 0.0]}[method]
+        searched = minimize(
+            lambda weights: max(_losses(of_weights(weights), *films).values()),
+            x0=start,
+            method="Nelder-Mead",
+            options={"maxiter": 4000, "xatol": 1e-7, "fatol": 1e-9},
+        )
+        # The fit smooths the labels, the search does not.
+        assert reached == pytest.approx(searched.fun, abs=2e-3)
+
+    def test_one_group_is_all_films(self) -> None:
+        logits, labels, _ = _groups()
+        one = fit_calibration(logits, labels, "platt", np.full(1_000, "only"))
+        assert vars(one) == pytest.approx(vars(fit_calibration(logits, labels)))
+
+    def test_groups_of_few_films_are_judged_together(self) -> None:
+        logits, labels, groups = _groups()
+        # The small site in parts of 10 is one group; of its own films each could be led by one.
+        parts = np.where(
+            groups == "small", np.char.add("part ", (np.arange(1_000) // 10).astype(str)), groups
+        )
+        assert vars(fit_calibration(logits, labels, "platt", parts)) == pytest.approx(
+            vars(fit_calibration(logits, labels, "platt", groups)), rel=1e-4
+        )
+
+    def test_every_group_reaches_the_sensitivity(self) -> None:
+        logits, labels, groups = _groups(1)
+        probabilities = expit(logits - 3 * (groups == "small"))
+        plain = choose_operating_point(probabilities, labels, 0.9)
+        fair = choose_operating_point(probabilities, labels, 0.9, groups=groups)
+
+        def sensitivities(threshold: float) -> list[float]:
+            ill = labels == 1
+            return [
+                float(np.mean(probabilities[ill & (groups == name)] >= threshold))
+                for name in ("large", "small")
+            ]
+
+        assert min(sensitivities(plain.threshold)) < 0.9 <= min(sensitivities(fair.threshold))
+        called = probabilities >= fair.threshold
+        assert fair.sensitivity == pytest.approx(np.mean(called[labels == 1]))
+        assert fair.specificity == pytest.approx(np.mean(~called[labels == 0]))
+        # Of all thresholds that do, the one with the best sum of the worst sensitivity and the
+        # worst specificity.
+        best = max(
+            min(sensitivities(t))
+            + min(
+                np.mean(probabilities[(labels == 0) & (groups == name)] < t)
+                for name in ("large", "small")
+            )
+            for t in probabilities
+            if min(sensitivities(t)) >= 0.9
+        )
+        worst = min(
+            np.mean(~called[(labels == 0) & (groups == name)]) for name in ("large", "small")
+        )
+        assert min(sensitivities(fair.threshold)) + worst == pytest.approx(best)

@@ -317,3 +317,41 @@ def test_an_epoch_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.messages == [
         "epoch 2/9  loss 0.5000  val_calibrated_log_loss 0.2500  val_auc 0.8750"
     ]
+
+
+class TestWhatLearns:
+    def changed(self, drawn: Splits, folder: Path, learns: str) -> set[str]:
+        """Returns the layers whose weights a training has changed."""
+        settings = make_settings(epochs=2, learning_rate=0.05)
+        network_settings = settings.network.model_copy(update={"learns": learns})
+        settings = settings.model_copy(update={"network": network_settings})
+        network = build(settings)
+        before = network.get_weights()
+        fitted = fit_in(folder, drawn, settings, network=network)
+        return {
+            layer.name
+            for layer in network.layers
+            if layer.weights
+            and not np.array_equal(
+                layer_of(network, before, layer.name), layer_of(network, fitted.weights, layer.name)
+            )
+        }
+
+    def test_the_last_layer_alone(self, drawn: Splits, tmp_path: Path) -> None:
+        assert self.changed(drawn, tmp_path, "last_layer") == {LOGITS}
+
+    def test_nothing(self, drawn: Splits, tmp_path: Path) -> None:
+        assert self.changed(drawn, tmp_path, "nothing") == set()
+
+    def test_all(self, drawn: Splits, tmp_path: Path) -> None:
+        assert {FIRST_LAYER, "dense", LOGITS} <= self.changed(drawn, tmp_path, "all")
+
+    def test_all_after_the_last_layer(self, drawn: Splits, tmp_path: Path) -> None:
+        settings = make_settings(epochs=1, learning_rate=0.05)
+        network = build(settings)
+        for layer in network.layers:
+            layer.trainable = layer.name == LOGITS
+        before = network.get_weights()
+        fitted = fit_in(tmp_path, drawn, settings, network=network)
+        first, last = (layer_of(network, one, "dense") for one in (before, fitted.weights))
+        assert not np.array_equal(first, last)

@@ -141,3 +141,37 @@ def test_a_seed_repeats_the_draw(imbalance: str) -> None:
     np.testing.assert_array_equal(one, same)
     assert one.dtype == np.int64
     assert not np.array_equal(one, other)
+
+
+class TestGroups:
+    # Site a has 60 normal films and 300 of pneumonia, b 40 and 20, c 6 of pneumonia alone.
+    CLASSES = np.repeat([0, 1, 0, 1, 1], [60, 300, 40, 20, 6])
+    GROUPS = np.repeat(["a", "b", "c"], [360, 60, 6])
+
+    def counts(self, imbalance: str, seed: int = 0) -> dict[tuple[int, str], int]:
+        drawn = draw_epoch(self.CLASSES, imbalance, np.random.default_rng(seed), self.GROUPS)
+        films = zip(self.CLASSES[drawn].tolist(), self.GROUPS[drawn].tolist(), strict=True)
+        return dict(Counter(films))
+
+    def test_each_has_as_many_films_within_a_class(self) -> None:
+        found = self.counts("none")
+        assert {name: found[0, name] for name in "ab"} == {"a": 50, "b": 50}
+        of_pneumonia = [found[1, name] for name in "abc"]
+        assert sum(of_pneumonia) == 326 and max(of_pneumonia) - min(of_pneumonia) == 1
+
+    def test_the_classes_are_as_without_groups(self) -> None:
+        found = self.counts("undersample")
+        assert sum(count for (label, _), count in found.items() if label == 1) == 100
+        assert (0, "c") not in found
+
+    def test_which_group_has_one_film_more_changes(self) -> None:
+        of_pneumonia = [self.counts("none", seed) for seed in range(30)]
+        assert {min("abc", key=lambda name: found[1, name]) for found in of_pneumonia} == set("abc")
+
+    def test_every_film_of_a_group_comes_as_often_or_once_more(self) -> None:
+        drawn = draw_epoch(self.CLASSES, "none", np.random.default_rng(3), self.GROUPS)
+        times = np.bincount(drawn, minlength=len(self.CLASSES))
+        for name in "abc":
+            for label in (0, 1):
+                of_cell = times[np.equal(self.GROUPS, name) & np.equal(self.CLASSES, label)]
+                assert of_cell.size == 0 or of_cell.max() - of_cell.min() <= 1

@@ -9,9 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from models.hyperparameters import Network
 from models.network import build_network
+from models.served_facts import read_facts
+from tests.support import LocalRun
 
 EXTENSIONS = ("weights.h5", "h5", "keras")
 LAYERS = 6  # with weights: two convolutions, two normalisations, two dense
@@ -121,5 +124,20 @@ def test_a_damaged_file_is_named(extension: str, kept: float, tmp_path: pathlib.
 
 
 def test_another_kind_of_file_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"ends in \.weights\.h5, \.h5, \.keras, not model\.pt"):
+    with pytest.raises(ValueError, match=r"ends in \.weights\.h5, \.h5, \.keras, not model\.pt$"):
         build_network(32, settings_of(weights="model.pt"))
+
+
+class TestPushedModel:
+    def test_gives_the_weights_that_it_serves(self, pushed: LocalRun) -> None:
+        kept = keras.saving.load_model(pushed.uri("Trainer", "model_run") / "model.keras")
+        learned = read_facts(str(pushed.model)).settings
+        start = learned.network.model_copy(update={"weights": str(pushed.model)})
+        network = build_network(learned.preprocessing.image_size_px, start, learned.task)
+        for own, theirs in zip(network.get_weights(), kept.get_weights(), strict=True):
+            np.testing.assert_array_equal(own, theirs)
+
+    def test_of_another_version_is_named(self, tmp_path: pathlib.Path) -> None:
+        tf.saved_model.save(tf.Module(), str(tmp_path / "other"))
+        with pytest.raises(ValueError, match="no model pushed by this version"):
+            build_network(32, settings_of(weights=str(tmp_path / "other")))

@@ -438,3 +438,44 @@ class TestEvaluationBatches:
         for images, labels in (first, second):
             np.testing.assert_allclose(images, expected, atol=1e-6)
             assert labels.sum() == films.counts[1]
+
+
+class TestGroups:
+    def test_are_those_of_the_raw_films(self, pushed: LocalRun, films: TransformedFilms) -> None:
+        raw = read_examples(pushed.uri("RadiographExampleGen", "examples"), features.TRAIN)
+        facts = [tf.train.Example.FromString(film).features.feature for film in raw]
+        for name in (features.SITE, features.VIEW, features.SEX):
+            expected = Counter(
+                (fact[name].bytes_list.value[0], fact[features.LABEL].bytes_list.value[0])
+                for fact in facts
+            )
+            labels = np.array([b"NORMAL", b"PNEUMONIA"], object)[films.classes]
+            assert Counter(zip(films.groups(name), labels, strict=True)) == expected
+            assert len(expected) > 2  # or the films would tell nothing apart
+
+    def test_an_epoch_draws_them_evenly(
+        self, films: TransformedFilms, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings = Hyperparameters.model_validate(
+            {"train": {"group_by": "site", "balance_groups": True, "mixup": 0}}
+        )
+
+        def sites_for_images(parsed: dict[str, tf.Tensor], *others: object) -> tf.Tensor:
+            return parsed[features.SITE_XF]
+
+        monkeypatch.setattr(input_pipeline, "_images", sites_for_images)
+        drawn = np.concatenate(
+            [sites.ravel() for sites, _, _ in training_batches(films, settings).as_numpy_iterator()]
+        )
+        counts, before = Counter(drawn), Counter(films.groups(features.SITE))
+        assert len(drawn) == len(films.classes)
+        assert max(counts.values()) - min(counts.values()) <= len(features.LABELS)
+        assert max(before.values()) - min(before.values()) > len(features.LABELS)
+
+
+def test_joined_films_are_those_of_both(films: TransformedFilms) -> None:
+    both = films.joined(films)
+    assert both.classes.tolist() == [*films.classes, *films.classes]
+    assert list(both.serialised().as_numpy_iterator()) == 2 * list(
+        films.serialised().as_numpy_iterator()
+    )

@@ -11,7 +11,7 @@ from sklearn import metrics
 from models import features
 from models.input_pipeline import TransformedFilms
 from models.network import LOGITS, build_network
-from models.scoring import Scorer, calibrate, evaluate
+from models.scoring import Scorer, calibrate, evaluate, films_to_calibrate_on
 from tests.unit.models.drawn_films import SIZE_PX, make_settings, open_split
 
 
@@ -59,3 +59,16 @@ class TestCalibrate:
         # sigmoid(a x + b) = sigmoid(a / 2 * 2 (x + 3) + b - 3 a)
         assert after.slope_above == pytest.approx(slope / 2, rel=0.02, abs=0.02)
         assert after.intercept == pytest.approx(before.intercept - 3 * slope, abs=0.1)
+
+
+class TestFilmsToCalibrateOn:
+    @pytest.mark.parametrize(("learns", "parts"), [("all", 1), ("last_layer", 1), ("nothing", 2)])
+    def test_are_those_that_the_weights_have_not_seen(
+        self, drawn: tuple[TransformedFilms, TransformedFilms], learns: str, parts: int
+    ) -> None:
+        settings = make_settings()
+        network = settings.network.model_copy(update={"learns": learns})
+        films = films_to_calibrate_on(*drawn, settings.model_copy(update={"network": network}))
+        expected = [*drawn[0].files, *drawn[1].files][-parts:]
+        assert list(films.files) == expected
+        assert len(films.classes) == sum(len(split.classes) for split in drawn[-parts:])

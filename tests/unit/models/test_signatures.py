@@ -21,7 +21,8 @@ from models.hyperparameters import Hyperparameters
 from models.network import activations_and_logits, build_network
 from models.preprocessing import standardise, unpack_images
 from models.records import TRAINING_RECORD
-from models.signatures import OPERATING_POINT_FILE, ServedModel
+from models.served_facts import FACTS_FILE
+from models.signatures import ServedModel
 from models.warmup import WARMUP_FILE
 from tests.support import LocalRun, draw_film, encode, read_examples
 
@@ -93,6 +94,9 @@ OUTPUTS = {
         "lungs_xf": (tf.string, [None, 1]),
         "sha256_xf": (tf.int64, [None, 1]),
         "patient_id_xf": (tf.int64, [None, 1]),
+        "site_xf": (tf.string, [None, 1]),
+        "view_xf": (tf.string, [None, 1]),
+        "sex_xf": (tf.string, [None, 1]),
         "label_xf": (tf.int64, [None, 1]),
         "subtype_xf": (tf.int64, [None, 1]),
         "pixel_mean_xf": (tf.float32, [None, 1]),
@@ -383,7 +387,7 @@ class TestExtraAssets:
     def test_operating_point_travels_with_the_model(
         self, pushed: LocalRun, record: dict[str, Any]
     ) -> None:
-        facts = json.loads((pushed.model / "assets.extra" / OPERATING_POINT_FILE).read_text())
+        facts = json.loads((pushed.model / FACTS_FILE).read_text())
         assert facts["operating_point"] == record["operating_point"]
         assert facts["calibration"] == record["calibration"]
         assert (facts["labels"], facts["image_size_px"]) == (list(features.LABELS), SIZE_PX)

@@ -51,7 +51,9 @@ AUDIT: dict[str, Any] = {
     },
     "external": {
         "root": "/other <site>", "films": 1200, "patients": 900, "rejected": 3,
-        "metrics": {"auc": 0.7, "recall": 0.6, "specificity": None},
+        "metrics": {
+            "auc": 0.7, "recall": 0.6, "specificity": None, "expected_calibration_error": 0.1234,
+        },
         "intervals": {"auc": [0.65, 0.75], "recall": [0.5, 0.7]},
     },
 }  # fmt: skip
@@ -69,7 +71,7 @@ def test_the_gist_names_the_worst() -> None:
         "frame of the other class 0.500 (0.400-0.600)",
         "AUC of controls that see no lungs: outer frame 0.800, file statistics 0.900",
         "other site (1,200 films): AUC 0.700 (0.650-0.750), recall 0.600 (0.500-0.700), "
-        "specificity -",
+        "specificity -, calibration error 0.123",
     ]
 
 
@@ -101,7 +103,7 @@ def test_the_page_holds_every_row() -> None:
     assert list(controls["model above it"]) == ["0.160 0.100-0.200", "0.060 0.000-0.100"]
     assert dict(external.iloc[0]) == {
         "films": 1200, "patients": 900, "rejected": 3, "AUC": "0.700 0.650-0.750",
-        "recall": "0.600 0.500-0.700", "specificity": "-",
+        "recall": "0.600 0.500-0.700", "specificity": "-", "ECE": 0.123,
     }  # fmt: skip
     assert subtypes["AUC"][0] == "0.875 0.750-0.938"
 

@@ -10,6 +10,8 @@ import pytest
 from pipeline.config import PRESETS, PipelineConfig, load_config
 from pipeline.effects import OF_PHANTOMS, RULES, settings_without_effect
 
+NOTHING_LEARNS = ["network.learns=nothing", "network.weights=a.keras"]
+
 # A setting, what makes it do nothing (empty: the standard preset does), and what makes it work.
 CASES = [
     ("preprocessing.clahe_clip_limit=3", [], ["preprocessing.contrast=clahe"]),
@@ -38,6 +40,20 @@ CASES = [
     ("network.depth=4", ["network.backbone=densenet121"], []),
     ("network.block=residual", ["network.backbone=resnet50"], []),
     ("network.squeeze_excite=true", ["network.backbone=resnet50"], []),
+    ("train.epochs=3", NOTHING_LEARNS, []),
+    ("train.max_steps_per_epoch=5", NOTHING_LEARNS, []),
+    ("train.learning_rate=0.1", NOTHING_LEARNS, []),
+    ("train.learning_rate_schedule=constant", NOTHING_LEARNS, []),
+    ("train.early_stopping_patience=2", NOTHING_LEARNS, []),
+    ("train.weight_decay=0.3", NOTHING_LEARNS, []),
+    ("train.label_smoothing=0.1", NOTHING_LEARNS, []),
+    ("train.mixup=0.1", NOTHING_LEARNS, []),
+    ("train.weight_average=0.5", NOTHING_LEARNS, []),
+    ("train.imbalance=none", NOTHING_LEARNS, []),
+    ("train.balance_groups=true", NOTHING_LEARNS, []),
+    ("network.frozen_epochs=1", NOTHING_LEARNS, []),
+    ("train.group_by=view", [], ["train.calibrate_on=worst_group"]),
+    ("train.group_by=sex", [], ["train.balance_groups=true"]),
     ("train.focal_gamma=1", [], ["train.imbalance=focal"]),
     ("train.target_sensitivity=0.9", ["train.cost_ratio=5"], []),
     ("tuner.algorithm=hyperband", [], ["tuner.enabled=true"]),

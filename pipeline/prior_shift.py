@@ -1,0 +1,220 @@
+"""Moves a pushed model to a place where another share of films is pneumonia."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import logging
+import math
+import posixpath
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tfx.dsl.io import fileio
+
+from components.auditor.scoring import judged, score_images
+from components.radiograph_example_gen.listing import list_files, read_bytes
+from metrics.prevalence import Prevalence, estimate_prevalence
+from models import features
+from models.recalibration import write_recalibrated
+from models.served_facts import ServedFacts, read_facts
+from pipeline.config import ConfigError
+from pipeline.versions import find_version, publish
+from radiographs.decoding import read_film
+from radiographs.errors import DataError, UnusableImage
+from radiographs.file_names import FileNameRules
+from radiographs.not_films import Bystanders
+from radiographs.options import IngestOptions
+from radiographs.patient_ids import identify_patients
+
+# Beyond these the probabilities of all films are 0 or 1 in float32.
+LEAST, MOST = 1e-4, 1 - 1e-4
+
+BOOTSTRAP_SAMPLES = 200
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """What a folder of films without labels says of its prevalence.
+
+    Attributes:
+        films: That the model judged.
+        left_out: Files that are no usable film, or that the model did not judge.
+        prevalence: Estimated.
+    """
+
+    films: int
+    left_out: int
+    prevalence: Prevalence
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A model that was moved to another prevalence.
+
+    Attributes:
+        folder: Of the new version.
+        correction: What was done, as its facts record it.
+    """
+
+    folder: str
+    correction: dict[str, Any]
+
+
+def correct_by_share(model: str, prevalence: float, to: str) -> Corrected:
+    """Moves a model to a prevalence that is known.
+
+    Args:
+        model: Folder of a version, or of versions.
+        prevalence: Share of films that are pneumonia.
+        to: Folder of versions that gets the new one.
+
+    Returns:
+        The new version.
+
+    Raises:
+        ConfigError: If the share is none that can be corrected for, or there is no such model.
+    """
+    _check_prevalence(prevalence)
+    version = find_version(model)
+    return _correct(version, _facts(version), prevalence, {"method": "stated"}, to)
+
+
+def correct_by_films(model: str, root: str, to: str) -> Corrected:
+    """Moves a model to the prevalence of films that nobody has labelled.
+
+    Args:
+        model: Folder of a version, or of versions.
+        root: Local or remote folder of films; what it says of labels is not read.
+        to: Folder of versions that gets the new one.
+
+    Returns:
+        The new version.
+
+    Raises:
+        ConfigError: If there is no such model.
+        DataError: If the films tell of no prevalence.
+    """
+    version = find_version(model)
+    facts = _facts(version)
+    found = look_at_films(version, facts, root)
+    share = found.prevalence.share
+    if not LEAST <= share <= MOST:
+        which = "none" if share < LEAST else "each"
+        raise DataError(
+            f"the {found.films} films of {root} look as if {which} were pneumonia, which is no "
+            "share to correct for; give more films, or state it with --prevalence"
+        )
+    how = {
+        "method": "expectation maximisation",
+        "films": found.films,
+        "left_out": found.left_out,
+        "interval": list(found.prevalence.interval),
+    }
+    return _correct(version, facts, share, how, to)
+
+
+def look_at_films(version: str, facts: ServedFacts, root: str) -> Unlabelled:
+    """Estimates the prevalence of a folder of films.
+
+    Args:
+        version: Folder of a model.
+        facts: Of that model.
+        root: Local or remote folder of films.
+
+    Returns:
+        The estimate and what it rests on.
+
+    Raises:
+        DataError: If there is no film that the model judges.
+    """
+    if not fileio.isdir(root):
+        raise DataError(f"{root} is no folder; check --films")
+    files = list_files(root)
+    bystanders = Bystanders(files)
+    paths = [path for path in files if not bystanders.reason(path)]
+    usable: list[str] = []
+    served = tf.saved_model.load(version)
+    images = _images(root, paths, usable)
+    first = next(images, None)
+    if first is None:
+        raise DataError(f"{root} has no file that can be read as a film; check --films")
+    answers = judged(score_images(served, itertools.chain([first], images)))
+    if answers.empty:
+        raise DataError(
+            f"the model judges none of the {len(usable)} films of {root}; check --films"
+        )
+    patients = identify_patients(usable, {}, FileNameRules(IngestOptions())).of
+    prevalence = estimate_prevalence(
+        answers[features.PROBABILITY].to_numpy(np.float64),
+        _assumed(version, facts),
+        np.array([patients[usable[place]] for place in answers.index]),
+        BOOTSTRAP_SAMPLES,
+    )
+    return Unlabelled(len(answers), len(paths) - len(answers), prevalence)
+
+
+def _images(root: str, paths: list[str], usable: list[str]) -> Iterator[bytes]:
+    """Yields the films that can be read, and notes their paths."""
+    for path in paths:
+        try:
+            film = read_film(read_bytes(root, path), IngestOptions())
+        except UnusableImage as error:
+            _LOG.warning("%s is left out: %s", path, error)
+        else:
+            usable.append(path)
+            yield film.encoded
+
+
+def _check_prevalence(prevalence: float) -> None:
+    if not LEAST <= prevalence <= MOST:  # nor where it is no number
+        percent = " (10 % is 0.1)" if prevalence > 1 else ""
+        raise ConfigError(
+            f"a prevalence of {prevalence:g} cannot be corrected for; state a share of films "
+            f"between {LEAST:g} and {MOST:g}{percent}"
+        )
+
+
+def _facts(version: str) -> ServedFacts:
+    try:
+        facts = read_facts(version)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    _assumed(version, facts)
+    return facts
+
+
+def _assumed(version: str, facts: ServedFacts) -> float:
+    assumed = facts.calibration.prevalence
+    if assumed is None or not 0 < assumed < 1 or math.isnan(assumed):
+        raise ConfigError(
+            f"the calibration of {version} does not say which prevalence it assumes; train and "
+            "push the model anew"
+        )
+    return assumed
+
+
+def _correct(
+    version: str, facts: ServedFacts, prevalence: float, how: dict[str, Any], to: str
+) -> Corrected:
+    shift = facts.calibration.shift_to(prevalence)
+    calibration = facts.calibration.at_prevalence(prevalence)
+    point = facts.operating_point.shifted(shift)
+    correction = {
+        **how,
+        "model_version": posixpath.basename(version),
+        "prevalence_before": facts.calibration.prevalence,
+        "prevalence": prevalence,
+        "threshold_before": facts.operating_point.threshold,
+        "threshold": point.threshold,
+        "written": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        write_recalibrated(version, calibration, point, correction, folder)
+        return Corrected(publish(folder, to), correction)

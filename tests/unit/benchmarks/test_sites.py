@@ -1,0 +1,149 @@
+"""Measurements over sites: which films are drawn, how sites are joined, what tables say."""
+
+from __future__ import annotations
+
+import csv
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from benchmarks.joined_sites import Training, join_sites
+from benchmarks.quality_runs import Record
+from benchmarks.site_calibration import calibrations
+from benchmarks.site_curve import Point
+from benchmarks.site_films import PreparedSite, draw_few
+from benchmarks.site_tables import curve_table, sites_table
+from benchmarks.sites import main
+from components.radiograph_example_gen.listing import read_layout
+from models.hyperparameters import Train
+from radiographs.options import IngestOptions
+from tests.support import write_films
+
+PATIENTS = np.repeat(np.arange(200), 2)
+CLASSES = np.tile([0, 1, 1, 0], 100)
+COUNTS = [25, 50, 100, 200]
+
+
+class TestFew:
+    def test_no_patient_is_in_two_parts(self) -> None:
+        for few in draw_few(PATIENTS, CLASSES, COUNTS, seed=0).values():
+            parts = [set(PATIENTS[places]) for places in (few.train, few.evaluation, few.rest)]
+            assert sum(map(len, parts)) == len(set.union(*parts))
+
+    def test_as_many_films_as_asked_for_and_two_fifths_of_them_for_eval(self) -> None:
+        for count, few in draw_few(PATIENTS, CLASSES, COUNTS, seed=1).items():
+            labelled = len(few.train) + len(few.evaluation)
+            assert count <= labelled <= count + 1
+            assert len(few.evaluation) / labelled == pytest.approx(0.4, abs=0.1)
+
+    def test_fewer_are_part_of_more_and_the_rest_is_the_same(self) -> None:
+        drawn = list(draw_few(PATIENTS, CLASSES, COUNTS, seed=2).values())
+        for fewer, more in pairwise(drawn):
+            assert set(fewer.train) < set(more.train)
+            assert set(fewer.evaluation) < set(more.evaluation)
+            assert np.array_equal(fewer.rest, more.rest)
+
+    def test_a_seed_draws_other_films(self) -> None:
+        one, other = (draw_few(PATIENTS, CLASSES, COUNTS, seed)[25] for seed in (0, 1))
+        assert set(one.train) != set(other.train)
+
+    def test_too_few_films_are_refused(self) -> None:
+        with pytest.raises(ValueError, match="leave too few to score beside 300"):
+            draw_few(PATIENTS, CLASSES, [300], seed=0)
+        with pytest.raises(ValueError, match="a part of one class"):
+            draw_few(PATIENTS, np.zeros(400, int), COUNTS, seed=0)
+
+
+def test_joined_sites_keep_films_apart_and_tell_them_by_site(tmp_path: Path) -> None:
+    sites = {}
+    for name, count in (("here", 3), ("there", 2)):
+        sites[name] = tmp_path / name
+        for number, label in enumerate(("NORMAL", "PNEUMONIA")):
+            write_films(sites[name], label, count, first_seed=10 * number + 100 * count)
+    join_sites(sites, tmp_path / "joined")
+    films = read_layout(str(tmp_path / "joined"), IngestOptions()).films
+    assert len(films) == 10
+    assert {film.site for film in films} == set(sites)
+    for film in films:
+        site, _, path = film.path.partition("/")
+        assert film.site == site
+        assert film.patient_id.startswith(f"{site}-")
+        assert (tmp_path / "joined" / film.path).read_bytes() == (sites[site] / path).read_bytes()
+        assert film.label == path.partition("/")[0]
+        assert film.given_split == ""
+
+
+def test_joined_sites_keep_what_a_manifest_says(tmp_path: Path) -> None:
+    row = {
+        "path": "", "label": "", "patient_id": "p", "age_years": "41", "sex": "F", "view": "AP",
+        "site": "ward 7", "split": "test",
+    }  # fmt: skip
+    for label in ("NORMAL", "PNEUMONIA"):
+        write_films(tmp_path / "here", label, 1)
+    with (tmp_path / "here" / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, row)
+        writer.writeheader()
+        for label in ("NORMAL", "PNEUMONIA"):
+            writer.writerow({**row, "path": f"{label}/{label.lower()}0.png", "label": label})
+    join_sites({"here": tmp_path / "here"}, tmp_path / "joined")
+    for film in read_layout(str(tmp_path / "joined"), IngestOptions()).films:
+        assert (film.site, film.patient_id, film.given_split) == ("here", "here-p", "")
+        assert (film.age_years, film.sex, film.view) == (41, "F", "AP")
+
+
+def test_the_worst_site_gains_from_a_calibration_for_it() -> None:
+    random = np.random.default_rng(0)
+    sites = {}
+    for name, films, shift in (("large", 4_000, 0.0), ("small", 400, 2.5)):
+        labels = random.integers(0, 2, films)
+        logits = random.normal(3.0 * labels - 1.5, 1.0) + shift
+        site = PreparedSite(np.empty(films, object), {}, labels, np.arange(films))
+        sites[name] = (site, logits)
+    reached = {(one.site, one.way): one.metrics for one in calibrations(sites, Train(), seed=0)}
+    for metric in ("brier_score", "expected_calibration_error"):
+        plain, fair = (
+            max(reached[site, way][metric] for site in sites) for way in ("all", "worst_group")
+        )
+        assert fair < plain - 0.01
+    recalls = [reached[site, "worst_group"]["recall"] for site in sites]
+    assert min(recalls) > Train().target_sensitivity - 0.04
+    # With the larger site alone in view, a probability is what the larger site makes of it.
+    labels, logits = sites["large"][0].classes, sites["large"][1]
+    assert np.mean(expit(logits)[labels == 1]) > 0.5
+
+
+def test_a_curve_has_a_row_for_each_way_and_count() -> None:
+    metrics = {"expected_calibration_error": 0.1, "recall": 0.9, "specificity": 0.8}
+    points = [
+        Point(way, films, seed, {"auc": auc, **metrics})
+        for seed, (first, second) in enumerate([(0.6, 0.7), (0.8, 0.7)])
+        for way, films, auc in (("as it is", 0, first), ("trained", 25, second))
+    ]
+    rows = curve_table(points).splitlines()[2:]
+    assert rows == [
+        "| 0 | as it is | 0.700 ± 0.141 | 0.100 ± 0.000 | 0.900 ± 0.000 | 0.800 ± 0.000 |",
+        "| 25 | trained | 0.700 ± 0.000 | 0.100 ± 0.000 | 0.900 ± 0.000 | 0.800 ± 0.000 |",
+    ]
+
+
+def test_sites_have_a_row_for_each_that_was_scored() -> None:
+    metrics = {"auc": 0.9, "expected_calibration_error": None, "recall": 0.8, "specificity": 0.7}
+    summary = {"metrics": {"slices": {"site=here": metrics}}}
+    record = Record("here", 0, 1.0, summary, {"there": {"metrics": {**metrics, "auc": 0.5}}})
+    rows = sites_table([Training(("here",), False, "there", [record])]).splitlines()[2:]
+    assert rows == [
+        "| here | here, test split | 0.900 | n/a | 0.800 | 0.700 |",
+        "| here | there, not seen | 0.500 | n/a | 0.800 | 0.700 |",
+    ]
+
+
+def test_what_is_asked_for_has_to_be_whole(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["--data-root", str(tmp_path)]) == 2
+    assert "give --start-from" in capsys.readouterr().err
+    assert main(["--leave-one-out", str(tmp_path)]) == 2
+    assert "two folders or more" in capsys.readouterr().err
