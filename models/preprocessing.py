@@ -15,13 +15,16 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
 from models import contrast, features, images
 from models.film_keys import key_of
 from models.hyperparameters import Preprocessing
-from models.lung_fields.framing import make_frame
+from models.lung_fields.fields import LUNG
+from models.lung_fields.framing import fields_of_file, make_frame
 from radiographs.options import IngestOptions
 
 # Keys of custom_config.
@@ -76,7 +79,10 @@ def preprocessing_fn(
 
 
 def prepare_pixels(
-    encoded: tf.Tensor, settings: Preprocessing, bounds: IngestOptions
+    encoded: tf.Tensor,
+    settings: Preprocessing,
+    bounds: IngestOptions,
+    frame: images.Frame | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes films, frames their lungs, brings them to one size and enhances their contrast.
 
@@ -84,6 +90,7 @@ def prepare_pixels(
         encoded: [batch] string, files.
         settings: border, lungs, size and contrast.
         bounds: of the sides of a film.
+        frame: of `make_frame`, where it has been made.
 
     Returns:
         [batch, size, size] uint8; and [batch] string of `features.QUALITIES`.
@@ -94,7 +101,7 @@ def prepare_pixels(
         settings.border_crop,
         bounds,
         lambda film: _enhance(film[None], settings)[0],
-        make_frame(settings),
+        frame or make_frame(settings),
     )
 
 
@@ -113,18 +120,42 @@ def quality_of(
     Returns:
         One of `features.QUALITIES`.
     """
-    return _quality_graph(bounds, settings)(tf.constant([encoded])).numpy()[0].decode()
+    return quality_and_lungs(encoded, bounds, settings)[0]
+
+
+def quality_and_lungs(
+    encoded: bytes, bounds: IngestOptions, settings: Preprocessing
+) -> tuple[str, npt.NDArray[np.bool_] | None]:
+    """Tells whether a film can be used, and where its lungs are, which are found once for both.
+
+    Args:
+        encoded: a file.
+        bounds: of the sides of a film.
+        settings: `Preprocessing.judging` of the run.
+
+    Returns:
+        One of `features.QUALITIES`; and [side, side] bool, true in the lungs of the film without
+        its cropped border, squashed to the square of `lung_fields.network.SIDE_PX`. None where
+        nobody looks for lungs.
+    """
+    quality, lungs = _quality_graph(bounds, settings)(tf.constant([encoded]))
+    mask = None if settings.lungs == "none" else lungs.numpy()
+    return quality.numpy()[0].decode(), mask
 
 
 @functools.lru_cache(maxsize=1)
 def _quality_graph(
     bounds: IngestOptions, settings: Preprocessing
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def qualities(encoded: tf.Tensor) -> tf.Tensor:
-        return prepare_pixels(encoded, settings, bounds)[1]
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    @tf.function(input_signature=[tf.TensorSpec([1], tf.string)])
+    def judge(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        if settings.lungs == "none":
+            return prepare_pixels(encoded, settings, bounds)[1], tf.constant(False)
+        fields = fields_of_file(encoded[0], settings, bounds)
+        quality = prepare_pixels(encoded, settings, bounds, make_frame(settings, fields))[1]
+        return quality, tf.reduce_max(fields[0], axis=-1) > LUNG
 
-    return qualities
+    return judge
 
 
 def unpack_images(transformed: Mapping[str, tf.Tensor], size_px: int) -> tf.Tensor:

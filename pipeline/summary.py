@@ -13,7 +13,7 @@ from ml_metadata.proto.metadata_store_pb2 import Artifact
 
 from components.audit_gate.executor import VERDICTS_FILE
 from components.auditor.findings import AUDIT_FILE, FRAME_SWAPS_FILE
-from components.radiograph_example_gen.executor import INGEST_FILE
+from components.radiograph_example_gen.report import INGEST_FILE
 from components.verdicts import Verdict
 from models.records import TRAINING_RECORD
 from pipeline.comparison import Comparison, comparison_of
