@@ -11,6 +11,7 @@ it cannot judge gets a reason, and the films beside it their answers.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable
@@ -44,14 +45,25 @@ _PARALLEL_FILMS = 4
 
 ANY_FILM = IngestOptions()
 
-# From an upright decoded film, [height, width, 1] float32 in [0, 255], and a size in pixels:
-# its pixels, [size, size] uint8, and whether it shows what is looked for, scalar bool.
-Frame = Callable[[tf.Tensor, int], tuple[tf.Tensor, tf.Tensor]]
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """What brings a film to the size of the network's input.
+
+    Attributes:
+        draw: From an upright decoded film, [height, width, 1] float32 in [0, 255], and a size in
+            pixels: its pixels, [size, size] uint8, and where it shows what is looked for,
+            [shown_px, shown_px] bool on the film squashed to a square, nowhere true in a film that
+            does not show it.
+        shown_px: height and width of that.
+    """
+
+    draw: Callable[[tf.Tensor, int], tuple[tf.Tensor, tf.Tensor]]
+    shown_px: int = 1
 
 
-def whole_film(film: tf.Tensor, size_px: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Brings a whole film to one size, the `Frame` that looks for nothing."""
-    return resize_image(film, size_px), tf.constant(True)
+# Looks for nothing.
+whole_film = Frame(lambda film, size_px: (resize_image(film, size_px), tf.ones([1, 1], tf.bool)))
 
 
 def prepare_films(
@@ -80,29 +92,58 @@ def prepare_films(
         [batch, size_px, size_px] uint8, 0 where a film cannot be judged; and [batch] string,
         each one of `features.QUALITIES`.
     """
+    pixels, qualities, _ = prepare_and_show(encoded, size_px, border_crop, bounds, enhance, frame)
+    return pixels, qualities
+
+
+def prepare_and_show(
+    encoded: tf.Tensor,
+    size_px: int,
+    border_crop: float,
+    bounds: IngestOptions,
+    enhance: Callable[[tf.Tensor], tf.Tensor],
+    frame: Frame,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Does what `prepare_films` does, and says where a film shows what its frame looks for.
+
+    Args:
+        encoded: as of `prepare_films`, and so are the others.
+        size_px: height and width of the result.
+        border_crop: share of height and width.
+        bounds: of the sides of a film.
+        enhance: what is done to the pixels in the end.
+        frame: what brings a film to the size.
+
+    Returns:
+        Both results of `prepare_films`; and [batch, shown_px, shown_px] bool, as the frame draws
+        it of the film without its border.
+    """
     films = tf.shape(encoded, out_type=tf.int64)[0]
     black = tf.zeros([size_px, size_px], tf.uint8)
+    nowhere = tf.zeros([frame.shown_px, frame.shown_px], tf.bool)
 
-    def prepare(place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def prepare(place: tf.Tensor) -> tuple[tf.Tensor, ...]:
         film = encoded[place]
         quality = quality_of_header(film, bounds)
-        pixels, quality = tf.cond(
+        pixels, quality, shown = tf.cond(
             quality == features.QUALITY_OK,
             lambda: _decode_and_judge(film, size_px, border_crop, frame),
-            lambda: (black, quality),
+            lambda: (black, quality, nowhere),
         )
-        return place, enhance(pixels), quality
+        return place, enhance(pixels), quality, shown
 
     prepared = tf.data.Dataset.range(films).map(
         prepare, num_parallel_calls=_PARALLEL_FILMS, deterministic=False
     )
     # One more, since a dataset without an element has nothing to hand out.
-    beyond = tf.data.Dataset.from_tensors((films, black, tf.constant(features.QUALITY_OK)))
+    good = tf.constant(features.QUALITY_OK)
+    beyond = tf.data.Dataset.from_tensors((films, black, good, nowhere))
     gathered = prepared.ignore_errors().concatenate(beyond).batch(films + 1)
-    places, pixels, qualities = gathered.get_single_element()
+    places, pixels, qualities, shown = gathered.get_single_element()
     return (
         tf.ensure_shape(_scatter(places, pixels, films, black), [None, size_px, size_px]),
         _scatter(places, qualities, films, tf.constant(features.UNDECODABLE)),
+        _scatter(places, shown, films, nowhere),
     )
 
 
@@ -124,7 +165,7 @@ def decode_and_resize(
 
     Returns:
         [size_px, size_px] uint8, upright; whether every pixel is opaque, scalar bool; and
-        whether the film shows what the frame looks for, scalar bool.
+        where the film shows what the frame looks for, [shown_px, shown_px] bool.
 
     Raises:
         tf.errors.InvalidArgumentError: the bytes are no JPEG or PNG file, or a broken one.
@@ -133,7 +174,7 @@ def decode_and_resize(
     image, opaque = decode_image(encoded, math.ceil(OVERSAMPLING * size_px / share_kept))
     film = tf.image.central_crop(image, share_kept)
     upright = _upright(film, (parts or film_parts(encoded)).orientation)
-    pixels, shown = frame(upright, size_px)
+    pixels, shown = frame.draw(upright, size_px)
     return pixels, opaque, shown
 
 
@@ -215,19 +256,20 @@ def stretch(levels: tf.Tensor) -> tf.Tensor:
 
 def _decode_and_judge(
     encoded: tf.Tensor, size_px: int, border_crop: float, frame: Frame
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the pixels of a film, or black ones, and one of `features.QUALITIES`."""
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns the pixels of a film, or black ones, its quality, and what its frame has shown."""
     parts = film_parts(encoded)
     pixels, opaque, shown = decode_and_resize(encoded, size_px, border_crop, frame, parts)
     counts = tf.math.bincount(tf.cast(tf.reshape(pixels, [-1]), tf.int32), minlength=256)
     low, high = _quantiles(counts, grey_levels.BLANK_SHARE)
     is_blank = high - low < grey_levels.BLANK_SPREAD
-    quality = tf.where(shown, features.QUALITY_OK, features.NO_LUNGS)
+    quality = tf.where(tf.reduce_any(shown), features.QUALITY_OK, features.NO_LUNGS)
     quality = tf.where(is_blank, features.BLANK, quality)
     quality = tf.where(parts.has_hole, features.INCOMPLETE, quality)
     quality = tf.where(opaque, quality, features.TRANSPARENT)
     quality = tf.where(parts.is_understood, quality, features.UNDECODABLE)
-    return tf.where(quality == features.QUALITY_OK, pixels, tf.zeros_like(pixels)), quality
+    judged = tf.where(quality == features.QUALITY_OK, pixels, tf.zeros_like(pixels))
+    return judged, quality, shown
 
 
 def _quantiles(counts: tf.Tensor, share: float) -> tuple[tf.Tensor, tf.Tensor]:

@@ -23,8 +23,7 @@ import tensorflow_transform as tft
 from models import contrast, features, images
 from models.film_keys import key_of
 from models.hyperparameters import Preprocessing
-from models.lung_fields.fields import LUNG
-from models.lung_fields.framing import fields_of_file, make_frame
+from models.lung_fields.framing import make_frame
 from radiographs.options import IngestOptions
 
 # Keys of custom_config.
@@ -79,10 +78,7 @@ def preprocessing_fn(
 
 
 def prepare_pixels(
-    encoded: tf.Tensor,
-    settings: Preprocessing,
-    bounds: IngestOptions,
-    frame: images.Frame | None = None,
+    encoded: tf.Tensor, settings: Preprocessing, bounds: IngestOptions
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes films, frames their lungs, brings them to one size and enhances their contrast.
 
@@ -90,19 +86,11 @@ def prepare_pixels(
         encoded: [batch] string, files.
         settings: border, lungs, size and contrast.
         bounds: of the sides of a film.
-        frame: of `make_frame`, where it has been made.
 
     Returns:
         [batch, size, size] uint8; and [batch] string of `features.QUALITIES`.
     """
-    return images.prepare_films(
-        encoded,
-        settings.image_size_px,
-        settings.border_crop,
-        bounds,
-        lambda film: _enhance(film[None], settings)[0],
-        frame or make_frame(settings),
-    )
+    return _prepare_and_show(encoded, settings, bounds)[:2]
 
 
 def quality_of(
@@ -126,7 +114,7 @@ def quality_of(
 def quality_and_lungs(
     encoded: bytes, bounds: IngestOptions, settings: Preprocessing
 ) -> tuple[str, npt.NDArray[np.bool_] | None]:
-    """Tells whether a film can be used, and where its lungs are, which are found once for both.
+    """Tells whether a film can be used, and where the lungs are that it was judged by.
 
     Args:
         encoded: a file.
@@ -135,27 +123,35 @@ def quality_and_lungs(
 
     Returns:
         One of `features.QUALITIES`; and [side, side] bool, true in the lungs of the film without
-        its cropped border, squashed to the square of `lung_fields.network.SIDE_PX`. None where
-        nobody looks for lungs.
+        its border, squashed to a square of `lung_fields.network.SIDE_PX`. None where nobody looks
+        for lungs.
     """
-    quality, lungs = _quality_graph(bounds, settings)(tf.constant([encoded]))
-    mask = None if settings.lungs == "none" else lungs.numpy()
-    return quality.numpy()[0].decode(), mask
+    (quality,), (lungs,) = _quality_graph(bounds, settings)(tf.constant([encoded]))
+    return quality.numpy().decode(), None if settings.lungs == "none" else lungs.numpy()
 
 
 @functools.lru_cache(maxsize=1)
 def _quality_graph(
     bounds: IngestOptions, settings: Preprocessing
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    @tf.function(input_signature=[tf.TensorSpec([1], tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def judge(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        if settings.lungs == "none":
-            return prepare_pixels(encoded, settings, bounds)[1], tf.constant(False)
-        fields = fields_of_file(encoded[0], settings, bounds)
-        quality = prepare_pixels(encoded, settings, bounds, make_frame(settings, fields))[1]
-        return quality, tf.reduce_max(fields[0], axis=-1) > LUNG
+        return _prepare_and_show(encoded, settings, bounds)[1:]
 
     return judge
+
+
+def _prepare_and_show(
+    encoded: tf.Tensor, settings: Preprocessing, bounds: IngestOptions
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    return images.prepare_and_show(
+        encoded,
+        settings.image_size_px,
+        settings.border_crop,
+        bounds,
+        lambda film: _enhance(film[None], settings)[0],
+        make_frame(settings),
+    )
 
 
 def unpack_images(transformed: Mapping[str, tf.Tensor], size_px: int) -> tf.Tensor:

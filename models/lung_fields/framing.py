@@ -8,79 +8,37 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from models.features import QUALITY_OK
-from models.film_files import quality_of_header
 from models.hyperparameters import Preprocessing
-from models.images import Frame, decode_and_resize, resize_image, whole_film
+from models.images import Frame, resize_image, whole_film
 from models.lung_fields.fields import LUNG, are_plausible, box_of_lungs, find_fields
-from models.lung_fields.network import FIELDS, SIDE_PX
-from radiographs.options import IngestOptions
+from models.lung_fields.network import SIDE_PX
 
 
-def make_frame(settings: Preprocessing, fields: tf.Tensor | None = None) -> Frame:
+def make_frame(settings: Preprocessing) -> Frame:
     """Returns what brings a decoded film to the size of the network's input.
 
     Args:
         settings: `lungs`, `lung_margin`, `lung_ratio`, `lung_fields_weights`.
-        fields: [1, SIDE_PX, SIDE_PX, 2] float32, of `fields_of_file`, where they have been found
-            for the only film there is.
 
     Returns:
-        A `models.images.Frame`; a film without plausible lung fields comes back whole, and
-        as one where no lungs were found.
+        A `models.images.Frame` that shows both fields; a film without plausible ones comes back
+        whole, and as one where no lungs were found.
     """
     if settings.lungs == "none":
         return whole_film
     framed = _crop if settings.lungs == "crop" else _mask
 
-    def frame(film: tf.Tensor, size_px: int) -> tuple[tf.Tensor, tf.Tensor]:
-        found = _fields(film, settings) if fields is None else fields
-        plausible = are_plausible(found)[0]
+    def draw(film: tf.Tensor, size_px: int) -> tuple[tf.Tensor, tf.Tensor]:
+        fields = find_fields(resize_image(film, SIDE_PX)[tf.newaxis], settings.lung_fields_weights)
+        found = are_plausible(fields)[0]
         pixels = tf.cond(
-            plausible,
-            lambda: framed(film, found, size_px, settings),
+            found,
+            lambda: framed(film, fields, size_px, settings),
             lambda: resize_image(film, size_px),
         )
-        return pixels, plausible
+        return pixels, found & (tf.reduce_max(fields[0], axis=-1) > LUNG)
 
-    return frame
-
-
-def fields_of_file(encoded: tf.Tensor, settings: Preprocessing, bounds: IngestOptions) -> tf.Tensor:
-    """Finds the lung fields that the frame of `make_frame` finds.
-
-    Args:
-        encoded: scalar string, a file.
-        settings: of the preparation; they say which part of the film is looked at.
-        bounds: of the sides of a film.
-
-    Returns:
-        [1, SIDE_PX, SIDE_PX, 2] float32 in [0, 1], as `find_fields`; 0 where the file is no film.
-    """
-    nothing = tf.zeros([1, SIDE_PX, SIDE_PX, FIELDS])
-
-    def find(film: tf.Tensor) -> tf.Tensor:
-        found, _, _ = decode_and_resize(
-            film,
-            settings.image_size_px,
-            settings.border_crop,
-            lambda upright, _: (_fields(upright, settings), tf.constant(True)),
-        )
-        return found
-
-    def find_if_readable(film: tf.Tensor) -> tf.Tensor:
-        readable = quality_of_header(film, bounds) == QUALITY_OK
-        return tf.cond(readable, lambda: find(film), lambda: nothing)
-
-    # As a dataset, because there alone TensorFlow goes on when an op has failed.
-    found = tf.data.Dataset.from_tensors(encoded).map(find_if_readable).ignore_errors()
-    either = found.concatenate(tf.data.Dataset.from_tensors(nothing))
-    return either.take(1).get_single_element()
-
-
-def _fields(film: tf.Tensor, settings: Preprocessing) -> tf.Tensor:
-    squashed = resize_image(film, SIDE_PX)[tf.newaxis]
-    return find_fields(squashed, settings.lung_fields_weights)
+    return Frame(draw, SIDE_PX)
 
 
 def _crop(film: tf.Tensor, fields: tf.Tensor, size_px: int, settings: Preprocessing) -> tf.Tensor:
