@@ -12,6 +12,7 @@ from pathlib import Path
 
 from models.hyperparameters import Augmentation
 from pipeline.config import Phantoms, PipelineConfig, Tuner, changed_settings
+from radiographs.options import BY_STYLE
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,16 @@ RULES = (
         _of("data", ("eval_fraction", "test_fraction", "stress_split", "seed")),
         lambda config: config.data.split == "given",
         "data.split=given carves no split",
+    ),
+    Rule(
+        ("data.test_fraction",),
+        lambda config: config.data.split == BY_STYLE,
+        "data.split=style takes whole styles as test",
+    ),
+    Rule(
+        ("data.test_styles",),
+        lambda config: config.data.split != BY_STYLE,
+        "it needs data.split=style",
     ),
     Rule(
         ("data.min_eval_films_per_class",),
