@@ -5,10 +5,11 @@ the same films shares that with train, so a model that reads it is not found out
 each film are pasted into the frame of a film of the same class, and into one of the other class:
 a model that reads lungs gives the same answer in both, one that reads frames the opposite one.
 The label is that of the lungs. What a model leans on is measured, not what it can do, so this
-stands beside the plain figures. Both kinds of film together are a test in which frames tell nothing
-of the class: a network that sees no lungs is at 0.5 there, whatever it reaches on the plain test, so
-that is where a model can be fairly asked to be above it. The test splits foreground from background as in K. Xiao et al.,
-"Noise or Signal: The Role of Image Backgrounds in Object Recognition", ICLR 2021.
+stands beside the plain figures. Both kinds of film together are a test in which frames tell
+nothing of the class: a network that sees no lungs is at 0.5 there, whatever it reaches on the plain
+test, so there a model can be fairly asked to be above it. The test splits foreground from
+background as in K. Xiao et al., "Noise or Signal: The Role of Image Backgrounds in Object
+Recognition", ICLR 2021.
 """
 
 from __future__ import annotations
