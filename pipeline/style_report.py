@@ -1,4 +1,4 @@
-"""Words, table and pictures of the styles of acquisition, for the terminal and the page of a run."""
+"""Words, table and pictures of styles of acquisition, for the terminal and the page of a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def style_lines(
     tested = [one for one in slices if one.feature == STYLE and one.negatives]
     if tested:
         worst = min(tested, key=lambda one: one.metrics["specificity"])
-        yield f"where normal films fare worst: {style_sentence(worst)}"
+        yield f"of the test films, where normal ones fare worst: {style_sentence(worst)}"
 
 
 def style_sentence(one: SliceMetrics) -> str:
