@@ -56,20 +56,18 @@ class FindStyles(beam.PTransform):
         )
 
 
-def places_of(
-    paths: Sequence[str], describe: Callable[[str], Description], seed: int
-) -> dict[str, Place]:
-    """Finds the styles of films ahead of the ingest, for a split by them.
+def describe_films(
+    paths: Sequence[str], describe: Callable[[str], Description]
+) -> dict[str, Description]:
+    """Describes films, several at once.
 
     Args:
         paths: Of the films.
         describe: From a path to its description; it may raise UnusableImage.
-        seed: As of `find_styles`.
 
     Returns:
-        Style and distance by path, of the usable films.
+        Descriptions by path, of the usable films.
     """
-    _LOG.info("Describing %s films around the lungs, for the split by style", f"{len(paths):,}")
 
     def describe_usable(path: str) -> Description | None:
         try:
@@ -79,7 +77,24 @@ def places_of(
 
     with ThreadPoolExecutor() as threads:
         found = dict(zip(paths, threads.map(describe_usable, paths), strict=True))
-    described = {path: one for path, one in found.items() if one is not None}
+    return {path: one for path, one in found.items() if one is not None}
+
+
+def places_of(
+    paths: Sequence[str], describe: Callable[[str], Description], seed: int
+) -> dict[str, Place]:
+    """Finds the styles of films ahead of the ingest, for a split by them.
+
+    Args:
+        paths: Of the films.
+        describe: As of `describe_films`.
+        seed: As of `find_styles`.
+
+    Returns:
+        Style and distance by path, of the usable films.
+    """
+    _LOG.info("Describing %s films around the lungs, for the split by style", f"{len(paths):,}")
+    described = describe_films(paths, describe)
     if not described:
         return {}
     names, distances = find_styles(described, seed).nearest(list(described.values()))
