@@ -62,7 +62,7 @@ def audit_shortcuts(folder: Path, size_px: int, control_films: int) -> None:
     settings = _settings(size_px)
     films = _open(folder)
     prepared = _Prepared(None, settings.preprocessing, films)
-    network_controls(films, [], prepared, settings, epochs=1, at_most=control_films)
+    network_controls(films, prepared, settings, epochs=1, at_most=control_films)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ class Verdict:
     Attributes:
         slice: `overall`, `view=AP`, `shift=blur`, `external` or `control=outer frame`.
         metric: Such as `AUC`, `recall change` against the last blessed model, `recall lower bound`
-            or `AUC margin`; `slice` where the films of one are missing.
+            or `AUC margin with frames of either class`; `slice` where the films of one are missing.
         value: What the model reached; NaN where it is not defined.
         bound: What it had to reach.
         passed: Whether it did.

@@ -7,7 +7,7 @@ here because importing `components` imports TFX, and a flag should be refused at
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -84,7 +84,12 @@ class AuditFloors(Settings):
         "min_swap_auc and min_shortcut_margin are then reported, and do not decide",
     )
     min_shortcut_margin: float = Field(
-        0, ge=0, le=1, description="AUC that the model has to be above every control; 0 is off"
+        0.2,
+        ge=0,
+        le=1,
+        description="AUC that the model has to be above every control, where frames are swapped "
+        "on lungs in frames of either class; 0 is off, and so is the default without the shortcut "
+        "audit",
     )
     min_external_auc: float = Field(0, ge=0, le=1, description="floor of the AUC on the other site")
     min_external_recall: float = Field(
@@ -107,6 +112,13 @@ class AuditSettings(AuditMeasures, AuditFloors):
     def floors(self) -> AuditFloors:
         """The part that the AuditGate is told."""
         return AuditFloors(**self.model_dump(include=set(AuditFloors.model_fields)))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _the_margin_goes_with_its_audit(cls, values: Any) -> Any:
+        """Switches the margin off where nobody asked for it and no control is trained."""
+        off = isinstance(values, dict) and values.get("shortcut_audit") is False
+        return {"min_shortcut_margin": 0, **values} if off else values
 
     @model_validator(mode="after")
     def _floors_are_looked_at(self) -> AuditSettings:

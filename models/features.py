@@ -18,9 +18,10 @@ HEIGHT_PX = "height_px"  # int64
 MEAN_INTENSITY = "mean_intensity"  # float32 in [0, 1]
 SOURCE_FORMAT = "source_format"  # bytes: "JPEG" or "PNG"
 SHA256 = "sha256"  # bytes: hexadecimal digest of the file
+STYLE = "style"  # bytes: one of STYLES, or UNKNOWN
 
 RAW_STRING_FEATURES = (
-    IMAGE, LABEL, SUBTYPE, PATIENT_ID, SITE, VIEW, SEX, SOURCE_FORMAT, SHA256,
+    IMAGE, LABEL, SUBTYPE, PATIENT_ID, SITE, VIEW, SEX, SOURCE_FORMAT, SHA256, STYLE,
 )  # fmt: skip
 RAW_INT_FEATURES = (AGE_YEARS, WIDTH_PX, HEIGHT_PX)
 RAW_FLOAT_FEATURES = (MEAN_INTENSITY,)
@@ -42,6 +43,8 @@ MALE = "M"
 FEMALE = "F"
 OTHER = "O"
 SEXES = (MALE, FEMALE, OTHER, UNKNOWN)
+# How a film was taken, as far as it shows around the lungs; numbered anew in each run.
+STYLES = ("1", "2", "3", "4", "5", "6", "7", "8")
 
 
 def classes_of(task: str) -> tuple[str, ...]:
@@ -84,7 +87,7 @@ AGE_BAND_STARTS_YEARS = (5, 18, 40, 65)  # first age of every band but the first
 GROUPS = {SITE: SITE_XF, VIEW: VIEW_XF, SEX: SEX_XF, AGE_BAND: AGE_BAND}
 
 # Dimensions that metrics are sliced by, beside all films.
-SLICES = (SUBTYPE, VIEW, SEX, AGE_BAND, SITE)
+SLICES = (SUBTYPE, VIEW, SEX, AGE_BAND, SITE, STYLE)
 
 # Signatures of the served model and the names of their inputs and outputs.
 SERVING_DEFAULT = "serving_default"

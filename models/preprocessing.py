@@ -16,6 +16,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
@@ -62,7 +64,7 @@ def preprocessing_fn(
     settings = _settings(custom_config, PREPROCESSING_KEY, Preprocessing)
     bounds = _settings(custom_config, INGEST_KEY, IngestOptions)
     films = tf.reshape(inputs[features.IMAGE], [-1])
-    pixels, quality, lungs = prepare_pixels(films, settings, bounds)
+    pixels, quality, lungs, _ = prepare_pixels(films, settings, bounds)
     mean, stddev = _pixel_moments(pixels, settings)
     column = tf.shape(pixels[:, :1, 0])
     return {
@@ -85,7 +87,7 @@ def preprocessing_fn(
 
 def prepare_pixels(
     encoded: tf.Tensor, settings: Preprocessing, bounds: IngestOptions
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+) -> images.Prepared:
     """Decodes films, frames their lungs, brings them to one size and enhances their contrast.
 
     Args:
@@ -94,7 +96,7 @@ def prepare_pixels(
         bounds: of the sides of a film.
 
     Returns:
-        As `models.images.prepare_films`: pixels, qualities, lungs.
+        As `models.images.prepare_films` gives them.
     """
     return images.prepare_films(
         encoded,
@@ -121,18 +123,38 @@ def quality_of(
     Returns:
         One of `features.QUALITIES`.
     """
-    return _quality_graph(bounds, settings)(tf.constant([encoded])).numpy()[0].decode()
+    return quality_and_lungs(encoded, bounds, settings)[0]
+
+
+def quality_and_lungs(
+    encoded: bytes, bounds: IngestOptions, settings: Preprocessing
+) -> tuple[str, npt.NDArray[np.bool_] | None]:
+    """Tells whether a film can be used, and where the lungs are that it was judged by.
+
+    Args:
+        encoded: a file.
+        bounds: of the sides of a film.
+        settings: `Preprocessing.judging` of the run.
+
+    Returns:
+        One of `features.QUALITIES`; and [side, side] bool, true in the lungs of the film without
+        its border, squashed to a square of `lung_fields.network.SIDE_PX`. None where nobody looks
+        for lungs.
+    """
+    (quality,), (lungs,) = _quality_graph(bounds, settings)(tf.constant([encoded]))
+    return quality.numpy().decode(), None if settings.lungs == "none" else lungs.numpy()
 
 
 @functools.lru_cache(maxsize=1)
 def _quality_graph(
     bounds: IngestOptions, settings: Preprocessing
-) -> Callable[[tf.Tensor], tf.Tensor]:
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def qualities(encoded: tf.Tensor) -> tf.Tensor:
-        return prepare_pixels(encoded, settings, bounds)[1]
+    def judge(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        films = prepare_pixels(encoded, settings, bounds)
+        return films.qualities, films.outlines
 
-    return qualities
+    return judge
 
 
 def unpack_images(transformed: Mapping[str, tf.Tensor], size_px: int) -> tf.Tensor:

@@ -9,6 +9,8 @@ from typing import Any
 
 from metrics.scores import CALIBRATION_ERROR
 
+_TELLING_MARGIN = 0.05  # of AUC above a control that sees no lungs
+
 _METRICS = {"AUC": "auc", "recall": "recall", "specificity": "specificity"}
 
 
@@ -49,6 +51,12 @@ def audit_lines(audit: Mapping[str, Any]) -> Iterator[str]:
     if controls:
         aucs = ", ".join(f"{one['name']} {one['auc']:.3f}" for one in controls)
         yield f"AUC of controls that see no lungs: {aucs}"
+        best = max(controls, key=lambda one: one["auc"])
+        if best["margin"] < _TELLING_MARGIN:
+            yield (
+                f"the plain test cannot tell a lung from a frame: on it the control "
+                f"'{best['name']}', which sees no lungs, is as good as the model, or nearly so"
+            )
     external = audit.get("external")
     if external:
         metrics = ", ".join(
@@ -126,13 +134,30 @@ def _swaps_html(swaps: Mapping[str, Any] | None, picture: bytes) -> str:
         "<h2>Frames swapped</h2><p>Lungs of each film in frames of others. A model that reads "
         "lungs does as well in frames of the other class as of the same; one that reads how a film "
         f"was taken does not. No lungs were found in {swaps['left_out']} films.</p>"
-        f"{_table(['films have', 'films', *_METRICS], rows)}{image if picture else ''}"
+        f"{_table(['films have', 'films', *_METRICS], rows)}{_swapped_controls_html(swaps)}"
+        f"{image if picture else ''}"
+    )
+
+
+def _swapped_controls_html(swaps: Mapping[str, Any]) -> str:
+    if not swaps.get("controls"):
+        return ""
+    return (
+        "<p>With lungs in frames of either class, no frame tells the class, and controls that see "
+        f"no lungs have nothing to go by.</p>{_control_table(swaps['controls'])}"
     )
 
 
 def _controls_html(controls: Sequence[Mapping[str, Any]]) -> str:
     if not controls:
         return ""
+    return (
+        "<h2>Shortcuts</h2><p>Controls that read no lungs. What they reach, a model can reach by "
+        f"how a film was taken.</p>{_control_table(controls)}"
+    )
+
+
+def _control_table(controls: Sequence[Mapping[str, Any]]) -> str:
     rows = [
         [
             one["name"],
@@ -141,10 +166,7 @@ def _controls_html(controls: Sequence[Mapping[str, Any]]) -> str:
         ]
         for one in controls
     ]
-    return (
-        "<h2>Shortcuts</h2><p>Controls that read no lungs. What they reach, a model can reach by "
-        f"how a film was taken.</p>{_table(['control', 'AUC', 'model above it'], rows)}"
-    )
+    return _table(["control", "AUC", "model above it"], rows)
 
 
 def _external_html(external: Mapping[str, Any] | None) -> str:

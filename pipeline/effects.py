@@ -13,6 +13,7 @@ from typing import Any
 
 from models.hyperparameters import Augmentation
 from pipeline.config import NOTHING, Phantoms, PipelineConfig, Tuner, changed_settings
+from radiographs.options import BY_STYLE
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,16 @@ RULES = (
         _of("data", ("eval_fraction", "test_fraction", "stress_split", "seed")),
         lambda config: config.data.split == "given",
         "data.split=given carves no split",
+    ),
+    Rule(
+        ("data.test_fraction",),
+        lambda config: config.data.split == BY_STYLE,
+        "data.split=style takes whole styles as test",
+    ),
+    Rule(
+        ("data.test_styles",),
+        lambda config: config.data.split != BY_STYLE,
+        "it needs data.split=style",
     ),
     Rule(
         ("data.min_eval_films_per_class",),

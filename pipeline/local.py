@@ -16,7 +16,7 @@ from tfx import v1 as tfx
 from tfx.orchestration.portable import runtime_parameter_utils
 from tfx.proto.orchestration.pipeline_pb2 import Pipeline
 
-from components.radiograph_example_gen.executor import IGNORED_FILE, QUARANTINE_FILE
+from components.radiograph_example_gen.report import IGNORED_FILE, QUARANTINE_FILE
 from pipeline.config import PipelineConfig
 from pipeline.lineage import finished_components, run_outputs
 from pipeline.locations import PACKAGED_SCHEMA, WorkDirectory

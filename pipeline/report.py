@@ -25,6 +25,7 @@ from pipeline.locations import WorkDirectory
 from pipeline.progress import PLAIN_WIDTH
 from pipeline.runs import write_text
 from pipeline.slices import SliceMetrics, load_slices
+from pipeline.style_report import style_lines, styles_html
 from pipeline.summary import Summary, audited_intervals, read_audit
 from radiographs.ignored import ignored_sentence
 
@@ -118,7 +119,8 @@ def show(summary: Summary, console: Console, serving_root: Path, page: Path) -> 
     for line in _ignored_lines(summary):
         print_plain(line)
     console.print(slice_table(summary.slices))
-    for line in audit_lines(summary.audit):
+    styles = summary.data.get("styles", [])
+    for line in (*style_lines(styles, summary.slices), *audit_lines(summary.audit)):
         print_plain(line)
     for verdict in summary.verdicts:
         if not verdict.passed:
@@ -169,7 +171,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the slices of a run and says where CSV and HTML are."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.report")
     commands = parser.add_subparsers(dest="command", required=True)
-    slices = commands.add_parser("slices", help="metrics by subtype, view, sex, age band, site")
+    slices = commands.add_parser(
+        "slices", help="metrics by subtype, view, sex, age band, site, style"
+    )
     slices.add_argument("--workdir", type=Path, default=Path("work"))
     slices.add_argument("--run", default="latest", metavar="ID", help="run id (latest)")
     flags = parser.parse_args(arguments)
@@ -240,6 +244,7 @@ def _run_html(summary: Summary) -> str:
         f" {html.escape(summary.pushed_version)}</p>",
         f"<h2>Data</h2>{_counts_html(summary)}<ul>{notes}</ul>",
         f"<h2>Slices</h2>{_slices_html(summary.slices)}" if summary.slices else "",
+        styles_html(summary.data.get("styles", []), summary.slices, summary.styles_picture),
         audit_html(summary.audit, summary.swaps_picture),
         f"<h2>Gates</h2><p>{html.escape(_comparison_line(summary))}</p><ul>{gates}</ul>"
         if gates

@@ -11,9 +11,10 @@ from typing import Any
 
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
-from components.audit_gate.executor import VERDICTS_FILE
+from components.audit_gate.executor import ACCEPTED_BLIND_TEST, VERDICTS_FILE
 from components.auditor.findings import AUDIT_FILE, FRAME_SWAPS_FILE
-from components.radiograph_example_gen.executor import INGEST_FILE
+from components.radiograph_example_gen.report import INGEST_FILE
+from components.radiograph_example_gen.styles import STYLES_PICTURE
 from components.verdicts import Verdict
 from models.records import TRAINING_RECORD
 from pipeline.comparison import Comparison, comparison_of
@@ -39,6 +40,9 @@ class Summary:
         comparison: What gates on changes rest on; None without an earlier blessed model.
         audit: What the Auditor found: intervals, acquisition changes, other site, controls.
         swaps_picture: PNG of test films whose frames were swapped, or nothing.
+        styles_picture: PNG of the typical films of each style, or nothing.
+        accepted_blind_test: The user's reason, as the metadata store has it, where it overruled a
+            gate.
         training: Hyperparameters, calibration and operating point.
         cached: Components that the cache answered for.
         durations_seconds: Of each component, to a tenth of a second.
@@ -55,6 +59,8 @@ class Summary:
     comparison: Comparison | None = None
     audit: dict[str, Any] = field(default_factory=dict)
     swaps_picture: bytes = b""
+    styles_picture: bytes = b""
+    accepted_blind_test: str = ""
     training: dict[str, Any] = field(default_factory=dict)
     cached: list[str] = field(default_factory=list)
     durations_seconds: dict[str, float] = field(default_factory=dict)
@@ -83,6 +89,7 @@ class Summary:
             "gates": [
                 {**asdict(verdict), "value": _or_null(verdict.value)} for verdict in self.verdicts
             ],
+            "accepted_blind_test": self.accepted_blind_test,
             "comparison": asdict(self.comparison) if self.comparison else None,
             "audit": {
                 name: self.audit.get(name)
@@ -115,7 +122,8 @@ def summarise(metadata_file: Path, run_id: str, data_root: Path, gates: Evaluati
     audit = read_audit(outputs)
     slices = load_slices(evaluation_uri, audited_intervals(audit))
     version = _pushed_version(outputs.get(("Pusher", "pushed_model")))
-    blessed = _is_blessed(outputs.get(("AuditGate", "blessing")))
+    blessing = outputs.get(("AuditGate", "blessing"))
+    blessed = _is_blessed(blessing)
     return Summary(
         run_id=run_id,
         status="pushed" if version else "not blessed" if not blessed else "not servable",
@@ -127,7 +135,9 @@ def summarise(metadata_file: Path, run_id: str, data_root: Path, gates: Evaluati
         verdicts=read_verdicts(evaluation_uri, slices, gates, audit),
         comparison=comparison_of(slices[0], gates),
         audit=audit,
-        swaps_picture=_read_picture(outputs.get(("Auditor", "audit"))),
+        swaps_picture=_read_picture(outputs.get(("Auditor", "audit")), FRAME_SWAPS_FILE),
+        styles_picture=_read_picture(ingest_report, STYLES_PICTURE),
+        accepted_blind_test=_accepted(blessing),
         training=_read_json(outputs.get(("Trainer", "model_run")), TRAINING_RECORD),
         cached=sorted(component for component, one in finished.items() if one.cached),
         durations_seconds=durations(finished),
@@ -157,8 +167,8 @@ def audited_intervals(audit: Mapping[str, Any]) -> dict[str, Any]:
     return {name: one["intervals"] for name, one in audit.get("slices", {}).items()}
 
 
-def _read_picture(audit: Artifact | None) -> bytes:
-    file = Path(audit.uri) / FRAME_SWAPS_FILE if audit else None
+def _read_picture(artifact: Artifact | None, name: str) -> bytes:
+    file = Path(artifact.uri) / name if artifact else None
     return file.read_bytes() if file and file.exists() else b""
 
 
@@ -177,6 +187,12 @@ def _or_null(value: float) -> float | None:
 
 def _is_blessed(blessing: Artifact | None) -> bool:
     return blessing is not None and blessing.custom_properties["blessed"].int_value == 1
+
+
+def _accepted(blessing: Artifact | None) -> str:
+    """Returns the reason that the metadata store has, or nothing."""
+    known = {} if blessing is None else blessing.custom_properties
+    return known[ACCEPTED_BLIND_TEST].string_value if ACCEPTED_BLIND_TEST in known else ""
 
 
 def _pushed_version(pushed_model: Artifact | None) -> str:

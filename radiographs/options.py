@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 NO_STRESS = "none"
+BY_STYLE = "style"
 PUBLIC_DATA_SETS = "auto"  # instead of a pattern for the patient
 
 
@@ -20,10 +21,16 @@ class IngestOptions(BaseModel):
         "auto", description="class folders or manifest.csv; auto prefers a manifest"
     )
     manifest: str = Field("manifest.csv", description="file name of the manifest under the root")
-    split: Literal["auto", "given", "by_patient"] = Field(
+    split: Literal["auto", "given", "by_patient", "style"] = Field(
         "auto",
         description="auto keeps given splits that can do their job, given keeps all of them, "
-        "by_patient ignores them",
+        "by_patient ignores them; style ignores them too and holds out as test what was taken in "
+        "another way than the rest",
+    )
+    test_styles: tuple[int, ...] = Field(
+        (),
+        description="styles that data.split=style holds out; none for the one with most films of "
+        "its rarer class",
     )
     stress_split: Literal["none", "eval", "test"] = Field(
         "none",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
@@ -24,7 +24,9 @@ from models.features import EVAL, LABELS, SPLITS, TEST, TRAIN
 from radiographs.acquisition import largest_differences, strangeness
 from radiographs.errors import DataError
 from radiographs.films import Film
-from radiographs.options import NO_STRESS, IngestOptions
+from radiographs.options import BY_STYLE, NO_STRESS, IngestOptions
+from radiographs.style_splits import hold_out
+from radiographs.styles import Place
 
 # Fewer groups of a subtype than this are not cut on their own but with the rest of their
 # class: the fractions of so few are mostly rounding.
@@ -42,11 +44,13 @@ class SplitPlan:
         split_of: One of `SPLITS` by path.
         notes: What was decided, as sentences for the user.
         carved: The splits that were cut from the train films; empty if all were given.
+        places: Style of each usable film, where the split was made by it.
     """
 
     split_of: dict[str, str]
     notes: list[str]
     carved: tuple[str, ...]
+    places: Mapping[str, Place] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,12 +84,14 @@ def assign_splits(
     options: IngestOptions,
     identical: Iterable[Sequence[str]] = (),
     statistics_of: StatisticsOf | None = None,
+    places: Mapping[str, Place] | None = None,
 ) -> SplitPlan:
     """Assigns every film to train, eval or test.
 
     With `data.split=auto` a given test split stays, a given eval split stays if it has
     enough films of either class and joins train otherwise, and what is missing is carved
-    from train by patient. `given` keeps the splits as they are, `by_patient` ignores them.
+    from train by patient. `given` keeps the splits as they are, `by_patient` ignores them, and
+    `style` takes whole styles as test, see `radiographs.style_splits`.
 
     With `data.stress_split` one carved split takes the patients of each kind whose films differ
     most in acquisition. Those without usable films are left to the other splits.
@@ -96,6 +102,7 @@ def assign_splits(
         identical: Groups of paths whose files have the same bytes; the patients of such a
             group stay together where splits are carved.
         statistics_of: Measures films for the stress split; called only if that is carved.
+        places: Style of each usable film by path, for a split by style.
 
     Returns:
         The split of each film, and the decisions in words.
@@ -104,23 +111,29 @@ def assign_splits(
         DataError: If a split would lack a class, or has too few patients to be carved.
         ValueError: If the stress split is asked for without `statistics_of`.
     """
-    split_of, notes = _given_splits(films, options)
+    given, notes = _given_splits(films, options)
+    split_of, places = given, places or {}
+    if options.split == BY_STYLE:
+        together = [group.films for group in _group(films, identical)]
+        held_out, why = hold_out(together, places, options)
+        split_of = given | dict.fromkeys(held_out, TEST)
+        notes.append(why)
     carved: tuple[str, ...] = ()
     if options.split != "given":
         carved = tuple(name for name in (EVAL, TEST) if name not in split_of.values())
-    notes += _staying_notes(films, split_of, carved, options)
+    notes += _staying_notes(films, given, carved, options)
     if carved:
         train = _films_in(TRAIN, films, split_of)
         elsewhere = {film.patient_id for film in films if split_of[film.path] != TRAIN}
         groups = _group(train, identical)
         free = [group for group in groups if group.patients.isdisjoint(elsewhere)]
-        _check_patients(free, carved, bool(elsewhere))
+        _check_patients(free, carved, bool(elsewhere) and options.split != BY_STYLE)
         statistics = _statistics(free, carved, options, statistics_of)
         split_of |= _carve(free, carved, options, _strangeness_of(free, statistics))
         notes += _carving_notes(train, groups, elsewhere, split_of, carved)
         notes += _stress_notes(train, split_of, options.stress_split, statistics)
     _check_classes(films, split_of, options)
-    return SplitPlan(split_of, notes, carved)
+    return SplitPlan(split_of, notes, carved, places)
 
 
 def _given_splits(
@@ -131,8 +144,8 @@ def _given_splits(
     without = sum(not film.given_split for film in films)
     if without == len(films):
         return given, ["No splits are given."]
-    if options.split == "by_patient":
-        note = "The given splits are ignored (data.split=by_patient)."
+    if options.split in ("by_patient", BY_STYLE):
+        note = f"The given splits are ignored (data.split={options.split})."
         return dict.fromkeys(given, TRAIN), [note]
     notes = []
     if without:

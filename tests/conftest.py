@@ -30,6 +30,7 @@ SMALL = (
         tuner__epochs=1,
         evaluation__min_auc=0,
         evaluation__min_swap_auc=0,
+        evaluation__min_shortcut_margin=0,
         evaluation__min_recall=0,
         evaluation__min_specificity=0,
         evaluation__min_slice_positives=1,

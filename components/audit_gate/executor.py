@@ -30,7 +30,9 @@ BLESSING = "blessing"
 
 FLOORS = "floors"  # execution property, JSON of AuditFloors
 
-AUDITED = "audited"  # property that tells this blessing from the Evaluator's
+# Properties of the blessing.
+AUDITED = "audited"  # tells it from the Evaluator's
+ACCEPTED_BLIND_TEST = "accepted_blind_test"  # the user's reason, where one overruled a gate
 VERDICTS_FILE = "verdicts.json"
 
 
@@ -63,6 +65,7 @@ class AuditGateExecutor(base_executor.BaseExecutor):
             artifact_utils.get_single_instance(output_dict[BLESSING]),
             artifact_utils.get_single_instance(input_dict[MODEL]),
             all(verdict.passed for verdict in verdicts) and _is_blessed(evaluated),
+            next((verdict.accepted for verdict in verdicts if verdict.accepted), ""),
         )
 
 
@@ -83,13 +86,15 @@ def _is_blessed(blessing: Artifact) -> bool:
     return blessing.get_int_custom_property(key) == constants.BLESSED_VALUE
 
 
-def _bless(blessing: Artifact, model: Artifact, blessed: bool) -> None:
-    """Writes what TFX's Evaluator writes, which Pusher and resolvers look for."""
+def _bless(blessing: Artifact, model: Artifact, blessed: bool, accepted: str) -> None:
+    """Writes what TFX's Evaluator writes, which Pusher and resolvers look for, and the reason."""
     blessing.set_string_custom_property(
         constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri
     )
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
     blessing.set_int_custom_property(AUDITED, 1)
+    if accepted:
+        blessing.set_string_custom_property(ACCEPTED_BLIND_TEST, accepted)
     name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
     io_utils.write_string_file(os.path.join(blessing.uri, name), "")
     blessing.set_int_custom_property(

@@ -41,7 +41,7 @@ def judge(settings: AuditFloors, findings: Findings) -> list[Verdict]:
         *_shift_gates(settings, findings.shifts),
         *_swap_gates(settings, findings.frame_swaps),
         *_external_gates(settings, findings.external),
-        *_control_gates(settings, findings.controls),
+        *_control_gates(settings, findings),
     ]
     return sorted(verdicts, key=lambda verdict: verdict.passed)
 
@@ -103,8 +103,14 @@ def _external_gates(settings: AuditFloors, external: ExternalSite | None) -> Ite
         yield from _floor(settings, "external", metric, external.estimate, bound)
 
 
-def _control_gates(settings: AuditFloors, controls: Sequence[Control]) -> Iterator[Verdict]:
-    """Yields a gate on the smallest margin above a control."""
+def _control_gates(settings: AuditFloors, findings: Findings) -> Iterator[Verdict]:
+    """Yields a gate on the smallest margin above a control.
+
+    Where frames were swapped it is that of the films in which no frame tells the class: on the
+    plain test a control may reach all that can be reached, and no model could be above it.
+    """
+    swapped = findings.frame_swaps.controls if findings.frame_swaps else []
+    controls: Sequence[Control] = swapped or findings.controls
     if not controls:
         return
     by_bound = settings.gate_on == "lower_bound"
@@ -113,7 +119,8 @@ def _control_gates(settings: AuditFloors, controls: Sequence[Control]) -> Iterat
         for control in controls
     }
     name = min(margins, key=lambda control: margins[control])
-    metric, floor = _named("AUC margin", settings), settings.min_shortcut_margin
+    margin = "AUC margin with frames of either class" if swapped else "AUC margin"
+    metric, floor = _named(margin, settings), settings.min_shortcut_margin
     verdicts = _gate(f"control={name}", metric, margins[name], floor)
     yield from (_of_blind_test(settings, verdict) for verdict in verdicts)
 

@@ -13,7 +13,12 @@ from typing import Any
 import pandas as pd
 
 from components.auditor.chests import find_chests
-from components.auditor.controls import FILE_STATISTICS, compare, network_controls
+from components.auditor.controls import (
+    FILE_STATISTICS,
+    NetworkControls,
+    compare,
+    network_controls,
+)
 from components.auditor.external import audit_external_site
 from components.auditor.file_statistics import statistics_control
 from components.auditor.findings import (
@@ -105,14 +110,15 @@ def audit_model(
         slices = {
             name: estimate(scores_of(films[chosen]), samples) for name, chosen in slices_of(films)
         }
+    controls = _network_controls(subject, measures)
     findings = Findings(
         slices=slices,
         subtype_auc=subtype_auc(films, samples),
         shifts=_audit_shifts(subject, films, measures),
         external=external,
-        controls=_audit_shortcuts(subject, films, measures),
+        controls=_audit_shortcuts(subject, films, measures, controls),
         unscored=unscored_by_reason(every),
-        frame_swaps=_audit_frame_swaps(subject, films, measures, options),
+        frame_swaps=_audit_frame_swaps(subject, films, measures, options, controls),
     )
     return every, findings
 
@@ -180,7 +186,11 @@ def _audit_shifts(subject: Subject, films: pd.DataFrame, measures: AuditMeasures
 
 
 def _audit_frame_swaps(
-    subject: Subject, films: pd.DataFrame, measures: AuditMeasures, options: IngestOptions
+    subject: Subject,
+    films: pd.DataFrame,
+    measures: AuditMeasures,
+    options: IngestOptions,
+    controls: NetworkControls | None,
 ) -> FrameSwaps | None:
     if not measures.swap_audit:
         return None
@@ -190,7 +200,7 @@ def _audit_frame_swaps(
     with _timed("the frame-swap audit"):
         rows, images = _some_films(subject, films, measures.audit_films)
         chests = list(find_chests(images, side_px, weights, options))
-        return audit_frame_swaps(subject.served, rows, chests, measures.bootstrap_samples)
+        return audit_frame_swaps(subject.served, rows, chests, measures.bootstrap_samples, controls)
 
 
 def _some_films(
@@ -207,24 +217,33 @@ def _some_films(
     return rows, images
 
 
-def _audit_shortcuts(
-    subject: Subject, films: pd.DataFrame, measures: AuditMeasures
-) -> list[Control]:
+def _network_controls(subject: Subject, measures: AuditMeasures) -> NetworkControls | None:
     if not measures.shortcut_audit:
+        return None
+    with _timed("the training of controls"):
+        return network_controls(
+            subject.transformed_train,
+            subject.prepared,
+            subject.hyperparameters,
+            measures.control_epochs,
+            measures.control_films,
+        )
+
+
+def _audit_shortcuts(
+    subject: Subject,
+    films: pd.DataFrame,
+    measures: AuditMeasures,
+    controls: NetworkControls | None,
+) -> list[Control]:
+    if controls is None:
         return []
     with _timed("the shortcut audit"):
         scores = {
             FILE_STATISTICS: statistics_control(
                 read_examples(subject.train_uris), read_examples(subject.test_uris)
             ),
-            **network_controls(
-                subject.transformed_train,
-                read_examples(subject.test_uris),
-                subject.prepared,
-                subject.hyperparameters,
-                measures.control_epochs,
-                measures.control_films,
-            ),
+            **controls.score(read_examples(subject.test_uris)),
         }
         model, scored = scores_of(films), films.index.to_numpy()
         return [

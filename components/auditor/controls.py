@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import keras
 import numpy as np
@@ -54,41 +54,63 @@ def compare(name: str, control: np.ndarray, model: Scores, samples: int) -> Cont
     return compared
 
 
+@dataclass(frozen=True)
+class NetworkControls:
+    """Trained networks that see no lungs.
+
+    Attributes:
+        networks: By name, each with the mask of what it sees, `[side, side, 1]` uint8.
+        prepared: How the model prepares a film.
+    """
+
+    networks: dict[str, tuple[keras.Model, np.ndarray]]
+    prepared: ServedPixels
+
+    def score(self, examples: Iterable[tf.train.Example]) -> dict[str, np.ndarray]:
+        """Scores films in one pass.
+
+        Args:
+            examples: Raw, of which only the image has to be there.
+
+        Returns:
+            `[films]` scores by control.
+        """
+        scores: dict[str, list[np.ndarray]] = {name: [] for name in self.networks}
+        for batch in self.prepared.batches(examples):
+            pixels = halved(batch)
+            for name, (network, mask) in self.networks.items():
+                answer = network.predict_on_batch(control_inputs(pixels, mask))
+                scores[name].append(np.asarray(answer)[:, 0])
+        return {name: np.concatenate(of_batches) for name, of_batches in scores.items()}
+
+
 def network_controls(
     train: TransformedFilms,
-    test: Iterable[tf.train.Example],
     prepared: ServedPixels,
     settings: Hyperparameters,
     epochs: int,
     at_most: int,
-) -> dict[str, np.ndarray]:
-    """Trains a network for each alteration, then scores the test films in one pass.
+) -> NetworkControls:
+    """Trains a network for each alteration.
 
     Args:
         train: The transformed train split.
-        test: Raw test films.
-        prepared: How the model prepares them.
+        prepared: How the model prepares films.
         settings: Network and optimisation of the model.
         epochs: Passes over the films that a control learns from.
         at_most: How many these are.
 
     Returns:
-        `[films]` scores of the test films by control.
+        The trained controls.
     """
     size_px = settings.preprocessing.image_size_px
-    masks = {name: mask_of(size_px // 2) for name, mask_of in ALTERATIONS.items()}
     networks = {}
     with control_films(train, size_px, at_most, settings.train.seed) as films:
-        for name, mask in masks.items():
+        for name, mask_of in ALTERATIONS.items():
             _LOG.info("training the control '%s' on %d films", name, len(films.labels))
-            networks[name] = train_control(films, mask, settings, epochs)
-    scores: dict[str, list[np.ndarray]] = {name: [] for name in networks}
-    for batch in prepared.batches(test):
-        pixels = halved(batch)
-        for name, network in networks.items():
-            answer = network.predict_on_batch(control_inputs(pixels, masks[name]))
-            scores[name].append(np.asarray(answer)[:, 0])
-    return {name: np.concatenate(of_batches) for name, of_batches in scores.items()}
+            mask = mask_of(size_px // 2)
+            networks[name] = train_control(films, mask, settings, epochs), mask
+    return NetworkControls(networks, prepared)
 
 
 def train_control(

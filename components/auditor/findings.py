@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from metrics.comparisons import AucMargin
@@ -20,6 +20,7 @@ UNCHANGED = "unchanged"  # the shift that is none
 OWN_FRAME = "own frame"
 SAME_FRAME = "frame of the same class"
 OTHER_FRAME = "frame of the other class"
+EITHER_FRAME = "frame of either class"
 LUNGS_ALONE = "lungs alone"
 FRAME_ALONE = "frame alone"
 SHOWN = (AUC, RECALL, SPECIFICITY)  # of each shift
@@ -84,14 +85,19 @@ class FrameSwaps:
     Attributes:
         left_out: Test films in which no lungs were found.
         films: Those that were cut apart; of a row, the model may have judged fewer.
-        rows: By what the films are: `OWN_FRAME`, `SAME_FRAME`, `OTHER_FRAME`, `LUNGS_ALONE`,
-            `FRAME_ALONE`. The label is that of the lungs, of `FRAME_ALONE` that of the film.
+        rows: By what the films are: `OWN_FRAME`, `SAME_FRAME`, `OTHER_FRAME`, `EITHER_FRAME`,
+            `LUNGS_ALONE`, `FRAME_ALONE`. The label is that of the lungs, of `FRAME_ALONE` that of
+            the film. `EITHER_FRAME` has the films of the two rows before it: all lungs, once in a
+            frame of each class, so that no frame tells the class.
+        controls: What networks that see no lungs reach on `EITHER_FRAME`; empty where none was
+            trained.
         montage: PNG that shows some of them; not in `AUDIT_FILE`.
     """
 
     left_out: int
     films: int
     rows: dict[str, Estimate]
+    controls: list[Control] = field(default_factory=list)
     montage: bytes = b""
 
 
@@ -196,12 +202,14 @@ def _swaps_json(swaps: FrameSwaps | None) -> dict[str, Any] | None:
     if swaps is None:
         return None
     rows = [{"name": name, **asdict(reached)} for name, reached in swaps.rows.items()]
-    return {"left_out": swaps.left_out, "films": swaps.films, "rows": rows}
+    controls = [asdict(control) for control in swaps.controls]
+    return {"left_out": swaps.left_out, "films": swaps.films, "rows": rows, "controls": controls}
 
 
 def _swaps(content: Mapping[str, Any]) -> FrameSwaps:
     rows = {row["name"]: _estimate(row) for row in content["rows"]}
-    return FrameSwaps(content["left_out"], content["films"], rows)
+    controls = [_control(row) for row in content["controls"]]
+    return FrameSwaps(content["left_out"], content["films"], rows, controls)
 
 
 def _control(row: Mapping[str, Any]) -> Control:

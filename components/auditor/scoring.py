@@ -23,7 +23,7 @@ _QUALITY = features.QUALITY
 _CLASSES = {2: features.LABELS, 3: (features.NORMAL, features.BACTERIA, features.VIRUS)}
 _FACTS = (
     features.SHA256, features.PATIENT_ID, features.LABEL, features.SUBTYPE, features.VIEW,
-    features.SEX, features.SITE,
+    features.SEX, features.SITE, features.STYLE,
 )  # fmt: skip
 
 

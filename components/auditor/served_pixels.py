@@ -50,7 +50,7 @@ class ServedPixels:
             float32.
         """
         levels, given = [], []
-        for batch in batches(map(_example_of, images)):
+        for batch in batches(map(example_of, images)):
             transformed = self._transformed(batch)
             pixels = self._unpacked(transformed)
             levels.append(255.0 * pixels.numpy())
@@ -67,7 +67,8 @@ class ServedPixels:
         return unpack_images(transformed, self.settings.image_size_px)
 
 
-def _example_of(image: bytes) -> tf.train.Example:
+def example_of(image: bytes) -> tf.train.Example:
+    """Returns a raw example of which only the encoded image is known."""
     example = tf.train.Example()
     example.features.feature[features.IMAGE].bytes_list.value.append(image)
     return example

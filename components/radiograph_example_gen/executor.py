@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import logging
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
-from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
 from components.radiograph_example_gen.identical import find_identical_files
 from components.radiograph_example_gen.listing import read_bytes, read_layout
+from components.radiograph_example_gen.report import (
+    LINES_SUFFIX,
+    QUARANTINE_LINES,
+    STYLE_LINES,
+    write_report,
+)
+from components.radiograph_example_gen.styles import FindStyles, place_of, places_of
 from models import features
 from models.hyperparameters import Preprocessing
 from models.lung_fields.fields import check_weights
-from models.preprocessing import quality_of
-from models.remote_files import write_text
+from models.preprocessing import quality_and_lungs
 from radiographs.acquisition import acquisition_statistics
 from radiographs.decoding import CanonicalFilm, read_film
-from radiographs.errors import DataError, UnusableImage
+from radiographs.errors import UnusableImage
 from radiographs.films import Film
 from radiographs.label_conflicts import settle_label_conflicts
-from radiographs.layouts import Layout, ignored_notes, ignored_summary
-from radiographs.options import IngestOptions
+from radiographs.layouts import Layout, ignored_notes
+from radiographs.options import BY_STYLE, IngestOptions
 from radiographs.patient_ids import patient_notes
 from radiographs.splits import SplitPlan, assign_splits
+from radiographs.styles import Description, Place, Styles, describe_surroundings
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,11 +48,8 @@ OPTIONS = "options"  # JSON of IngestOptions
 JUDGING = "judging"  # JSON of Preprocessing, as its `judging` gives it
 REPORT = "report"
 
-INGEST_FILE = "ingest.json"
-QUARANTINE_FILE = "quarantine.csv"
-IGNORED_FILE = "ignored.csv"
-
 _UNUSABLE = "unusable"
+_STYLED = "styled"
 
 _FILMS_PER_MESSAGE = 1000
 
@@ -77,11 +78,12 @@ class RadiographExecutor(BaseExampleGenExecutor):
         """
         root = exec_properties[standard_component_specs.INPUT_BASE_KEY]
         options = IngestOptions.model_validate_json(exec_properties[OPTIONS])
-        check_judging(Preprocessing.model_validate_json(exec_properties[JUDGING]))
+        judging = Preprocessing.model_validate_json(exec_properties[JUDGING])
+        check_judging(judging)
         self._report_uri = artifact_utils.get_single_uri(output_dict[REPORT])
-        self._layout, self._plan = plan_ingest(root, options)
+        self._layout, self._plan = plan_ingest(root, options, judging)
         super().Do(input_dict, output_dict, exec_properties)
-        write_report(self._report_uri, self._layout, self._plan, options)
+        write_report(self._report_uri, root, self._layout, self._plan, options)
 
     def GetInputSourceToExamplePTransform(self) -> beam.PTransform:  # noqa: N802
         """Not used: `GenerateExamplesByBeam` reads all splits at once."""
@@ -97,34 +99,61 @@ class RadiographExecutor(BaseExampleGenExecutor):
         planned = [(film, self._plan.split_of[film.path]) for film in self._layout.films]
         # In hash order: neighbours in a file share neither class nor patient.
         planned.sort(key=lambda pair: hashlib.sha256(pair[0].path.encode()).digest())
-        read = pipeline | "Films" >> beam.Create(planned) | ReadFilms(root, options, judging)
-        _ = (
-            read[_UNUSABLE]
-            | "QuarantineLine" >> beam.Map(json.dumps)
-            | "WriteQuarantine"
-            >> beam.io.WriteToText(f"{self._report_uri}/quarantine", ".jsonl", num_shards=1)
-        )
+        films = ReadFilms(root, options, judging, self._plan.places)
+        read = pipeline | "Films" >> beam.Create(planned) | films
+        for tag, name in ((_UNUSABLE, QUARANTINE_LINES), (_STYLED, STYLE_LINES)):
+            file = f"{self._report_uri}/{name}"
+            _ = (
+                read[tag]
+                | f"{tag}Line" >> beam.Map(json.dumps)
+                | f"{tag}Write" >> beam.io.WriteToText(file, LINES_SUFFIX, num_shards=1)
+            )
         return {split: read[split] for split in features.SPLITS}
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A film that has been read, with all but its style."""
+
+    path: str
+    split: str
+    example: tf.train.Example
+    description: Description
 
 
 class ReadFilms(beam.PTransform):
     """Reads films: `(Film, split)` becomes tf.Examples tagged by split.
 
-    A file that is no usable film goes to the tag `unusable` as `[path, reason]`.
+    A file that is no usable film goes to the tag `unusable` as `[path, reason]`, the style of every
+    other one to the tag `styled` as `[path, style, distance to its centre]`.
     """
 
-    def __init__(self, root: str, options: IngestOptions, judging: Preprocessing = _ANY_FILM):
-        """Remembers where the films are and what is usable."""
+    def __init__(
+        self,
+        root: str,
+        options: IngestOptions,
+        judging: Preprocessing = _ANY_FILM,
+        places: Mapping[str, Place] | None = None,
+    ):
+        """Remembers where the films are, what is usable, and styles where they are known."""
         super().__init__()
         self._read = _ReadFilm(root, options, judging)
+        self._seed = options.seed
+        self._places = places or {}
 
-    def expand(self, planned: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
-        """Reads each film once."""
-        return (
+    def expand(self, planned: beam.PCollection) -> dict[str, beam.PCollection]:
+        """Reads each film once; its style is known when all have been read."""
+        read = (
             planned
             | "SpreadOverWorkers" >> beam.Reshuffle()
-            | "ReadFilm" >> beam.ParDo(self._read).with_outputs(_UNUSABLE, *features.SPLITS)
+            | "ReadFilm" >> beam.ParDo(self._read).with_outputs(_UNUSABLE, main=_STYLED)
         )
+        described = read[_STYLED] | "Describe" >> beam.Map(lambda one: (one.path, one.description))
+        styles = described | "FindStyles" >> FindStyles(self._seed)
+        give = beam.ParDo(_GiveStyle(self._places), beam.pvalue.AsSingleton(styles))
+        given = read[_STYLED] | "GiveStyle" >> give.with_outputs(_STYLED, *features.SPLITS)
+        of_tag = {tag: given[tag] for tag in (_STYLED, *features.SPLITS)}
+        return {_UNUSABLE: read[_UNUSABLE], **of_tag}
 
 
 class _ReadFilm(beam.DoFn):
@@ -133,14 +162,29 @@ class _ReadFilm(beam.DoFn):
         self._options = options
         self._judging = judging
 
-    def process(self, planned: tuple[Film, str]) -> Iterator[beam.pvalue.TaggedOutput]:
+    def process(self, planned: tuple[Film, str]) -> Iterator[_Read | beam.pvalue.TaggedOutput]:
         film, split = planned
         try:
-            image = read_image(self._root, film.path, self._options, self._judging)
+            read = read_and_describe(self._root, film.path, self._options, self._judging)
         except UnusableImage as error:
             yield beam.pvalue.TaggedOutput(_UNUSABLE, [film.path, str(error)])
         else:
-            yield beam.pvalue.TaggedOutput(split, to_example(film, image))
+            image, description = read
+            yield _Read(film.path, split, to_example(film, image), description)
+
+
+class _GiveStyle(beam.DoFn):
+    def __init__(self, places: Mapping[str, Place]):
+        self._places = places
+
+    def process(self, film: _Read, styles: Styles) -> Iterator[beam.pvalue.TaggedOutput]:
+        # What a split was made by stays as it is, to the last rounding.
+        style, distance = self._places.get(film.path) or place_of(styles, film.description)
+        example = tf.train.Example()
+        example.CopyFrom(film.example)  # Beam forbids to change what it hands out
+        example.features.feature[features.STYLE].bytes_list.value[:] = [style.encode()]
+        yield beam.pvalue.TaggedOutput(film.split, example)
+        yield beam.pvalue.TaggedOutput(_STYLED, [film.path, style, distance])
 
 
 def check_judging(judging: Preprocessing) -> None:
@@ -173,8 +217,35 @@ def read_image(
     Raises:
         UnusableImage: Saying why the file is no usable film.
     """
+    return _judged(root, path, options, judging)[0]
+
+
+def read_and_describe(
+    root: str, path: str, options: IngestOptions, judging: Preprocessing
+) -> tuple[CanonicalFilm, Description]:
+    """Reads a film, and describes what lies outside the lungs that the graph has found.
+
+    Args:
+        root: As of `read_image`, and so are the others.
+        path: Of the file.
+        options: Which films are usable.
+        judging: Which films the graph judges.
+
+    Returns:
+        The film, and `radiographs.styles.describe_surroundings` of the part that is kept of it.
+
+    Raises:
+        UnusableImage: As `read_image`.
+    """
+    film, lungs = _judged(root, path, options, judging)
+    return film, describe_surroundings(_without_border(film.grey, judging.border_crop), lungs)
+
+
+def _judged(
+    root: str, path: str, options: IngestOptions, judging: Preprocessing
+) -> tuple[CanonicalFilm, npt.NDArray[np.bool_] | None]:
     film = read_film(read_bytes(root, path), options)
-    quality = quality_of(film.encoded, options, judging)
+    quality, lungs = quality_and_lungs(film.encoded, options, judging)
     if quality == features.NO_LUNGS:
         raise UnusableImage(
             "no lungs found; it shows no upright frontal chest, or its lung fields are hidden "
@@ -184,11 +255,17 @@ def read_image(
         raise UnusableImage(
             f"the graph that prepares films finds it {quality}; open it and save it again as PNG"
         )
-    return film
+    return film, lungs
+
+
+def _without_border(grey: npt.NDArray[np.uint8], share: float) -> npt.NDArray[np.uint8]:
+    """Cuts off what the graph has cut off before it looked for lungs."""
+    rows, columns = (round(share * side) for side in grey.shape)
+    return grey[rows : grey.shape[0] - rows, columns : grey.shape[1] - columns]
 
 
 def to_example(film: Film, image: CanonicalFilm) -> tf.train.Example:
-    """Makes the tf.Example of the contract.
+    """Makes the tf.Example of the contract; its style is not known yet.
 
     Args:
         film: What is known of the film.
@@ -208,6 +285,7 @@ def to_example(film: Film, image: CanonicalFilm) -> tf.train.Example:
         features.SEX: film.sex.encode(),
         features.SOURCE_FORMAT: facts.source_format.encode(),
         features.SHA256: facts.sha256.encode(),
+        features.STYLE: features.UNKNOWN.encode(),
     }
     integers = {
         features.AGE_YEARS: film.age_years,
@@ -226,12 +304,15 @@ def to_example(film: Film, image: CanonicalFilm) -> tf.train.Example:
     return tf.train.Example(features=tf.train.Features(feature=feature))
 
 
-def plan_ingest(root: str, options: IngestOptions) -> tuple[Layout, SplitPlan]:
+def plan_ingest(
+    root: str, options: IngestOptions, judging: Preprocessing = _ANY_FILM
+) -> tuple[Layout, SplitPlan]:
     """Reads the layout of a data root and assigns each film to a split.
 
     Args:
         root: Local or remote folder.
         options: Layout, splits, patients.
+        judging: Which films the graph judges, for a split by style.
 
     Returns:
         The films found and the split of each.
@@ -242,11 +323,19 @@ def plan_ingest(root: str, options: IngestOptions) -> tuple[Layout, SplitPlan]:
     found = read_layout(root, options)
     identical = find_identical_files(root, [film.path for film in found.films], options)
     layout = settle_label_conflicts(found, identical, options)
+    places: dict[str, Place] = {}
+    if options.split == BY_STYLE:
+
+        def describe(path: str) -> Description:
+            return read_and_describe(root, path, options, judging)[1]
+
+        places = places_of([film.path for film in layout.films], describe, options.seed)
     plan = assign_splits(
         layout.films,
         options,
         identical=identical,
         statistics_of=lambda measured: _measure(root, measured, options),
+        places=places,
     )
     plan = replace(plan, notes=[*layout.notes, *patient_notes(layout.films), *plan.notes])
     for note in (*ignored_notes(layout), *plan.notes):
@@ -274,70 +363,3 @@ def _measure(root: str, paths: Sequence[str], options: IngestOptions) -> dict[st
             if count % _FILMS_PER_MESSAGE == 0:
                 _LOG.info("%s of %s films measured", f"{count:,}", f"{len(paths):,}")
     return statistics
-
-
-def write_report(uri: str, layout: Layout, plan: SplitPlan, options: IngestOptions) -> None:
-    """Accounts for every file: counts, notes, quarantine and ignored files.
-
-    Args:
-        uri: Folder of the report, which holds the lines that Beam wrote.
-        layout: What was found.
-        plan: The split of each film.
-        options: The share that may be unusable.
-
-    Raises:
-        DataError: If more than `max_quarantine_fraction` of the films are unusable.
-    """
-    unusable = _quarantined(uri)
-    rejected = {path for path, _ in unusable}
-    kept = [film for film in layout.films if film.path not in rejected]
-    patients: dict[str, set[str]] = {split: set() for split in features.SPLITS}
-    images: Counter[str] = Counter()
-    for film in kept:
-        patients[plan.split_of[film.path]].add(film.patient_id)
-        images[plan.split_of[film.path]] += 1
-    reasons, folders = ignored_summary(layout)
-    report = {
-        "layout": layout.kind,
-        "images": {split: images[split] for split in features.SPLITS},
-        "patients": {split: len(patients[split]) for split in features.SPLITS},
-        "labels": dict(Counter(film.label for film in kept)),
-        "rejected": len(unusable),
-        "ignored": len(layout.ignored),
-        "ignored_reasons": reasons,
-        "ignored_folders": folders,
-        "notes": plan.notes,
-    }
-    write_text(f"{uri}/{QUARANTINE_FILE}", _csv(unusable))
-    write_text(f"{uri}/{IGNORED_FILE}", _csv(layout.ignored))
-    write_text(f"{uri}/{INGEST_FILE}", json.dumps(report, indent=2))
-    if unusable:
-        _LOG.info("%d of %d files quarantined", len(unusable), len(layout.films))
-    _refuse_too_many(unusable, len(layout.films), options)
-
-
-def _refuse_too_many(unusable: list[list[str]], films: int, options: IngestOptions) -> None:
-    share = len(unusable) / films
-    if share > options.max_quarantine_fraction:
-        path, reason = unusable[0]
-        raise DataError(
-            f"{len(unusable)} of {films} files are unusable ({share:.1%}, allowed is "
-            f"{options.max_quarantine_fraction:.1%}), the first is {path}: {reason}; mend them "
-            "or raise data.max_quarantine_fraction",
-            {QUARANTINE_FILE: _csv(unusable)},
-        )
-
-
-def _quarantined(uri: str) -> list[list[str]]:
-    lines: list[str] = []
-    for file_name in fileio.glob(f"{uri}/quarantine-*.jsonl"):
-        with fileio.open(file_name, "r") as file:
-            lines += file.read().splitlines()
-        fileio.remove(file_name)
-    return sorted(json.loads(line) for line in lines)
-
-
-def _csv(rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("path", "reason"), *rows])
-    return text.getvalue()

@@ -22,8 +22,8 @@ def make_frame(settings: Preprocessing) -> Frame:
         settings: `lungs`, `lung_margin`, `lung_ratio`, `lung_fields_weights`.
 
     Returns:
-        A `models.images.Frame`; a film without plausible lung fields comes back whole, and
-        as one where no lungs were found.
+        A `models.images.Frame` that shows both fields; a film without plausible ones comes back
+        whole, and as one where no lungs were found.
     """
     if settings.lungs == "none":
         return whole_film
@@ -37,7 +37,8 @@ def make_frame(settings: Preprocessing) -> Frame:
             lambda: framed(film, fields, size_px, settings),
             lambda: (resize_image(film, size_px), no_lungs()),
         )
-        return Framed(pixels, found, lungs)
+        outline = tf.reduce_max(fields[0], axis=-1) > LUNG
+        return Framed(pixels, found, lungs, found & outline)
 
     return frame
 

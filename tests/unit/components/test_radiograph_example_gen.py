@@ -384,4 +384,5 @@ def test_example_holds_what_is_known_of_the_film() -> None:
         "mean_intensity": 0.25,
         "source_format": b"PNG",
         "sha256": b"0a1b",
+        "style": b"unknown",
     }

@@ -47,7 +47,7 @@ def custom_config(chosen: Preprocessing) -> dict[str, str]:
 
 
 def prepare(encoded: Sequence[bytes], chosen: Preprocessing) -> tuple[np.ndarray, list[str]]:
-    pixels, quality, _ = preprocessing.prepare_pixels(tf.constant(encoded), chosen, BOUNDS)
+    pixels, quality, *_ = preprocessing.prepare_pixels(tf.constant(encoded), chosen, BOUNDS)
     return pixels.numpy(), [word.decode() for word in quality.numpy()]
 
 

@@ -13,6 +13,7 @@ from pipeline.config import (
     SHIPPED_FOLDER,
     ConfigError,
     PipelineConfig,
+    config_from,
     load_config,
     settings_table,
 )
@@ -207,6 +208,14 @@ def test_every_setting_has_a_row_with_a_meaning() -> None:
 def test_a_floor_that_nothing_is_held_against_is_refused(audit: str, floor: str) -> None:
     with pytest.raises(ConfigError, match=f"{floor} needs {audit.partition('=')[0]}"):
         load_config("standard", None, [f"evaluation.{audit}", f"evaluation.{floor}=0.5"])
+
+
+def test_the_margin_is_on_by_default_and_goes_with_its_audit() -> None:
+    assert load_config("standard").evaluation.min_shortcut_margin == 0.2
+    without = load_config("standard", None, ["evaluation.shortcut_audit=false"])
+    assert without.evaluation.min_shortcut_margin == 0
+    # What a run stores is what the next one may be given.
+    assert config_from(without.model_dump(mode="json")) == without
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,9 @@ def bless(folder: Path, evaluator_blessed: int, floors: AuditFloors) -> tuple[An
 def test_a_model_is_blessed_if_the_evaluator_and_every_gate_agree(
     tmp_path: Path, evaluator_blessed: int, floor: float, blessed: int
 ) -> None:
-    floors = AuditFloors(min_external_auc=floor, min_external_recall=0.1, min_swap_auc=0)
+    floors = AuditFloors(
+        min_external_auc=floor, min_external_recall=0.1, min_swap_auc=0, min_shortcut_margin=0
+    )
     blessing, verdicts = bless(tmp_path, evaluator_blessed, floors)
     assert blessing.get_int_custom_property("blessed") == blessed
     assert blessing.get_int_custom_property("audited") == 1
@@ -64,6 +66,20 @@ def test_a_model_is_blessed_if_the_evaluator_and_every_gate_agree(
     }  # fmt: skip
     assert by_metric["AUC"]["value"] == 0.88
     assert by_metric["AUC"]["bound"] == floor
+
+
+@pytest.mark.parametrize("reason", ["", "pilot; read by two radiologists"])
+def test_a_reason_that_overrules_is_a_property_of_the_blessing(tmp_path: Path, reason: str) -> None:
+    blessing, verdicts = bless(tmp_path, 1, AuditFloors(min_swap_auc=0.9, accept_blind_test=reason))
+    assert blessing.get_int_custom_property("blessed") == bool(reason)
+    assert blessing.get_string_custom_property("accepted_blind_test") == reason
+    assert {one["accepted"] for one in verdicts} == {reason}
+
+
+def test_a_reason_that_was_not_needed_is_none(tmp_path: Path) -> None:
+    floors = AuditFloors(min_swap_auc=0.1, min_shortcut_margin=0.1, accept_blind_test="why not")
+    blessing, _ = bless(tmp_path, 1, floors)
+    assert not blessing.has_custom_property("accepted_blind_test")
 
 
 def test_a_value_that_is_not_defined_is_null(tmp_path: Path) -> None:

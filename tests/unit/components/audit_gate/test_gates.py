@@ -59,7 +59,8 @@ FINDINGS = Findings(SLICES, None, SHIFTS, SITE, CONTROLS, {}, SWAPS)
 
 
 def gates(**floors: Any) -> dict[tuple[str, str], Verdict]:
-    found = judge(AuditFloors(**{"min_swap_auc": 0, **floors}), FINDINGS)
+    nothing = {"min_swap_auc": 0, "min_shortcut_margin": 0}
+    found = judge(AuditFloors(**{**nothing, **floors}), FINDINGS)
     return {(gate.slice, gate.metric): gate for gate in found}
 
 
@@ -123,7 +124,7 @@ def test_every_floor_holds_for_lower_bounds_where_asked() -> None:
 
 def test_what_is_not_defined_fails() -> None:
     site = ExternalSite("there", 0, reached(math.nan, math.nan))
-    floors = AuditFloors(min_external_recall=0.5, min_swap_auc=0)
+    floors = AuditFloors(min_external_recall=0.5, min_swap_auc=0, min_shortcut_margin=0)
     (gate,) = judge(floors, replace(FINDINGS, external=site))
     assert not gate.passed
     assert gate.why.startswith("recall on external is not defined")
@@ -181,7 +182,8 @@ class TestLungsAndFrames:
     def test_a_model_that_judges_too_few_swapped_films_is_not_judged_by_them(self) -> None:
         for films, passes in ((222, True), (223, False)):  # 200 were judged
             swaps = FrameSwaps(0, films, SWAPS.rows)
-            (gate,) = judge(AuditFloors(min_swap_auc=0.3), replace(FINDINGS, frame_swaps=swaps))
+            floors = AuditFloors(min_swap_auc=0.3, min_shortcut_margin=0)
+            (gate,) = judge(floors, replace(FINDINGS, frame_swaps=swaps))
             assert gate.passed == passes
         assert not gate.is_defined
         assert gate.why.startswith("the model judged 200 of 223 films with frames of the other")
@@ -198,3 +200,45 @@ class TestLungsAndFrames:
         accepted = AuditFloors(min_swap_auc=0.9, accept_blind_test="lungs are not drawn yet")
         assert all(gate.passed for gate in judge(accepted, nothing))
         assert judge(AuditFloors(min_swap_auc=0), nothing) == []
+
+
+class TestMarginOverControls:
+    """On by default: where no frame tells the class, if there are such films."""
+
+    SWAPPED = Control(
+        name="outer frame", auc=0.5, auc_interval=(0.45, 0.55), margin=0.3,
+        margin_interval=(0.22, 0.38),
+    )  # fmt: skip
+
+    def judged(self, controls: list[Control], **floors: Any) -> Verdict:
+        swaps = replace(SWAPS, controls=controls)
+        settings = AuditFloors(**{"min_swap_auc": 0, **floors})
+        (gate,) = judge(settings, replace(FINDINGS, frame_swaps=swaps))
+        return gate
+
+    def test_it_is_asked_for_unless_switched_off(self) -> None:
+        assert AuditFloors().min_shortcut_margin == 0.2
+        gate = self.judged([])
+        assert (gate.slice, gate.metric) == ("control=lungs blacked out", "AUC margin")
+        assert (gate.value, gate.bound, gate.passed) == (0.12, 0.2, False)
+
+    def test_swapped_frames_decide_where_they_were_measured(self) -> None:
+        gate = self.judged([self.SWAPPED])
+        assert gate.metric == "AUC margin with frames of either class"
+        assert (gate.slice, gate.value, gate.passed) == ("control=outer frame", 0.3, True)
+
+    def test_a_control_that_sees_too_much_there_leaves_nothing_to_judge(self) -> None:
+        strong = replace(self.SWAPPED, name="lungs blacked out", auc=0.75, margin=0.05)
+        gate = self.judged([self.SWAPPED, strong])
+        assert (gate.slice, gate.passed) == ("control=lungs blacked out", False)
+        assert "cannot tell a lung from the frame" in gate.why
+        accepted = self.judged([strong], accept_blind_test="known, being collected anew")
+        assert accepted.passed and accepted.accepted == "known, being collected anew"
+
+    def test_the_lower_bound_is_that_of_the_same_films(self) -> None:
+        floors = AuditFloors(gate_on="lower_bound", min_swap_auc=0, min_auc=0, min_recall=0,
+                             min_specificity=0)  # fmt: skip
+        swaps = replace(SWAPS, controls=[self.SWAPPED])
+        (gate,) = judge(floors, replace(FINDINGS, frame_swaps=swaps))
+        assert (gate.value, gate.passed) == (0.22, True)
+        assert gate.metric == "AUC margin with frames of either class lower bound"

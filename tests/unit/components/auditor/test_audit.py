@@ -218,11 +218,12 @@ class TestAuditModel:
 class TestFindings:
     def test_what_is_written_is_what_is_read(self, found: Findings) -> None:
         rows = {"frame of the other class": found.slices["overall"]}
-        found = replace(found, frame_swaps=FrameSwaps(3, 20, rows))
+        found = replace(found, frame_swaps=FrameSwaps(3, 20, rows, found.controls))
         content = json.loads(json.dumps(found.to_json()))
         read = Findings.from_json(content)
         assert repr(read.slices) == repr(found.slices)  # NaN is not equal to itself
         assert (read.external, read.controls) == (found.external, found.controls)
+        assert read.frame_swaps and read.frame_swaps.controls == found.controls
         for one, other in zip(read.shifts, found.shifts, strict=True):
             assert (one.name, one.differences) == (other.name, other.differences)
             assert one.input_change == other.input_change

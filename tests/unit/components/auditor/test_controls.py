@@ -77,7 +77,7 @@ def test_each_alteration_has_a_control_that_sees_test_films_as_train_films(
     # The other way round and more than a batch: an answer belongs to its own film.
     test = [example_of(film, patient_id=f"p{number}") for number, film in enumerate(films[::-1])]
     prepared = ServedPixels(mean_model, SMALL.preprocessing)
-    controls = network_controls(train, test, prepared, SMALL, epochs=6, at_most=100)
+    controls = network_controls(train, prepared, SMALL, epochs=6, at_most=100).score(test)
     assert list(controls) == ["lungs blacked out", "outer frame"]
     for name, scores in controls.items():
         assert scores.shape == (40,)

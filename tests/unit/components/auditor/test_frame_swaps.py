@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import cv2
@@ -18,6 +19,7 @@ from components.auditor.chests import (
     with_lungs_of,
 )
 from components.auditor.findings import (
+    EITHER_FRAME,
     FRAME_ALONE,
     LUNGS_ALONE,
     OTHER_FRAME,
@@ -154,6 +156,37 @@ class TestAudit:
         assert reached[OWN_FRAME] == reached[SAME_FRAME] == reached[FRAME_ALONE] == 1
         assert reached[OTHER_FRAME] == 0
 
+    def test_where_no_frame_tells_the_class_a_model_of_frames_is_at_chance(self) -> None:
+        of_frames, of_lungs = audit(slice(0, 12), slice(0, SIDE_PX)), audit(*core(WIDE, 0))
+        assert aucs(of_frames)[EITHER_FRAME] == pytest.approx(0.5, abs=0.1)
+        assert aucs(of_lungs)[EITHER_FRAME] == 1
+
+    def test_controls_are_compared_on_the_same_films_in_the_same_order(self) -> None:
+        class Controls:
+            """One reads a lung as the model does, one the frame, one knows nothing."""
+
+            def score(self, examples: Iterable[tf.train.Example]) -> dict[str, np.ndarray]:
+                images = [one.features.feature["image"].bytes_list.value[0] for one in examples]
+                films = [cv2.imdecode(np.frombuffer(one, np.uint8), 0) for one in images]
+                return {
+                    "lung": np.array([film[core(WIDE, 0)].mean() for film in films]),
+                    "frame": np.array([film[:12].mean() for film in films]),
+                    "nothing": np.zeros(len(films)),
+                }
+
+        chests, known = films()
+        model = RegionModel(*core(WIDE, 0))
+        served = type("Served", (), {"signatures": {"predict_images": model.predict_images}})
+        controls: Any = Controls()
+        found = audit_frame_swaps(served, known, chests, 100, controls)
+        assert found is not None
+        margins = {one.name: one.margin for one in found.controls}
+        assert margins == {
+            "lung": pytest.approx(0),
+            "frame": pytest.approx(0.5, abs=0.1),
+            "nothing": pytest.approx(0.5),
+        }
+
     def test_films_without_lungs_are_left_out_and_counted(self) -> None:
         chests, known = films()
         model = RegionModel(*core(WIDE, 0))
@@ -162,7 +195,9 @@ class TestAudit:
         found = audit_frame_swaps(served, known, some, samples=100)
         assert found is not None
         assert (found.left_out, found.films) == (2, len(LABELS) - 2)
-        assert {one.films for one in found.rows.values()} == {len(LABELS) - 2}
+        counts = {name: one.films for name, one in found.rows.items()}
+        assert counts.pop(EITHER_FRAME) == 2 * (len(LABELS) - 2)
+        assert set(counts.values()) == {len(LABELS) - 2}
         normal = [one if number % 2 == 0 else None for number, one in enumerate(chests)]
         assert audit_frame_swaps(served, known, normal, samples=100) is None
 

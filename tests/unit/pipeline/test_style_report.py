@@ -1,0 +1,75 @@
+"""What is said of styles: the issue's sentence, the worst one, a row each, and the picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.slices import SliceMetrics
+from pipeline.style_report import style_lines, style_sentence, styles_html
+
+STYLES = [
+    {"style": "1", "films": 1000, "NORMAL": 620, "PNEUMONIA": 380},
+    {"style": "2", "films": 1200, "NORMAL": 36, "PNEUMONIA": 1164},
+    {"style": "3", "films": 10, "NORMAL": 0, "PNEUMONIA": 10},
+]
+
+
+def tested(value: str, tp: int, fp: int, tn: int, fn: int, feature: str = "style") -> SliceMetrics:
+    metrics = {
+        "true_positives": tp, "false_positives": fp, "true_negatives": tn, "false_negatives": fn,
+        "recall": tp / (tp + fn) if tp + fn else 0.0,
+        "specificity": tn / (tn + fp) if tn + fp else 0.0,
+    }  # fmt: skip
+    return SliceMetrics(feature, value, metrics, {"recall": (0.91, 0.99)})
+
+
+SLICES = [
+    tested("", 300, 0, 100, 0, feature="overall"),
+    tested("PA", 100, 50, 0, 0, feature="view"),
+    tested("1", 50, 3, 90, 7),
+    tested("2", 203, 4, 2, 3),
+    tested("3", 8, 0, 0, 0),
+]
+
+
+def test_a_style_is_told_in_a_sentence() -> None:
+    assert style_sentence(SLICES[3]) == (
+        "style 2: 212 films, 97 % pneumonia; of its 6 normals 4 are called pneumonia; of its 206 "
+        "pneumonias 3 are called normal"
+    )
+    assert style_sentence(SLICES[4]) == (
+        "style 3: 8 films, 100 % pneumonia; of its 8 pneumonias 0 are called normal"
+    )
+
+
+def test_the_terminal_is_told_how_many_and_which_is_worst() -> None:
+    found, worst = style_lines(STYLES, SLICES)
+    assert found == (
+        "3 styles of acquisition, by what lies around the lungs; pneumonia: 38 %, 97 %, 100 %"
+    )
+    assert worst.endswith(f"normal ones fare worst: {style_sentence(SLICES[3])}")
+
+
+def test_one_style_is_none() -> None:
+    assert list(style_lines(STYLES[:1], SLICES)) == []
+    assert list(style_lines([], [])) == []
+    (found,) = style_lines(STYLES, SLICES[:1])
+    assert found.startswith("3 styles")
+
+
+def test_the_page_has_a_row_a_style_and_the_picture() -> None:
+    page = styles_html(STYLES, SLICES, b"png")
+    rows: list[Any] = page.split("<tr>")[2:]
+    assert len(rows) == 3
+    assert "<td>1,000</td><td>620</td><td>380</td><td>38 %</td>" in rows[0]
+    assert f"<td>{203 / 206:.3f}<small>0.910-0.990</small></td>" in rows[1]
+    assert f"<td>{2 / 6:.3f}</td>" in rows[1]
+    assert "<td>-</td>" in rows[2] and "0.000" not in rows[2]  # no normal film, no specificity
+    assert "data:image/png;base64,cG5n" in page
+    assert "<img" not in styles_html(STYLES, SLICES, b"")
+    assert styles_html([], SLICES, b"png") == ""
+
+
+def test_a_style_without_test_films_has_no_rates() -> None:
+    row = styles_html(STYLES[2:], [], b"").split("<tr>")[2]
+    assert row.count("<td>-</td>") == 2 and "<td>none</td>" in row
