@@ -91,6 +91,7 @@ PROBABILITY = "probability"  # float32 [batch], calibrated P(pneumonia)
 PREDICTED_LABEL = "label"  # string [batch], at the operating point
 CLASS_PROBABILITIES = "class_probabilities"  # float32 [batch, classes]
 QUALITY = "quality"  # string [batch], one of QUALITIES
+OUT_OF_DISTRIBUTION = "out_of_distribution"  # float32 [batch], above 1: unlike the train films
 HEATMAP = "heatmap"  # float32 [batch, height, width] in [0, 1]
 OVERLAY_BYTES = "overlay_bytes"  # string [batch], PNG
 

@@ -19,9 +19,16 @@ import tensorflow_transform as tft
 
 from models import features
 from models.calibration import Calibration, OperatingPoint
+from models.film_distance import FilmDistance, pooled
 from models.grad_cam import grad_cam, overlay
 from models.hyperparameters import Hyperparameters
-from models.network import activations_and_logits, class_probabilities, pneumonia_logit
+from models.network import (
+    activations_and_logits,
+    class_probabilities,
+    middle_stages,
+    pneumonia_logit,
+    stages_and_logits,
+)
 from models.preprocessing import standardise, unpack_images
 from models.remote_files import write_text
 from models.warmup import write_warmup_requests
@@ -45,6 +52,7 @@ class ServedModel(tf.Module):
         settings: Hyperparameters,
         calibration: Calibration,
         operating_point: OperatingPoint,
+        distance: FilmDistance | None = None,
     ):
         """Ties the parts together.
 
@@ -54,9 +62,13 @@ class ServedModel(tf.Module):
             settings: What it was trained with.
             calibration: From logit to probability.
             operating_point: From probability to label.
+            distance: To the train films of this network; None answers NaN.
         """
         super().__init__()
         self._network = activations_and_logits(network, settings.network.flip_average)
+        self._answering = stages_and_logits(network, settings.network.flip_average)
+        self._stages = len(middle_stages(network))
+        self._distance = distance
         # TensorFlow saves only the variables that a module names.
         self.network_variables = [variable.value for variable in self._network.variables]
         self.transform_layer = transform.transform_features_layer()
@@ -115,7 +127,7 @@ class ServedModel(tf.Module):
 
     def _answer(self, transformed: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         _, images = self._images(transformed)
-        _, logits = self._network(_at_least_one(images), training=False)
+        stages, logits = self._answering(_at_least_one(images), training=False)
         probability = self._probability(logits)
         label = tf.where(self._is_pneumonia(probability), features.PNEUMONIA, features.NORMAL)
         return _where_judged(
@@ -124,8 +136,15 @@ class ServedModel(tf.Module):
                 features.PROBABILITY: probability,
                 features.PREDICTED_LABEL: label,
                 features.CLASS_PROBABILITIES: class_probabilities(probability, logits),
+                features.OUT_OF_DISTRIBUTION: self._out_of_distribution(stages, probability),
             },
         )
+
+    def _out_of_distribution(self, stages: list[tf.Tensor], probability: tf.Tensor) -> tf.Tensor:
+        if self._distance is None:
+            return tf.fill(tf.shape(probability), math.nan)
+        # What comes after them is of the mirror image.
+        return self._distance.of_features(pooled(stages[: self._stages]))
 
 
 def save_served_model(model: ServedModel, directory: str) -> None:
