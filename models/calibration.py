@@ -52,6 +52,10 @@ class OperatingPoint:
         target_sensitivity: What was asked for, unless a cost ratio was.
         cost_ratio: Cost of a missed pneumonia over that of a false alarm; 0 where the
             sensitivity decided.
+        normal_below: Probability below which a film is called NORMAL, the threshold at most; None
+            where every film gets an answer.
+        pneumonia_from: Probability from which a film is called PNEUMONIA, the threshold at least,
+            2 where none is; None likewise. Between the two the label is UNCERTAIN.
     """
 
     threshold: float
@@ -59,6 +63,8 @@ class OperatingPoint:
     specificity: float
     target_sensitivity: float
     cost_ratio: float = 0.0
+    normal_below: float | None = None
+    pneumonia_from: float | None = None
 
 
 def fit_calibration(logits: np.ndarray, labels: np.ndarray, method: str = PLATT) -> Calibration:

@@ -131,6 +131,23 @@ class Augmentation(Settings):
     )
 
 
+class Selective(Settings):
+    """Answers that may be UNCERTAIN, so that wrong ones stay rare."""
+
+    enabled: bool = Field(
+        False, description="answer UNCERTAIN around the operating point, as the bounds below ask"
+    )
+    max_missed: float = Field(
+        0.02, gt=0, lt=1, description="share of pneumonia films called NORMAL at most"
+    )
+    max_false_alarms: float = Field(
+        0.05, gt=0, lt=1, description="share of normal films called PNEUMONIA at most"
+    )
+    confidence: float = Field(
+        0.9, ge=0.5, lt=1, description="probability that both bounds hold on films like eval's"
+    )
+
+
 class Train(Settings):
     """Optimisation."""
 
@@ -176,6 +193,7 @@ class Train(Settings):
         description="cost of a missed pneumonia over that of a false alarm; above 0 it chooses the "
         "operating point instead of the sensitivity",
     )
+    selective: Selective = Selective()
     keras_format: Literal["keras", "h5"] = Field(
         "keras", description="file kept beside the SavedModel"
     )

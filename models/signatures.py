@@ -129,16 +129,24 @@ class ServedModel(tf.Module):
         _, images = self._images(transformed)
         stages, logits = self._answering(_at_least_one(images), training=False)
         probability = self._probability(logits)
-        label = tf.where(self._is_pneumonia(probability), features.PNEUMONIA, features.NORMAL)
         return _where_judged(
             transformed,
             {
                 features.PROBABILITY: probability,
-                features.PREDICTED_LABEL: label,
+                **self._labels(probability),
                 features.CLASS_PROBABILITIES: class_probabilities(probability, logits),
                 features.OUT_OF_DISTRIBUTION: self._out_of_distribution(stages, probability),
             },
         )
+
+    def _labels(self, probability: tf.Tensor) -> dict[str, tf.Tensor]:
+        forced = tf.where(self._is_pneumonia(probability), features.PNEUMONIA, features.NORMAL)
+        point = self._operating_point
+        if point.normal_below is None or point.pneumonia_from is None:
+            return {features.PREDICTED_LABEL: forced}
+        sure = (probability < point.normal_below) | (probability >= point.pneumonia_from)
+        label = tf.where(sure, forced, features.UNCERTAIN)
+        return {features.PREDICTED_LABEL: label, features.FORCED_LABEL: forced}
 
     def _out_of_distribution(self, stages: list[tf.Tensor], probability: tf.Tensor) -> tf.Tensor:
         if self._distance is None:

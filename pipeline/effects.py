@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.hyperparameters import Augmentation
+from models.hyperparameters import Augmentation, Selective
 from pipeline.config import Phantoms, PipelineConfig, Tuner, changed_settings
 
 
@@ -93,6 +93,11 @@ RULES = (
         ("train.target_sensitivity",),
         lambda config: config.train.cost_ratio > 0,
         "train.cost_ratio above 0 chooses the operating point",
+    ),
+    Rule(
+        _of("train.selective", Selective.model_fields, "enabled"),
+        lambda config: not config.train.selective.enabled,
+        "it needs train.selective.enabled=true",
     ),
     Rule(
         _of("tuner", Tuner.model_fields, "enabled", "hyperparameters", "keep"),
@@ -180,5 +185,7 @@ def settings_without_effect(
 
 
 def _value_of(config: PipelineConfig, name: str) -> object:
-    group, _, setting = name.partition(".")
-    return getattr(getattr(config, group), setting)
+    value: object = config
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from components.auditor.abstention import abstention_of
 from components.auditor.chests import find_chests
 from components.auditor.controls import FILE_STATISTICS, compare, network_controls
 from components.auditor.external import audit_external_site
@@ -28,6 +29,7 @@ from components.auditor.findings import (
 from components.auditor.frame_swaps import audit_frame_swaps
 from components.auditor.overlap import identities_of_examples
 from components.auditor.scoring import (
+    ANSWER,
     DECISION,
     class_columns,
     image_of,
@@ -113,6 +115,7 @@ def audit_model(
         controls=_audit_shortcuts(subject, films, measures),
         unscored=unscored_by_reason(every),
         frame_swaps=_audit_frame_swaps(subject, films, measures, options),
+        abstention=abstention_of(films),
     )
     return every, findings
 
@@ -128,7 +131,7 @@ def write_audit(films: pd.DataFrame, findings: Findings, uri: str) -> None:
     classes = [name for name in films if name.startswith(f"{features.PROBABILITY}_")]
     columns = [
         features.SHA256, features.PATIENT_ID, features.LABEL, features.SUBTYPE,
-        features.PROBABILITY, DECISION, *classes,
+        features.PROBABILITY, DECISION, ANSWER, features.OUT_OF_DISTRIBUTION, *classes,
     ]  # fmt: skip
     table = films.to_csv(columns=columns, index=False, lineterminator="\n")
     write_text(f"{uri}/{PREDICTIONS_FILE}", table)
