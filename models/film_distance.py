@@ -142,15 +142,15 @@ def fit_laws(films: Array, others: Array) -> FilmDistance:
     Returns:
         The distance with a threshold of 1.
     """
-    films, others = (part.astype(np.float64) for part in (films, others))
-    deviations = films.std(axis=0)
+    exact = [np.asarray(pictures, np.float64) for pictures in (films, others)]
+    deviations = exact[0].std(axis=0)
     # A channel that no film excites would otherwise decide alone.
     scales = np.maximum(deviations, _LEAST_SCALE * deviations.mean())
-    both = np.concatenate([films, others]) / scales
+    both = np.concatenate(exact) / scales
     components = min(_MOST_COMPONENTS, *both.shape)
     reduced = PCA(components, random_state=0).fit(both)
     weights, offsets = [], []
-    for pictures in (films, others):
+    for pictures in exact:
         law = LedoitWolf().fit(reduced.transform(pictures / scales))
         variances, axes = np.linalg.eigh(law.covariance_)
         whitening = axes / np.sqrt(variances)

@@ -79,7 +79,8 @@ def score_images(served: Any, images: Iterable[bytes]) -> pd.DataFrame:
 
     Returns:
         A row an image, in order: `probability`, NaN where the model did not judge the film;
-        `REASON`, `DECISION`, `ANSWER`, `out_of_distribution` and a column a class, as `class_columns` names them.
+        `REASON`, `DECISION`, `ANSWER`, `out_of_distribution` and a column a class, as
+        `class_columns` names them.
     """
     answers = [_ask(served, list(batch)) for batch in batches(images)]
     return pd.concat(answers, ignore_index=True)
