@@ -67,6 +67,7 @@ setup(
         f"dill==0.3.1.1; {COLUMNS[0]}",
         "keras>=3.12,<4",
         "keras-tuner>=1.4.8,<2",
+        "mapie>=1.6,<2",
         "numpy>=1.26,<3",
         "opencv-python-headless>=4.11,<6",
         "pandas>=1.5,<3",

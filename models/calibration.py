@@ -87,6 +87,10 @@ class OperatingPoint:
         target_sensitivity: What was asked for, unless a cost ratio was.
         cost_ratio: Cost of a missed pneumonia over that of a false alarm; 0 where the
             sensitivity decided.
+        normal_below: Probability below which a film is called NORMAL, the threshold at most; None
+            where every film gets an answer.
+        pneumonia_from: Probability from which a film is called PNEUMONIA, the threshold at least,
+            2 where none is; None likewise. Between the two the label is UNCERTAIN.
 
     Sensitivity and specificity are NaN where the threshold was not chosen on films.
     """
@@ -96,6 +100,22 @@ class OperatingPoint:
     specificity: float
     target_sensitivity: float
     cost_ratio: float = 0.0
+    normal_below: float | None = None
+    pneumonia_from: float | None = None
+
+    @property
+    def has_band(self) -> bool:
+        """Whether films between two probabilities are called UNCERTAIN."""
+        return self.normal_below is not None
+
+    @property
+    def thresholds(self) -> tuple[float, float, float]:
+        """The numbers that a served model computes with: the threshold and the band's edges."""
+        below, above = (
+            self.threshold if edge is None else edge
+            for edge in (self.normal_below, self.pneumonia_from)
+        )
+        return self.threshold, below, above
 
     def shifted(self, shift: float) -> OperatingPoint:
         """Returns the point that goes with calibrated logits which have all gained as much.
@@ -103,14 +123,33 @@ class OperatingPoint:
         A point of a sensitivity moves along, so that every film keeps its label: sensitivity and
         specificity hold at any prevalence. One of a cost ratio stays at its probability, from
         which to call a film is the cheaper error at any prevalence (Elkan, The Foundations of
-        Cost-Sensitive Learning, IJCAI 2001), so films change their labels.
+        Cost-Sensitive Learning, IJCAI 2001), so films change their labels. The edges of a band of
+        uncertain films move along, as what they bound are shares of a class, but stay on their
+        sides of the threshold.
 
         Args:
             shift: Of `Calibration.shift_to`.
         """
+        if not shift:
+            return self
+        moved = self
         if self.cost_ratio:
-            return replace(self, sensitivity=math.nan, specificity=math.nan) if shift else self
-        return replace(self, threshold=float(expit(logit(self.threshold) + shift)))
+            moved = replace(moved, sensitivity=math.nan, specificity=math.nan)
+        else:
+            moved = replace(moved, threshold=_moved(self.threshold, shift))
+        if self.normal_below is None or self.pneumonia_from is None:
+            return moved
+        return replace(
+            moved,
+            normal_below=min(_moved(self.normal_below, shift), moved.threshold),
+            pneumonia_from=max(_moved(self.pneumonia_from, shift), moved.threshold),
+        )
+
+
+def _moved(probability: float, shift: float) -> float:
+    """Returns a probability whose logit has gained a shift; what no film reaches stays so."""
+    is_reached = 0 < probability < 1
+    return float(expit(logit(probability) + shift)) if is_reached else probability
 
 
 def fit_calibration(

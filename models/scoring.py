@@ -11,6 +11,7 @@ from models.calibration import Calibration, OperatingPoint, choose_operating_poi
 from models.hyperparameters import Hyperparameters
 from models.input_pipeline import TransformedFilms, class_indices, evaluation_batches
 from models.network import activations_and_logits, class_probabilities, pneumonia_logit
+from models.selective import with_uncertain_band
 
 # An AUC of nearly 1 does not tell two epochs apart, and what smoothing does to probabilities makes
 # an early epoch look best.
@@ -75,7 +76,7 @@ def calibrate(
     settings: Hyperparameters,
     groups: np.ndarray | None = None,
 ) -> tuple[Calibration, OperatingPoint]:
-    """Fits the calibration and chooses the operating point.
+    """Fits the calibration and chooses the operating point, with its uncertain band if wished.
 
     Args:
         logits: Of a `Scorer`, of films not trained on.
@@ -88,6 +89,10 @@ def calibrate(
     operating_point = choose_operating_point(
         probabilities, classes > 0, train.target_sensitivity, train.cost_ratio, groups
     )
+    if train.selective.enabled:
+        operating_point = with_uncertain_band(
+            operating_point, probabilities, classes > 0, train.selective
+        )
     return calibration, operating_point
 
 

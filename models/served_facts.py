@@ -49,7 +49,10 @@ def write_facts(saved_model: str, content: Mapping[str, Any]) -> None:
         content: `calibration`, `operating_point`, `hyperparameters` and what else there is.
     """
     point = content["operating_point"]
-    known = {name: None if math.isnan(value) else value for name, value in point.items()}
+    known = {
+        name: None if value is not None and math.isnan(value) else value
+        for name, value in point.items()
+    }
     text = json.dumps({**content, "operating_point": known}, indent=2, allow_nan=False)
     write_text(posixpath.join(saved_model, FACTS_FILE), text)
 
@@ -82,5 +85,10 @@ def read_facts(saved_model: str) -> ServedFacts:
     raise ValueError(_NOT_WRITTEN_HERE.format(uri=saved_model, what=what)) from None
 
 
-def _numbers(point: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: math.nan if value is None else value for name, value in point.items()}
+def _numbers(point: Mapping[str, float | None]) -> dict[str, Any]:
+    """Reads NaN where a share was not measured; the edges of a band may be missing."""
+    measured = ("sensitivity", "specificity")
+    return {
+        name: math.nan if value is None and name in measured else value
+        for name, value in point.items()
+    }

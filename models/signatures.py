@@ -18,9 +18,16 @@ import tensorflow_transform as tft
 
 from models import features
 from models.calibration import Calibration, OperatingPoint
+from models.film_distance import FilmDistance, pooled
 from models.grad_cam import grad_cam, overlay
 from models.hyperparameters import Hyperparameters
-from models.network import activations_and_logits, class_probabilities, pneumonia_logit
+from models.network import (
+    activations_and_logits,
+    class_probabilities,
+    middle_stages,
+    pneumonia_logit,
+    stages_and_logits,
+)
 from models.preprocessing import standardise, unpack_images
 from models.served_facts import write_facts
 from models.warmup import write_warmup_requests
@@ -42,6 +49,7 @@ class ServedModel(tf.Module):
         settings: Hyperparameters,
         calibration: Calibration,
         operating_point: OperatingPoint,
+        distance: FilmDistance | None = None,
     ):
         """Ties the parts together.
 
@@ -51,9 +59,13 @@ class ServedModel(tf.Module):
             settings: What it was trained with.
             calibration: From logit to probability.
             operating_point: From probability to label.
+            distance: To the train films of this network; None answers NaN.
         """
         super().__init__()
         self._network = activations_and_logits(network, settings.network.flip_average)
+        self._answering = stages_and_logits(network, settings.network.flip_average)
+        self._stages = len(middle_stages(network))
+        self._distance = distance
         # TensorFlow saves only the variables that a module names. By layer, so that another
         # training can start from what is served.
         self.network_weights = {
@@ -69,7 +81,7 @@ class ServedModel(tf.Module):
         self._operating_point = operating_point
         # Variables, as a pushed model is moved to another prevalence without its network's code.
         self.calibration_weights = tf.Variable(calibration.weights, dtype=tf.float32)
-        self.threshold = tf.Variable(operating_point.threshold, dtype=tf.float32)
+        self.thresholds = tf.Variable(operating_point.thresholds, dtype=tf.float32)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.EXAMPLES)])
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -116,21 +128,35 @@ class ServedModel(tf.Module):
         )
 
     def _is_pneumonia(self, probability: tf.Tensor) -> tf.Tensor:
-        return probability >= self.threshold
+        return probability >= self.thresholds[0]
 
     def _answer(self, transformed: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         _, images = self._images(transformed)
-        _, logits = self._network(_at_least_one(images), training=False)
+        stages, logits = self._answering(_at_least_one(images), training=False)
         probability = self._probability(logits)
-        label = tf.where(self._is_pneumonia(probability), features.PNEUMONIA, features.NORMAL)
         return _where_judged(
             transformed,
             {
                 features.PROBABILITY: probability,
-                features.PREDICTED_LABEL: label,
+                **self._labels(probability),
                 features.CLASS_PROBABILITIES: class_probabilities(probability, logits),
+                features.OUT_OF_DISTRIBUTION: self._out_of_distribution(stages, probability),
             },
         )
+
+    def _labels(self, probability: tf.Tensor) -> dict[str, tf.Tensor]:
+        forced = tf.where(self._is_pneumonia(probability), features.PNEUMONIA, features.NORMAL)
+        if not self._operating_point.has_band:
+            return {features.PREDICTED_LABEL: forced}
+        sure = (probability < self.thresholds[1]) | (probability >= self.thresholds[2])
+        label = tf.where(sure, forced, features.UNCERTAIN)
+        return {features.PREDICTED_LABEL: label, features.FORCED_LABEL: forced}
+
+    def _out_of_distribution(self, stages: list[tf.Tensor], probability: tf.Tensor) -> tf.Tensor:
+        if self._distance is None:
+            return tf.fill(tf.shape(probability), math.nan)
+        # What comes after them is of the mirror image.
+        return self._distance.of_features(pooled(stages[: self._stages]))
 
 
 def save_served_model(model: ServedModel, directory: str) -> None:

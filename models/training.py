@@ -1,4 +1,4 @@
-"""`run_fn` of the Trainer: fit, calibrate, export."""
+"""`run_fn` of the Trainer: fit, calibrate, measure what is strange, export."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx import v1 as tfx
 
+from models.film_distance import fit_distance, keep_distance
 from models.fitting import fit
 from models.hyperparameters import Hyperparameters, with_tuned
 from models.input_pipeline import TransformedFilms
@@ -70,10 +71,12 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     unseen = films_to_calibrate_on(train, evaluation, settings)
     groups = groups_to_calibrate_on(unseen, settings)
     calibration, operating_point = calibrate(*Scorer(network, unseen, settings)(), settings, groups)
-    served = ServedModel(network, transform, settings, calibration, operating_point)
+    distance = fit_distance(network, train, evaluation, settings)
+    served = ServedModel(network, transform, settings, calibration, operating_point, distance)
     save_served_model(served, fn_args.serving_model_dir)
     write_seen((train, evaluation), fn_args.serving_model_dir)
     keep_network(network, settings, fn_args.model_run_dir)
+    keep_distance(distance, fn_args.model_run_dir)
     keep_record(
         network, settings, calibration, operating_point, fitted.history, fn_args.model_run_dir
     )

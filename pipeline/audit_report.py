@@ -28,6 +28,7 @@ def audit_lines(audit: Mapping[str, Any]) -> Iterator[str]:
     if unscored:
         reasons = ", ".join(f"{reason} ({films})" for reason, films in unscored.items())
         yield f"test films that the model did not judge, left out: {reasons}"
+    yield from _abstention_lines("test films", model.get("abstention"))
     changed = (audit.get("shifts") or [])[1:]  # the unchanged films come first
     for title, metric in _METRICS.items():
         reached = [shift for shift in changed if shift[metric] is not None]
@@ -65,6 +66,23 @@ def audit_lines(audit: Mapping[str, Any]) -> Iterator[str]:
         )
         error = _with_small_interval(external["metrics"][CALIBRATION_ERROR], None)
         yield f"other site ({external['films']:,} films): {metrics}, calibration error {error}"
+        yield from _abstention_lines("films of the other site", external.get("abstention"))
+
+
+def _abstention_lines(films: str, abstention: Mapping[str, Any] | None) -> Iterator[str]:
+    if not abstention:
+        return
+    if abstention["out_of_distribution"] is not None:
+        yield f"{films} held to be unlike the train films: {abstention['out_of_distribution']:.1%}"
+    if abstention["coverage"] < 1:
+        missed, false_alarms = (
+            "-" if abstention[name] is None else f"{abstention[name]:.1%}"
+            for name in ("missed", "false_alarms")
+        )
+        yield (
+            f"{films} answered: {abstention['coverage']:.1%}, the others are UNCERTAIN; pneumonia "
+            f"called NORMAL {missed}, normal called PNEUMONIA {false_alarms}"
+        )
 
 
 def audit_html(audit: Mapping[str, Any], swaps_picture: bytes = b"") -> str:
@@ -79,6 +97,7 @@ def audit_html(audit: Mapping[str, Any], swaps_picture: bytes = b"") -> str:
             _shifts_html(audit.get("shifts") or []),
             _swaps_html(audit.get("frame_swaps"), swaps_picture),
             _controls_html(audit.get("controls") or []),
+            _abstention_html(audit),
             _external_html(audit.get("external")),
             _subtypes_html(audit.get("model") or {}),
         )
@@ -167,6 +186,34 @@ def _control_table(controls: Sequence[Mapping[str, Any]]) -> str:
         for one in controls
     ]
     return _table(["control", "AUC", "model above it"], rows)
+
+
+_ABSTENTION = {
+    "unlike the train films": "out_of_distribution",
+    "answered": "coverage",
+    "pneumonia called NORMAL": "missed",
+    "normal called PNEUMONIA": "false_alarms",
+    "wrong of answered": "wrong_of_answered",
+}
+
+
+def _abstention_html(audit: Mapping[str, Any]) -> str:
+    of_films = {
+        "test": (audit.get("model") or {}).get("abstention"),
+        "other site": (audit.get("external") or {}).get("abstention"),
+    }
+    rows = [
+        [name, *("-" if one[key] is None else f"{one[key]:.1%}" for key in _ABSTENTION.values())]
+        for name, one in of_films.items()
+        if one
+    ]
+    return (
+        "<h2>When not to answer</h2><p>Films beyond an out_of_distribution of 1, and labels as a "
+        "client gets them: with train.selective some are UNCERTAIN, which all other numbers take "
+        f"for the forced answer.</p>{_table(['films', *_ABSTENTION], rows)}"
+        if rows
+        else ""
+    )
 
 
 def _external_html(external: Mapping[str, Any] | None) -> str:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 import models
 from models import hyperparameters as hp
@@ -333,15 +333,15 @@ def config_from(values: Mapping[str, Any]) -> PipelineConfig:
 def settings_table() -> str:
     """Returns every setting with its default and meaning as a Markdown table."""
     rows = ["| setting | default | meaning |", "|---|---|---|"]
-    for part, field in PipelineConfig.model_fields.items():
-        if isinstance(field.default, (hp.Settings, IngestOptions)):
-            rows += [
-                _settings_row(f"{part}.{name}", leaf.default, leaf.description)
-                for name, leaf in type(field.default).model_fields.items()
-            ]
+    return "\n".join([*rows, *_settings_rows(PipelineConfig)])
+
+
+def _settings_rows(group: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in group.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            yield from _settings_rows(type(field.default), f"{prefix}{name}.")
         else:
-            rows.append(_settings_row(part, field.default, field.description))
-    return "\n".join(rows)
+            yield _settings_row(f"{prefix}{name}", field.default, field.description)
 
 
 def _settings_row(name: str, default: Any, description: str | None) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.hyperparameters import Augmentation
+from models.hyperparameters import Augmentation, Selective
 from pipeline.config import NOTHING, Phantoms, PipelineConfig, Tuner, changed_settings
 from radiographs.options import BY_STYLE
 
@@ -123,6 +123,11 @@ RULES = (
         "train.cost_ratio above 0 chooses the operating point",
     ),
     Rule(
+        _of("train.selective", Selective.model_fields, "enabled"),
+        lambda config: not config.train.selective.enabled,
+        "it needs train.selective.enabled=true",
+    ),
+    Rule(
         _of("tuner", Tuner.model_fields, "enabled", "hyperparameters", "keep"),
         lambda config: not config.tuner.enabled,
         "it needs tuner.enabled=true",
@@ -223,5 +228,7 @@ def settings_without_effect(
 
 
 def _value_of(config: PipelineConfig, name: str) -> object:
-    group, _, setting = name.partition(".")
-    return getattr(getattr(config, group), setting)
+    value: object = config
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value

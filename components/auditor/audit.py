@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from components.auditor.abstention import abstention_of
 from components.auditor.chests import find_chests
 from components.auditor.controls import (
     FILE_STATISTICS,
@@ -33,6 +34,7 @@ from components.auditor.findings import (
 from components.auditor.frame_swaps import audit_frame_swaps
 from components.auditor.overlap import identities_of_examples
 from components.auditor.scoring import (
+    ANSWER,
     DECISION,
     class_columns,
     image_of,
@@ -119,6 +121,7 @@ def audit_model(
         controls=_audit_shortcuts(subject, films, measures, controls),
         unscored=unscored_by_reason(every),
         frame_swaps=_audit_frame_swaps(subject, films, measures, options, controls),
+        abstention=abstention_of(films),
     )
     return every, findings
 
@@ -134,7 +137,7 @@ def write_audit(films: pd.DataFrame, findings: Findings, uri: str) -> None:
     classes = [name for name in films if name.startswith(f"{features.PROBABILITY}_")]
     columns = [
         features.SHA256, features.PATIENT_ID, features.LABEL, features.SUBTYPE,
-        features.PROBABILITY, DECISION, *classes,
+        features.PROBABILITY, DECISION, ANSWER, features.OUT_OF_DISTRIBUTION, *classes,
     ]  # fmt: skip
     table = films.to_csv(columns=columns, index=False, lineterminator="\n")
     write_text(f"{uri}/{PREDICTIONS_FILE}", table)

@@ -13,6 +13,7 @@ import pandas as pd
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
+from components.auditor.abstention import abstention_of
 from components.auditor.difference_hash import DifferenceHash
 from components.auditor.findings import ExternalSite
 from components.auditor.overlap import (
@@ -85,7 +86,12 @@ def audit_external_site(
     for label in features.LABELS:
         if label not in set(films[features.LABEL]):
             raise DataError(f"{_SETTING}: {root} has no usable film of {label}; add some")
-    site = ExternalSite(root, len(layout.films) - len(films), estimate(scores_of(films), samples))
+    site = ExternalSite(
+        root,
+        len(layout.films) - len(films),
+        estimate(scores_of(films), samples),
+        abstention_of(films),
+    )
     _LOG.info(
         "external site: AUC %.4f, recall %.4f on %d films, %d rejected",
         site.estimate.metrics[AUC], site.estimate.metrics[RECALL], len(films), site.rejected,

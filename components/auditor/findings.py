@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from components.auditor.abstention import Abstention
 from metrics.comparisons import AucMargin
 from metrics.estimates import Estimate
 from metrics.score_intervals import Interval
@@ -60,11 +61,13 @@ class ExternalSite:
         root: Where they are.
         rejected: Files that are no usable film, or that the model did not judge.
         estimate: Metrics at the model's operating point.
+        abstention: Where it does not answer there.
     """
 
     root: str
     rejected: int
     estimate: Estimate
+    abstention: Abstention | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +116,7 @@ class Findings:
         controls: Empty where the audit is off.
         unscored: Test films that the model gave no probability, by its reason.
         frame_swaps: None where the audit is off or no lungs were found.
+        abstention: Where the model does not answer test films.
     """
 
     slices: dict[str, Estimate]
@@ -122,6 +126,7 @@ class Findings:
     controls: list[Control]
     unscored: dict[str, int]
     frame_swaps: FrameSwaps | None = None
+    abstention: Abstention | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the content of `AUDIT_FILE`; what is undefined is null."""
@@ -134,6 +139,7 @@ class Findings:
                 "unscored": self.unscored,
                 "subtype_auc": auc,
                 "subtype_auc_interval": interval,
+                "abstention": self.abstention and asdict(self.abstention),
             },
             "slices": {name: asdict(one) for name, one in self.slices.items()},
             "shifts": [_shift_json(shift) for shift in self.shifts],
@@ -156,6 +162,7 @@ class Findings:
             controls=[_control(row) for row in content["controls"]],
             unscored=model["unscored"],
             frame_swaps=swaps and _swaps(swaps),
+            abstention=_abstention(model),
         )
 
 
@@ -191,11 +198,20 @@ def _shift(row: Mapping[str, Any]) -> Shift:
 def _external_json(site: ExternalSite | None) -> dict[str, Any] | None:
     if site is None:
         return None
-    return {"root": site.root, "rejected": site.rejected, **asdict(site.estimate)}
+    abstention = site.abstention and asdict(site.abstention)
+    named = {"root": site.root, "rejected": site.rejected, "abstention": abstention}
+    return {**named, **asdict(site.estimate)}
 
 
 def _external(content: Mapping[str, Any]) -> ExternalSite:
-    return ExternalSite(content["root"], content["rejected"], _estimate(content))
+    return ExternalSite(
+        content["root"], content["rejected"], _estimate(content), _abstention(content)
+    )
+
+
+def _abstention(content: Mapping[str, Any]) -> Abstention | None:
+    found = content.get("abstention")  # an earlier audit has none
+    return found and Abstention(**{name: _number(value) for name, value in found.items()})
 
 
 def _swaps_json(swaps: FrameSwaps | None) -> dict[str, Any] | None:

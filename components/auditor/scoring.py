@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from metrics.scores import Scores
 from metrics.slices import age_band
 from models import features
 
-DECISION = "predicted_label"  # column of scored films: one of features.LABELS
+DECISION = "predicted_label"  # column of scored films: one of features.LABELS, never UNCERTAIN
+ANSWER = "answer"  # column of scored films: the label that a client gets
 REASON = "reason"  # column of scored films: why one has no probability
 BATCH_FILMS = 32
 
@@ -62,7 +64,9 @@ def score_examples(served: Any, examples: Iterable[tf.train.Example]) -> pd.Data
         )
         for batch in batches(examples)
     ]
-    columns = [*_FACTS, features.PROBABILITY, REASON, DECISION]
+    columns = [
+        *_FACTS, features.PROBABILITY, REASON, DECISION, ANSWER, features.OUT_OF_DISTRIBUTION,
+    ]  # fmt: skip
     return pd.concat(scored, ignore_index=True) if scored else pd.DataFrame(columns=columns)
 
 
@@ -75,7 +79,8 @@ def score_images(served: Any, images: Iterable[bytes]) -> pd.DataFrame:
 
     Returns:
         A row an image, in order: `probability`, NaN where the model did not judge the film;
-        `REASON`, `DECISION` and a column a class, as `class_columns` names them.
+        `REASON`, `DECISION`, `ANSWER`, `out_of_distribution` and a column a class, as
+        `class_columns` names them.
     """
     answers = [_ask(served, list(batch)) for batch in batches(images)]
     return pd.concat(answers, ignore_index=True)
@@ -144,10 +149,18 @@ def _ask(served: Any, images: list[bytes]) -> pd.DataFrame:
         {
             features.PROBABILITY: answer[features.PROBABILITY].numpy(),
             REASON: _texts(answer[_QUALITY]) if _QUALITY in answer else "no reason given",
-            DECISION: _texts(answer[features.PREDICTED_LABEL]),
+            DECISION: _texts(answer.get(features.FORCED_LABEL, answer[features.PREDICTED_LABEL])),
+            ANSWER: _texts(answer[features.PREDICTED_LABEL]),
+            features.OUT_OF_DISTRIBUTION: _strangeness(answer),
             **dict(zip(class_columns(by_class.shape[1]), by_class.T, strict=True)),
         }
     )
+
+
+def _strangeness(answer: Mapping[str, tf.Tensor]) -> np.ndarray:
+    """Returns the distance to the train films; NaN of a model that has none."""
+    unknown = tf.fill(tf.shape(answer[features.PROBABILITY]), math.nan)
+    return answer.get(features.OUT_OF_DISTRIBUTION, unknown).numpy()
 
 
 def _texts(strings: tf.Tensor) -> list[str]:

@@ -96,7 +96,8 @@ def _decided(predictions: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _decide(answers: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    labels = np.asarray(answers[features.PREDICTED_LABEL])
+    # What is measured is the answer at the operating point, also where the client gets none.
+    labels = np.asarray(answers.get(features.FORCED_LABEL, answers[features.PREDICTED_LABEL]))
     return {
         features.PROBABILITY: np.asarray(answers[features.PROBABILITY]),
         DECISION: (labels == features.PNEUMONIA.encode()).astype(np.float32),

@@ -291,6 +291,26 @@ class TestAnotherPrevalence:
         assert np.array_equal(moved.probabilities(logits) >= there.threshold, labels)
         assert (there.sensitivity, there.specificity) == (0.95, 0.8)
 
+    @pytest.mark.parametrize("prevalence", [0.001, 0.2, 0.9])
+    def test_a_band_of_uncertain_films_keeps_its_films(self, prevalence: float) -> None:
+        logits = np.linspace(-6, 6, 101)
+        point = OperatingPoint(0.4, 0.95, 0.8, 0.95, normal_below=0.2, pneumonia_from=0.7)
+        moved = self.CALIBRATION.at_prevalence(prevalence)
+        there = point.shifted(self.CALIBRATION.shift_to(prevalence))
+        before, after = self.CALIBRATION.probabilities(logits), moved.probabilities(logits)
+        for old, new in zip(point.thresholds, there.thresholds, strict=True):
+            assert np.array_equal(before >= old, after >= new)
+
+    def test_edges_stay_on_their_sides_of_a_point_of_costs(self) -> None:
+        point = OperatingPoint(
+            0.2, 0.99, 0.7, 0.95, cost_ratio=4, normal_below=0.1, pneumonia_from=2.0
+        )
+        rarer, commoner = (
+            point.shifted(self.CALIBRATION.shift_to(share)).thresholds for share in (0.01, 0.99)
+        )
+        assert rarer[1] < 0.1 and rarer[0::2] == (0.2, 2.0)
+        assert commoner == (0.2, 0.2, 2.0)
+
     def test_a_point_of_costs_stays_where_both_errors_cost_the_same(self) -> None:
         # At a ratio of 4 a film of probability 1/5 costs 4/5 missed and 4/5 as a false alarm.
         point = OperatingPoint(0.2, 0.99, 0.7, 0.95, cost_ratio=4)

@@ -14,8 +14,10 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_serving.apis import prediction_log_pb2
 
+from benchmarks.other_pictures import other_pictures, turned_films
 from models import features
 from models.calibration import Calibration, OperatingPoint
+from models.film_distance import FilmDistance, read_distance
 from models.grad_cam import grad_cam
 from models.hyperparameters import Hyperparameters
 from models.network import activations_and_logits, build_network
@@ -66,6 +68,23 @@ def load_keras_file(pushed: LocalRun) -> keras.Model:
     return activations_and_logits(keras.saving.load_model(file, compile=False), flip_average=True)
 
 
+def decoded(image: bytes) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_GRAYSCALE)
+
+
+def model_with(
+    pushed: LocalRun, record: dict[str, Any], point: OperatingPoint | None = None
+) -> ServedModel:
+    """The pushed network with another operating point and no distance."""
+    return ServedModel(
+        keras.saving.load_model(pushed.uri("Trainer", "model_run") / "model.keras"),
+        tft.TFTransformOutput(str(pushed.uri("Transform", "transform_graph"))),
+        Hyperparameters.model_validate(record["hyperparameters"]),
+        Calibration(**record["calibration"]),
+        point or OperatingPoint(**record["operating_point"]),
+    )
+
+
 def ask(served: Any, signature: str, batch: list[bytes]) -> Answer:
     on_examples = signature in (features.SERVING_DEFAULT, features.TRANSFORM_FEATURES)
     argument = features.EXAMPLES if on_examples else features.IMAGE_BYTES
@@ -78,6 +97,7 @@ PREDICTION = {
     "label": (tf.string, [None]),
     "quality": (tf.string, [None]),
     "class_probabilities": (tf.float32, [None, 2]),
+    "out_of_distribution": (tf.float32, [None]),
 }
 OUTPUTS = {
     "serving_default": PREDICTION,
@@ -242,6 +262,84 @@ class TestPrediction:
         transformed = ask(served, features.TRANSFORM_FEATURES, [bare.SerializeToString()])
         assert transformed[features.LABEL_XF].tolist() == [[-1]]
         assert transformed[features.AGE_BAND].tolist() == [[features.UNKNOWN.encode()]]
+
+
+class TestOutOfDistribution:
+    @pytest.fixture(scope="class", name="distance")
+    def read_kept_distance(self, pushed: LocalRun) -> FilmDistance:
+        return read_distance(str(pushed.uri("Trainer", "model_run")))
+
+    def test_is_the_quotient_of_two_mahalanobis_distances(
+        self,
+        served: Any,
+        images: list[bytes],
+        prepared: tf.Tensor,
+        pushed: LocalRun,
+        distance: FilmDistance,
+    ) -> None:
+        network = keras.saving.load_model(pushed.uri("Trainer", "model_run") / "model.keras")
+        names = [f"activation_{block}" for block in (1, 2)]  # of four, without first and last
+        stages = keras.Model(network.input, [network.get_layer(name).output for name in names])
+        features_of = np.concatenate(
+            [part(stage, axis=(1, 2)) for stage in map(np.asarray, stages(prepared))
+             for part in (np.mean, np.std)], axis=-1,
+        )  # fmt: skip
+        whitened = features_of @ distance.weights - distance.offsets
+        to_films, to_others = (
+            np.linalg.norm(part, axis=1) for part in np.split(whitened, 2, axis=1)
+        )
+        expected = to_films / to_others / distance.threshold
+        answer = ask(served, features.PREDICT_IMAGES, images)[features.OUT_OF_DISTRIBUTION]
+        np.testing.assert_allclose(answer, expected, rtol=2e-3)
+        assert np.std(answer) > 0.01
+
+    def test_films_are_near_and_other_pictures_are_not(
+        self, served: Any, images: list[bytes]
+    ) -> None:
+        near = ask(served, features.PREDICT_IMAGES, images)[features.OUT_OF_DISTRIBUTION]
+        assert np.mean(near > 1) <= 0.02
+        made = {**other_pictures(3), **turned_films([decoded(image) for image in images[:3]])}
+        others = [encode(picture) for some in made.values() for picture in some[:3]]
+        answer = ask(served, features.PREDICT_IMAGES, others)
+        with np.errstate(invalid="ignore"):
+            strange = answer[features.OUT_OF_DISTRIBUTION] > 1
+        assert np.mean(strange | (answer[features.QUALITY] != b"ok")) > 0.9
+
+    def test_is_no_number_where_nothing_was_judged(self, served: Any, images: list[bytes]) -> None:
+        answer = ask(served, features.PREDICT_IMAGES, [images[0], b"no film"])
+        given = answer[features.OUT_OF_DISTRIBUTION]
+        assert np.isnan(given).tolist() == [False, True]
+
+    def test_no_number_without_a_distance(
+        self, pushed: LocalRun, images: list[bytes], record: dict[str, Any]
+    ) -> None:
+        answer = model_with(pushed, record).predict_images(tf.constant(images[:2]))
+        assert np.isnan(answer[features.OUT_OF_DISTRIBUTION]).all()
+
+
+class TestSelective:
+    def test_between_the_thresholds_the_label_is_uncertain(
+        self, served: Any, pushed: LocalRun, images: list[bytes], record: dict[str, Any]
+    ) -> None:
+        probability = ask(served, features.PREDICT_IMAGES, images)[features.PROBABILITY]
+        low, middle, high = (float(one) for one in np.quantile(probability, (0.3, 0.5, 0.8)))
+        point = OperatingPoint(middle, 0.9, 0.9, 0.9, normal_below=low, pneumonia_from=high)
+        answer = model_with(pushed, record, point).predict_images(tf.constant(images))
+        labels = answer[features.PREDICTED_LABEL].numpy()
+        assert (labels == b"NORMAL").tolist() == (probability < low).tolist()
+        assert (labels == b"PNEUMONIA").tolist() == (probability >= high).tolist()
+        assert set(labels) == {b"NORMAL", b"UNCERTAIN", b"PNEUMONIA"}
+        forced = answer[features.FORCED_LABEL].numpy()
+        assert (forced == b"PNEUMONIA").tolist() == (probability >= middle).tolist()
+        assert set(forced) == {b"NORMAL", b"PNEUMONIA"}
+
+    def test_what_was_not_judged_is_not_uncertain(
+        self, pushed: LocalRun, record: dict[str, Any]
+    ) -> None:
+        point = OperatingPoint(0.5, 0.9, 0.9, 0.9, normal_below=0.0, pneumonia_from=2.0)
+        answer = model_with(pushed, record, point).predict_images(tf.constant([b"no film"]))
+        assert answer[features.PREDICTED_LABEL].numpy().tolist() == [b""]
+        assert answer[features.FORCED_LABEL].numpy().tolist() == [b""]
 
 
 class TestEncodings:

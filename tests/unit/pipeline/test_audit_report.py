@@ -108,6 +108,31 @@ def test_the_page_holds_every_row() -> None:
     assert subtypes["AUC"][0] == "0.875 0.750-0.938"
 
 
+def test_what_is_not_answered_is_said() -> None:
+    test = {
+        "out_of_distribution": 0.0125, "coverage": 0.75, "missed": 0.02, "false_alarms": None,
+        "wrong_of_answered": 0.0625,
+    }  # fmt: skip
+    everything = {**test, "out_of_distribution": None, "coverage": 1.0, "false_alarms": 0.25}
+    audit = {
+        "model": {**AUDIT["model"], "abstention": test},
+        "external": {**AUDIT["external"], "abstention": everything},
+    }
+    lines = list(audit_lines(audit))
+    assert "test films held to be unlike the train films: 1.2%" in lines
+    assert (
+        "test films answered: 75.0%, the others are UNCERTAIN; pneumonia called NORMAL 2.0%, "
+        "normal called PNEUMONIA -" in lines
+    )
+    assert not any(line.startswith("films of the other site") for line in lines)
+    (table,) = pd.read_html(audit_html(audit), match="answered")
+    assert list(table["films"]) == ["test", "other site"]
+    assert list(table["unlike the train films"]) == ["1.2%", "-"]
+    assert list(table["answered"]) == ["75.0%", "100.0%"]
+    assert list(table["normal called PNEUMONIA"]) == ["-", "25.0%"]
+    assert list(table["wrong of answered"]) == ["6.2%", "6.2%"]
+
+
 def test_swapped_films_are_shown() -> None:
     picture = b"\x89PNG not really"
     (shown,) = re.findall('src="data:image/png;base64,([^"]+)"', audit_html(AUDIT, picture))

@@ -135,7 +135,7 @@ class TestAnswers:
         assert written["operating_point"]["sensitivity"] is None
         assert len(written["corrections"]) == 2
         served = tf.saved_model.load(str(versions[-1]))
-        assert served.threshold.numpy() == np.float32(0.2)
+        assert served.thresholds.numpy()[0] == np.float32(0.2)
 
 
 class TestRecord:
