@@ -64,8 +64,7 @@ def prepare_films(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Brings the films of a batch to one size, each by itself, and says which are none.
 
-    Film by film, so that memory does not grow with Transform's batches of up to 1,000. As a
-    dataset, because there alone TensorFlow goes on when an op has failed.
+    Film by film, so that memory does not grow with Transform's batches of up to 1,000.
 
     Args:
         encoded: [batch] string, files.
@@ -80,29 +79,50 @@ def prepare_films(
         [batch, size_px, size_px] uint8, 0 where a film cannot be judged; and [batch] string,
         each one of `features.QUALITIES`.
     """
-    films = tf.shape(encoded, out_type=tf.int64)[0]
     black = tf.zeros([size_px, size_px], tf.uint8)
 
-    def prepare(place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        film = encoded[place]
+    def prepare(film: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         quality = quality_of_header(film, bounds)
         pixels, quality = tf.cond(
             quality == features.QUALITY_OK,
             lambda: _decode_and_judge(film, size_px, border_crop, frame),
             lambda: (black, quality),
         )
-        return place, enhance(pixels), quality
+        return enhance(pixels), quality
 
-    prepared = tf.data.Dataset.range(films).map(
-        prepare, num_parallel_calls=_PARALLEL_FILMS, deterministic=False
+    return film_by_film(encoded, prepare, (black, tf.constant(features.UNDECODABLE)))
+
+
+def film_by_film(
+    encoded: tf.Tensor,
+    treat: Callable[[tf.Tensor], tuple[tf.Tensor, ...]],
+    failed: tuple[tf.Tensor, ...],
+) -> tuple[tf.Tensor, ...]:
+    """Treats the films of a batch each by itself, and goes on where one fails.
+
+    As a dataset, because there alone TensorFlow goes on when an op has failed.
+
+    Args:
+        encoded: [batch] string, files.
+        treat: what is done to one of them.
+        failed: what stands for its results where an op fails, of the same shapes and dtypes.
+
+    Returns:
+        The results, each with the batch as first axis.
+    """
+    films = tf.shape(encoded, out_type=tf.int64)[0]
+    treated = tf.data.Dataset.range(films).map(
+        lambda place: (place, treat(encoded[place])),
+        num_parallel_calls=_PARALLEL_FILMS,
+        deterministic=False,
     )
     # One more, since a dataset without an element has nothing to hand out.
-    beyond = tf.data.Dataset.from_tensors((films, black, tf.constant(features.QUALITY_OK)))
-    gathered = prepared.ignore_errors().concatenate(beyond).batch(films + 1)
-    places, pixels, qualities = gathered.get_single_element()
-    return (
-        tf.ensure_shape(_scatter(places, pixels, films, black), [None, size_px, size_px]),
-        _scatter(places, qualities, films, tf.constant(features.UNDECODABLE)),
+    beyond = tf.data.Dataset.from_tensors((films, failed))
+    gathered = treated.ignore_errors().concatenate(beyond).batch(films + 1)
+    places, results = gathered.get_single_element()
+    return tuple(
+        tf.ensure_shape(_scatter(places, result, films, missing), [None, *missing.shape])
+        for result, missing in zip(results, failed, strict=True)
     )
 
 
@@ -129,12 +149,41 @@ def decode_and_resize(
     Raises:
         tf.errors.InvalidArgumentError: the bytes are no JPEG or PNG file, or a broken one.
     """
-    share_kept = 1 - 2 * border_crop
-    image, opaque = decode_image(encoded, math.ceil(OVERSAMPLING * size_px / share_kept))
-    film = tf.image.central_crop(image, share_kept)
-    upright = _upright(film, (parts or film_parts(encoded)).orientation)
-    pixels, shown = frame(upright, size_px)
+    film, opaque = decode_upright(encoded, size_px, border_crop, parts)
+    pixels, shown = frame(without_border(film, border_crop), size_px)
     return pixels, opaque, shown
+
+
+def decode_upright(
+    encoded: tf.Tensor, size_px: int, border_crop: float = 0.0, parts: FilmParts | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes one film, as large as it has to be for its final size.
+
+    Args:
+        encoded: scalar string, a JPEG or PNG file.
+        size_px: height and width that it will be brought to.
+        border_crop: share of height and width that will be cut off at each side.
+        parts: of the file, where they have been read.
+
+    Returns:
+        [height, width, 1] float32 in [0, 255], whole and upright; and whether every pixel is
+        opaque, scalar bool.
+
+    Raises:
+        tf.errors.InvalidArgumentError: the bytes are no JPEG or PNG file, or a broken one.
+    """
+    image, opaque = decode_image(encoded, math.ceil(OVERSAMPLING * size_px / (1 - 2 * border_crop)))
+    return _upright(image, (parts or film_parts(encoded)).orientation), opaque
+
+
+def without_border(film: tf.Tensor, border_crop: float) -> tf.Tensor:
+    """Cuts the border off a film, [height, width, 1], as many pixels at one side as at the other.
+
+    Args:
+        film: of `decode_upright`.
+        border_crop: share of height and width cut off at each side, below 0.5.
+    """
+    return tf.ensure_shape(tf.image.central_crop(film, 1 - 2 * border_crop), [None, None, 1])
 
 
 def decode_image(encoded: tf.Tensor, min_side_px: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
