@@ -1,14 +1,16 @@
 """Where a network looks: class activation maps of several layers, as TensorFlow ops for a signature.
 
-The last feature map knows what speaks for pneumonia but not exactly where, the finer ones before it
-where there is anything but not what it means. So LayerCAM is taken of each, which keeps its
-resolution, and the maps are multiplied: hot is what is hot in all of them. Of Grad-CAM, Grad-CAM++,
-HiResCAM and LayerCAM, of single layers and of their means, maxima and products, this one pointed
-best; `python -m benchmarks.explanations` compares them.
+Two things are added to Grad-CAM. A film is held against a reference, the mean of normal films: what
+a layer holds there too, such as a bright heart, raises the logit of every film and explains none.
+And maps of several resolutions are multiplied: the last one knows what speaks for pneumonia but not
+exactly where, the finer ones where something is but not what it means. Of Grad-CAM, Grad-CAM++,
+HiResCAM and LayerCAM, of single layers, means, maxima and products, this pointed best;
+`python -m benchmarks.explanations` compares them.
 
-Source: P.-T. Jiang et al., "LayerCAM: Exploring Hierarchical Class Activation Maps for
-Localization", IEEE Transactions on Image Processing 30, 2021. Grad-CAM: R. R. Selvaraju et al.,
-ICCV 2017.
+Source: R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
+Localization", ICCV 2017. The reference is that of A. Shrikumar et al., "Learning Important Features
+Through Propagating Activation Differences", ICML 2017; the product that of several layers in P.-T.
+Jiang et al., "LayerCAM", IEEE Transactions on Image Processing 30, 2021, which takes the maximum.
 """
 
 from __future__ import annotations
@@ -21,33 +23,40 @@ import tensorflow as tf
 
 from models.network import pneumonia_logit
 
-# From activations and gradients of the logit of pneumonia, both [batch, rows, columns, channels],
-# to what each place contributes, [batch, rows, columns]; below 0 it speaks against pneumonia.
-Weighing = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+# From activations, gradients of the logit of pneumonia, both [batch, rows, columns, channels], and
+# activations of the reference, [1, rows, columns, channels], to what each place contributes,
+# [batch, rows, columns]; below 0 it speaks against pneumonia.
+Weighing = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 # Transparent where the map is 0, then yellow to red: black, orange, red and alpha.
 _COLOUR_AT = (0.0, 0.5, 1.0)
 _RED, _GREEN, _BLUE, _OPACITY = (1.0, 1.0, 0.85), (0.9, 0.55, 0.0), (0.2, 0.0, 0.0), (0, 0.35, 0.6)
 
 
-def grad_cam(activations_and_logits: keras.Model, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def grad_cam(
+    activations_and_logits: keras.Model, images: tf.Tensor, reference: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Computes the logits and the map of pneumonia of any kind.
 
     Args:
         activations_and_logits: Model of `models.network.activations_and_logits`.
         images: `[batch, height, width, 1]` float32, standardised.
+        reference: `[height, width, 1]` float32, of `models.reference_film`.
 
     Returns:
         The map, `[batch, rows, columns]` float32 in [0, 1], on the grid of the finest layer; the
         largest value of a film is 1, or all are 0 where nothing speaks for pneumonia. The logits,
         `[batch, 1]` or `[batch, 3]` float32.
     """
-    maps, logits = layer_maps(activations_and_logits, images, layer_cam)
+    maps, logits = layer_maps(activations_and_logits, images, reference, weigh_differences)
     return product_of(maps), logits
 
 
 def layer_maps(
-    activations_and_logits: keras.Model, images: tf.Tensor, weigh: Weighing
+    activations_and_logits: keras.Model,
+    images: tf.Tensor,
+    reference: tf.Tensor,
+    weigh: Weighing,
 ) -> tuple[list[tf.Tensor], tf.Tensor]:
     """Computes a map of each explained layer.
 
@@ -57,29 +66,41 @@ def layer_maps(
     Args:
         activations_and_logits: Model of `models.network.activations_and_logits`.
         images: `[batch, height, width, 1]` float32, standardised.
+        reference: `[height, width, 1]` float32, standardised.
         weigh: What a place of a layer contributes.
 
     Returns:
         Maps, each `[batch, rows, columns]` float32 of at least 0, the coarsest first. The logits,
         `[batch, 1]` or `[batch, 3]` float32, before any sigmoid or softmax.
     """
+    together = tf.concat([images, reference[tf.newaxis]], axis=0)
     with tf.GradientTape() as tape:
-        tape.watch(images)
-        activations, logits = activations_and_logits(images, training=False)
+        tape.watch(together)
+        activations, logits = activations_and_logits(together, training=False)
         explained = pneumonia_logit(logits)
     gradients = tape.gradient(explained, activations)
     own, *mirrored = (
-        [weigh(*layer) for layer in zip(of_half, gradient, strict=True)]
-        for of_half, gradient in zip(activations, gradients, strict=True)
+        [
+            weigh(layer[:-1], gradient[:-1], layer[-1:])
+            for layer, gradient in zip(*of_half, strict=True)
+        ]
+        for of_half in zip(activations, gradients, strict=True)
     )
     turned_back = [[tf.reverse(one, [2]) for one in of_half] for of_half in mirrored]
     summed = [tf.add_n(halves) for halves in zip(own, *turned_back, strict=True)]
-    return [tf.nn.relu(evidence) for evidence in summed], logits
+    return [tf.nn.relu(evidence) for evidence in summed], logits[:-1]
 
 
-def layer_cam(activations: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
-    """Weighs each place by its own gradient where that is positive; a `Weighing`."""
-    return tf.reduce_sum(tf.nn.relu(gradients) * activations, axis=-1)
+def weigh_differences(
+    activations: tf.Tensor, gradients: tf.Tensor, reference: tf.Tensor
+) -> tf.Tensor:
+    """Weighs what differs from the reference by each channel's mean gradient; a `Weighing`.
+
+    Only channels that speak for pneumonia at a place count there, so that a normal rib beside a
+    lesion takes nothing away from it.
+    """
+    channels = tf.reduce_mean(gradients, axis=[1, 2], keepdims=True)
+    return tf.reduce_sum(tf.nn.relu(channels * (activations - reference)), axis=-1)
 
 
 def product_of(maps: Sequence[tf.Tensor]) -> tf.Tensor:

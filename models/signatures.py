@@ -26,6 +26,7 @@ from models.hyperparameters import Hyperparameters
 from models.lung_fields.whole_films import look_at_whole
 from models.network import activations_and_logits, class_probabilities, pneumonia_logit
 from models.preprocessing import standardise, unpack_images
+from models.reference_film import Film, blank_film
 from models.remote_files import write_text
 from models.warmup import write_warmup_requests
 
@@ -48,6 +49,7 @@ class ServedModel(tf.Module):
         settings: Hyperparameters,
         calibration: Calibration,
         operating_point: OperatingPoint,
+        reference: Film | None = None,
     ):
         """Ties the parts together.
 
@@ -57,6 +59,8 @@ class ServedModel(tf.Module):
             settings: What it was trained with.
             calibration: From logit to probability.
             operating_point: From probability to label.
+            reference: Film that explanations hold others against, of `models.reference_film`;
+                None for one without structure.
         """
         super().__init__()
         self._network = activations_and_logits(network, settings.network.flip_average)
@@ -67,6 +71,7 @@ class ServedModel(tf.Module):
         self.classes = features.classes_of(settings.task)
         self._calibration = calibration
         self._operating_point = operating_point
+        self._reference = blank_film(settings.preprocessing) if reference is None else reference
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.EXAMPLES)])
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -85,7 +90,7 @@ class ServedModel(tf.Module):
         encoded = tf.concat([image_bytes, tf.fill([tf.maximum(1 - films, 0)], "")], axis=0)
         transformed = self._transform(_raw_features(encoded))
         _, images = self._images(transformed)
-        evidence, logits = grad_cam(self._network, images)
+        evidence, logits = grad_cam(self._network, images, tf.constant(self._reference))
         probability = self._probability(logits)
         # A file that was found too large to be decoded must not be decoded here.
         judged = tf.where(_is_judged(transformed), encoded, "")

@@ -18,6 +18,7 @@ from models.input_pipeline import TransformedFilms
 from models.keras_environment import check_keras_in_use
 from models.network import build_network
 from models.records import keep_network, keep_record
+from models.reference_film import keep_reference, mean_normal_film
 from models.scoring import Scorer, calibrate
 from models.signatures import ServedModel, save_served_model
 from models.source import SOURCE_FINGERPRINT
@@ -69,10 +70,12 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
 
     scored = Scorer(network, evaluation, settings)()
     calibration, operating_point = calibrate(*scored, settings)
-    served = ServedModel(network, transform, settings, calibration, operating_point)
+    reference = mean_normal_film(train, settings)
+    served = ServedModel(network, transform, settings, calibration, operating_point, reference)
     save_served_model(served, fn_args.serving_model_dir)
     write_seen((train, evaluation), fn_args.serving_model_dir)
     keep_network(network, settings, fn_args.model_run_dir)
+    keep_reference(reference, fn_args.model_run_dir)
     keep_record(
         network, settings, calibration, operating_point, fitted.history, fn_args.model_run_dir
     )
