@@ -21,9 +21,7 @@ _OCCLUDED = 4  # a patch is this share of the side, and moves by half of itself
 _BATCH = 32
 
 
-def grad_cam_alone(
-    activations: tf.Tensor, gradients: tf.Tensor, reference: tf.Tensor
-) -> tf.Tensor:
+def grad_cam_alone(activations: tf.Tensor, gradients: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
     """Weighs each channel by its mean gradient: Selvaraju et al., ICCV 2017."""
     channels = tf.reduce_mean(gradients, axis=[1, 2], keepdims=True)
     return tf.reduce_sum(channels * activations, axis=-1)
@@ -95,8 +93,10 @@ def all_maps(cut_open: keras.Model, images: tf.Tensor, reference: tf.Tensor) -> 
     return maps
 
 
-def occlusion(cut_open: keras.Model, images: tf.Tensor) -> Maps:
-    """Measures by how much the logit of pneumonia falls where a patch is hidden by its mean grey.
+def occlusion(cut_open: keras.Model, images: tf.Tensor, reference: tf.Tensor) -> Maps:
+    """Measures by how much the logit of pneumonia falls where a patch is hidden by the reference.
+
+    A patch of one grey, as published, looks like a consolidation where the lung is dark.
 
     Source: M. D. Zeiler and R. Fergus, "Visualizing and Understanding Convolutional Networks", ECCV
     2014.
@@ -104,6 +104,7 @@ def occlusion(cut_open: keras.Model, images: tf.Tensor) -> Maps:
     Args:
         cut_open: Of `models.network.activations_and_logits`.
         images: `[films, size, size, 1]` float32, standardised.
+        reference: `[size, size, 1]` float32, of the model.
 
     Returns:
         `[films, 8, 8]` float32 in [0, 1]; a place counts the mean fall of the patches over it.
@@ -118,8 +119,11 @@ def occlusion(cut_open: keras.Model, images: tf.Tensor) -> Maps:
     for row in range(steps - 1):
         for column in range(steps - 1):
             hidden = pixels.copy()
-            patch = hidden[:, edges[row] : edges[row + 2], edges[column] : edges[column + 2]]
-            patch[:] = pixels.mean(axis=(1, 2, 3), keepdims=True)
+            patch = (
+                slice(edges[row], edges[row + 2]),
+                slice(edges[column], edges[column + 2]),
+            )
+            hidden[(slice(None), *patch)] = reference.numpy()[patch]
             fall = np.maximum(before - _batched(logit, hidden), 0)
             fallen[:, row : row + 2, column : column + 2] += fall[:, np.newaxis, np.newaxis]
             patches[row : row + 2, column : column + 2] += 1

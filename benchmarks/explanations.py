@@ -121,18 +121,18 @@ def maps_of(trained: Trained, prepared: Prepared, with_occlusion: bool) -> dict[
     """Returns maps of whole films, `[films, SIDE_PX, SIDE_PX]`, by name."""
     maps = all_maps(trained.network, prepared.images, trained.reference)
     if with_occlusion:
-        maps[OCCLUSION] = occlusion(trained.network, prepared.images)
+        maps[OCCLUSION] = occlusion(trained.network, prepared.images, trained.reference)
     return {
-        name: place(tf.constant(one[..., np.newaxis]), prepared.whole.frames, SIDE_PX)[..., 0].numpy()
+        name: place(tf.constant(one[..., np.newaxis]), prepared.whole.frames, SIDE_PX)[
+            ..., 0
+        ].numpy()
         for name, one in maps.items()
     }
 
 
 def answers_of(trained: Trained, prepared: Prepared) -> dict[str, npt.NDArray[Any]]:
     """Returns what `explain_images` answers."""
-    evidence, logits = tf.function(grad_cam)(
-        trained.network, prepared.images, trained.reference
-    )
+    evidence, logits = tf.function(grad_cam)(trained.network, prepared.images, trained.reference)
     probability = trained.calibration.probabilities(pneumonia_logit(logits).numpy()[:, 0])
     answers = explain(evidence, tf.constant(probability, tf.float32), prepared.whole)
     return {name: answer.numpy() for name, answer in answers.items()}
@@ -151,7 +151,11 @@ def maps_table(maps: dict[str, Maps], films: Films) -> str:
         cells = ["", "", ""]
         if films.lesions is not None:
             on = agreement(one, films.lesions)
-            cells = [f"{on.pointing:.3f}", f"{on.share:.3f}", f"{on.overlap:.3f} ({on.threshold:.2f})"]
+            cells = [
+                f"{on.pointing:.3f}",
+                f"{on.share:.3f}",
+                f"{on.overlap:.3f} ({on.threshold:.2f})",
+            ]
         cells += [f"{within.pointing:.3f}", f"{within.share:.3f}"]
         rows.append(f"| {name} | {' | '.join(cells)} |")
     covered = [films.lesions, lungs]

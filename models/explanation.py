@@ -11,9 +11,7 @@ from models.lung_fields.whole_films import WholeFilms
 from models.placing import place
 
 
-def explain(
-    evidence: tf.Tensor, probability: tf.Tensor, films: WholeFilms
-) -> dict[str, tf.Tensor]:
+def explain(evidence: tf.Tensor, probability: tf.Tensor, films: WholeFilms) -> dict[str, tf.Tensor]:
     """Lays what the network saw out on the whole films.
 
     Boxes are inside the lungs. Where no plausible lungs are found, which happens only where

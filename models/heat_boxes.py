@@ -10,7 +10,9 @@ import tensorflow as tf
 
 from models.features import MAX_BOXES
 
-HOT = 0.3  # of the largest heat of a film, from which on a place counts; measured, see benchmarks
+# Of the largest heat of a film; by `python -m benchmarks.explanations`.
+HOT = 0.3  # from which on a place counts
+PEAK = 0.5  # that a region reaches somewhere to have a box, as specks do not
 GRID = 64  # cells along each side of the film; at twice as many, boxes take four times as long
 
 
@@ -23,8 +25,8 @@ def find_boxes(heat: tf.Tensor, within: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
 
     Returns:
         `[batch, MAX_BOXES, 4]` float32: top, left, bottom, right, as shares of the sides; and
-        `[batch, MAX_BOXES]` float32, the largest heat in each. The hottest come first; rows that
-        are left over are NaN.
+        `[batch, MAX_BOXES]` float32, the largest heat in each, at least `PEAK`. The hottest come
+        first; rows that are left over are NaN.
     """
     side = heat.shape[1]
     cells = side * side
@@ -44,7 +46,7 @@ def find_boxes(heat: tf.Tensor, within: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
     edges = [side - largest(side - rows), side - largest(side - columns)]
     edges += [largest(rows + 1), largest(columns + 1)]
     boxes = tf.stack([tf.gather(edge, chosen, batch_dims=1) for edge in edges], axis=-1)
-    used = peaks > 0
+    used = peaks >= PEAK
     nan = float("nan")
     return (
         tf.where(used[..., tf.newaxis], tf.cast(boxes, tf.float32) / side, nan),
@@ -75,9 +77,7 @@ def label_components(hot: tf.Tensor) -> tf.Tensor:
         spreaded = around * inside
         return spreaded, tf.reduce_any(spreaded != labels)
 
-    labels, _ = tf.while_loop(
-        lambda _, changed: changed, spread, (own * inside, tf.constant(True))
-    )
+    labels, _ = tf.while_loop(lambda _, changed: changed, spread, (own * inside, tf.constant(True)))
     return tf.cast(labels, tf.int32)
 
 
@@ -89,8 +89,8 @@ def hot_share(heat: tf.Tensor, lungs: tf.Tensor) -> tf.Tensor:
         lungs: `[batch, side, side, lungs]` bool.
 
     Returns:
-        `[batch, lungs]` float32 in [0, 1]; 0 for a lung of no cell.
+        `[batch, lungs]` float32 in [0, 1]; NaN for a lung of no cell.
     """
     hot = (heat >= HOT)[..., tf.newaxis] & lungs
     areas, covered = (tf.reduce_sum(tf.cast(one, tf.float32), axis=[1, 2]) for one in (lungs, hot))
-    return tf.math.divide_no_nan(covered, areas)
+    return covered / areas
