@@ -47,6 +47,14 @@ def layer_cam(activations: tf.Tensor, gradients: tf.Tensor, reference: tf.Tensor
     return tf.reduce_sum(tf.nn.relu(gradients) * activations, axis=-1)
 
 
+def positive_differences(
+    activations: tf.Tensor, gradients: tf.Tensor, reference: tf.Tensor
+) -> tf.Tensor:
+    """Keeps what speaks for pneumonia in each channel, which fails the checks of Adebayo et al."""
+    channels = tf.reduce_mean(gradients, axis=[1, 2], keepdims=True)
+    return tf.reduce_sum(tf.nn.relu(channels * (activations - reference)), axis=-1)
+
+
 def against_reference(weigh: Weighing) -> Weighing:
     """Returns a weighing of what differs from the reference, place by place."""
     return lambda activations, gradients, reference: weigh(
@@ -56,6 +64,7 @@ def against_reference(weigh: Weighing) -> Weighing:
 
 WEIGHINGS: Mapping[str, Weighing] = {
     "served": weigh_differences,
+    "positive differences": positive_differences,
     "Grad-CAM": grad_cam_alone,
     "Grad-CAM++": grad_cam_plus_plus,
     "HiResCAM": hires_cam,

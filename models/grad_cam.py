@@ -4,7 +4,8 @@ Two things are added to Grad-CAM. A film is held against a reference, the mean o
 a layer holds there too, such as a bright heart, raises the logit of every film and explains none.
 And maps of several resolutions are multiplied: the last one knows what speaks for pneumonia but not
 exactly where, the finer ones where something is but not what it means. Of Grad-CAM, Grad-CAM++,
-HiResCAM and LayerCAM, of single layers, means, maxima and products, this pointed best;
+HiResCAM and LayerCAM, of single layers, means, maxima and products, this
+pointed best among those that hang on what was learned;
 `python -m benchmarks.explanations` compares them.
 
 Source: R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
@@ -96,11 +97,11 @@ def weigh_differences(
 ) -> tf.Tensor:
     """Weighs what differs from the reference by each channel's mean gradient; a `Weighing`.
 
-    Only channels that speak for pneumonia at a place count there, so that a normal rib beside a
-    lesion takes nothing away from it.
+    With their signs: to keep only the channels that speak for pneumonia at a place points better
+    still, but shows where a film differs from the reference whatever the network has learned.
     """
     channels = tf.reduce_mean(gradients, axis=[1, 2], keepdims=True)
-    return tf.reduce_sum(tf.nn.relu(channels * (activations - reference)), axis=-1)
+    return tf.reduce_sum(channels * (activations - reference), axis=-1)
 
 
 def product_of(maps: Sequence[tf.Tensor]) -> tf.Tensor:

@@ -36,7 +36,7 @@ def test_the_map_is_the_weighted_difference_to_the_reference(linear_model: keras
     # d logit / d activation is the dense weight over SIDE^2, for every pixel; the common
     # factor leaves when the largest value becomes 1.
     more = (images - reference)[..., 0]
-    evidence = np.maximum(2.0 * more, 0) + np.maximum(-0.5 * -more, 0)
+    evidence = np.maximum(2.0 * more + -0.5 * -more, 0)
     expected = evidence / evidence.max(axis=(1, 2), keepdims=True)
     heat, logit = grad_cam(linear_model, tf.constant(images), tf.constant(reference))
     np.testing.assert_allclose(heat, expected, atol=1e-5)
@@ -117,7 +117,7 @@ def test_the_coarsest_map_of_every_network_follows_the_chain_rule(
     activations = cut_open(films, training=False)[0][0][0].numpy()
     gradients, expected_logits = answer_by_algebra(activations, *draw_head(network, activations))
     difference = activations[:2] - activations[2:]
-    expected = np.maximum(gradients[:2, None, None] * difference, 0).sum(axis=-1)
+    expected = np.maximum((gradients[:2, None, None] * difference).sum(axis=-1), 0)
     (coarsest, *finer), logits = layer_maps(
         cut_open, tf.constant(films[:2]), tf.constant(films[2]), weigh_differences
     )
@@ -144,7 +144,7 @@ def test_finer_maps_follow_the_logit_where_a_channel_is_raised() -> None:
         raised = own + step * np.eye(own.shape[-1])[:, None, None, :]
         lowered = own - step * np.eye(own.shape[-1])[:, None, None, :]
         gain = (tail(raised)[:, 0] - tail(lowered)[:, 0]).numpy() / (2 * step)
-        expected = np.maximum(gain * (own - other), 0).sum(axis=-1)
+        expected = np.maximum((gain * (own - other)).sum(axis=-1), 0)
         np.testing.assert_allclose(found[0] / np.max(found), expected / expected.max(), atol=0.05)
 
 
@@ -167,17 +167,22 @@ def test_the_map_explains_both_halves_of_the_answer() -> None:
     np.testing.assert_allclose(of_mirror.numpy()[:, :, ::-1], heat, atol=1e-3)
 
     single = activations_and_logits(network)
-    halves = [
-        layer_maps(single, half, tf.constant(reference), weigh_differences)
-        for half in (tf.constant(images), turned)
-    ]
+
+    def evidence(half: np.ndarray) -> list[np.ndarray]:
+        """What both halves' layers hold, before what speaks against pneumonia is cut off."""
+        with tf.GradientTape() as tape:
+            (layers,), logit = single(np.concatenate([half, reference[None]]), training=False)
+        parts = zip(layers, tape.gradient(logit, layers), strict=True)
+        return [weigh_differences(one[:-1], by[:-1], one[-1:]).numpy() for one, by in parts]
+
     both, logits = layer_maps(
         averaged, tf.constant(images), tf.constant(reference), weigh_differences
     )
-    np.testing.assert_allclose(logits, (halves[0][1] + halves[1][1]) / 2, atol=1e-5)
-    for one, own, mirrored in zip(both, halves[0][0], halves[1][0], strict=True):
-        expected = (own + mirrored[:, :, ::-1]) / 2  # each half counts half
-        np.testing.assert_allclose(one, expected, rtol=1e-3, atol=1e-6)
+    halves = [single(half, training=False)[1].numpy() for half in (images, turned)]
+    np.testing.assert_allclose(logits, (halves[0] + halves[1]) / 2, atol=1e-5)
+    for one, own, mirrored in zip(both, evidence(images), evidence(turned.numpy()), strict=True):
+        expected = np.maximum(own + mirrored[:, :, ::-1], 0) / 2  # each half counts half
+        np.testing.assert_allclose(one, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_overlay_leaves_cold_pixels_and_reddens_hot_ones() -> None:
