@@ -106,8 +106,16 @@ FORCED_LABEL = "forced_label"  # string [batch], never UNCERTAIN; only with trai
 CLASS_PROBABILITIES = "class_probabilities"  # float32 [batch, classes]
 QUALITY = "quality"  # string [batch], one of QUALITIES
 OUT_OF_DISTRIBUTION = "out_of_distribution"  # float32 [batch], above 1: unlike the train films
+# Of the whole film, squashed to a square, whatever part of it the network is shown.
 HEATMAP = "heatmap"  # float32 [batch, height, width] in [0, 1]
 OVERLAY_BYTES = "overlay_bytes"  # string [batch], PNG
+BOXES = "boxes"  # float32 [batch, MAX_BOXES, 4]: top, left, bottom, right, as shares of the sides
+BOX_SCORES = "box_scores"  # float32 [batch, MAX_BOXES], probability times the largest heat inside
+LUNG_OPACITY = (
+    "lung_opacity"  # float32 [batch, 2], hot share of the lung on the picture's left, right
+)
+
+MAX_BOXES = 5  # of a film; rows of boxes that are left over are NaN
 
 # Whether a picture was judged. Where it was not, its label is empty, its overlay too, and its
 # numbers are NaN.

@@ -1,10 +1,22 @@
-"""Grad-CAM: which regions raised P(pneumonia), as TensorFlow ops for a signature.
+"""Where a network looks: class activation maps of several layers, as TensorFlow ops for a signature.
 
-Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
-Localization, ICCV 2017.
+Two things are added to Grad-CAM. A film is held against a reference, the mean of normal films: what
+a layer holds there too, such as a bright heart, raises the logit of every film and explains none.
+And maps of several resolutions are multiplied: the last one knows what speaks for pneumonia but not
+exactly where, the finer ones where something is but not what it means. Of Grad-CAM, Grad-CAM++,
+HiResCAM and LayerCAM, of single layers, means, maxima and products, this
+pointed best among those that hang on what was learned;
+`python -m benchmarks.explanations` compares them.
+
+Source: R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
+Localization", ICCV 2017. The reference is that of A. Shrikumar et al., "Learning Important Features
+Through Propagating Activation Differences", ICML 2017; the product that of several layers in P.-T.
+Jiang et al., "LayerCAM", IEEE Transactions on Image Processing 30, 2021, which takes the maximum.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -12,13 +24,42 @@ import tensorflow as tf
 
 from models.network import pneumonia_logit
 
+# From activations, gradients of the logit of pneumonia, both [batch, rows, columns, channels], and
+# activations of the reference, [1, rows, columns, channels], to what each place contributes,
+# [batch, rows, columns]; below 0 it speaks against pneumonia.
+Weighing = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+
 # Transparent where the map is 0, then yellow to red: black, orange, red and alpha.
 _COLOUR_AT = (0.0, 0.5, 1.0)
 _RED, _GREEN, _BLUE, _OPACITY = (1.0, 1.0, 0.85), (0.9, 0.55, 0.0), (0.2, 0.0, 0.0), (0, 0.35, 0.6)
 
 
-def grad_cam(activations_and_logits: keras.Model, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Computes the logits and the heatmap of pneumonia of any kind.
+def grad_cam(
+    activations_and_logits: keras.Model, images: tf.Tensor, reference: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Computes the logits and the map of pneumonia of any kind.
+
+    Args:
+        activations_and_logits: Model of `models.network.activations_and_logits`.
+        images: `[batch, height, width, 1]` float32, standardised.
+        reference: `[height, width, 1]` float32, of `models.reference_film`.
+
+    Returns:
+        The map, `[batch, rows, columns]` float32 in [0, 1], on the grid of the finest layer; the
+        largest value of a film is 1, or all are 0 where nothing speaks for pneumonia. The logits,
+        `[batch, 1]` or `[batch, 3]` float32.
+    """
+    maps, logits = layer_maps(activations_and_logits, images, reference, weigh_differences)
+    return product_of(maps), logits
+
+
+def layer_maps(
+    activations_and_logits: keras.Model,
+    images: tf.Tensor,
+    reference: tf.Tensor,
+    weigh: Weighing,
+) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """Computes a map of each explained layer.
 
     Where the logits are the mean over a film and its mirror image, so is the evidence: the map
     of the mirror image is turned back and added before what speaks against pneumonia is cut off.
@@ -26,25 +67,62 @@ def grad_cam(activations_and_logits: keras.Model, images: tf.Tensor) -> tuple[tf
     Args:
         activations_and_logits: Model of `models.network.activations_and_logits`.
         images: `[batch, height, width, 1]` float32, standardised.
+        reference: `[height, width, 1]` float32, standardised.
+        weigh: What a place of a layer contributes.
 
     Returns:
-        The heatmap, `[batch, height, width]` float32 in [0, 1]; the largest value of a
-        film is 1, or all are 0 where nothing speaks for pneumonia. The logits,
-        `[batch, 1]` or `[batch, 3]` float32.
+        Maps, each `[batch, rows, columns]` float32 of at least 0, the coarsest first. The logits,
+        `[batch, 1]` or `[batch, 3]` float32, before any sigmoid or softmax.
     """
+    together = tf.concat([images, reference[tf.newaxis]], axis=0)
     with tf.GradientTape() as tape:
-        tape.watch(images)
-        activations, logits = activations_and_logits(images, training=False)
+        tape.watch(together)
+        activations, logits = activations_and_logits(together, training=False)
         explained = pneumonia_logit(logits)
     gradients = tape.gradient(explained, activations)
     own, *mirrored = (
-        tf.reduce_sum(tf.reduce_mean(gradient, axis=[1, 2], keepdims=True) * of_half, axis=-1)
-        for of_half, gradient in zip(activations, gradients, strict=True)
+        [
+            weigh(layer[:-1], gradient[:-1], layer[-1:])
+            for layer, gradient in zip(*of_half, strict=True)
+        ]
+        for of_half in zip(activations, gradients, strict=True)
     )
-    evidence = tf.nn.relu(tf.add_n([own, *(tf.reverse(one, [2]) for one in mirrored)]))
-    resized = tf.image.resize(evidence[..., tf.newaxis], images.shape[1:3])[..., 0]
-    largest = tf.reduce_max(resized, axis=[1, 2], keepdims=True)
-    return tf.math.divide_no_nan(resized, largest), logits
+    turned_back = [[tf.reverse(one, [2]) for one in of_half] for of_half in mirrored]
+    summed = [tf.add_n(halves) for halves in zip(own, *turned_back, strict=True)]
+    return [tf.nn.relu(evidence) for evidence in summed], logits[:-1]
+
+
+def weigh_differences(
+    activations: tf.Tensor, gradients: tf.Tensor, reference: tf.Tensor
+) -> tf.Tensor:
+    """Weighs what differs from the reference by each channel's mean gradient; a `Weighing`.
+
+    With their signs: to keep only the channels that speak for pneumonia at a place points better
+    still, but shows where a film differs from the reference whatever the network has learned.
+    """
+    channels = tf.reduce_mean(gradients, axis=[1, 2], keepdims=True)
+    return tf.reduce_sum(channels * (activations - reference), axis=-1)
+
+
+def product_of(maps: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Multiplies maps on the finest of their grids.
+
+    Args:
+        maps: `[batch, rows, columns]` float32 each, of at least 0, the coarsest first.
+
+    Returns:
+        `[batch, rows, columns]` float32 in [0, 1], of the last one's grid.
+    """
+    grid = maps[-1].shape[1:]
+    product = tf.ones_like(maps[-1])
+    for one in maps:
+        product *= largest_is_one(tf.image.resize(one[..., tf.newaxis], grid)[..., 0])
+    return largest_is_one(product)
+
+
+def largest_is_one(maps: tf.Tensor) -> tf.Tensor:
+    """Scales each map of `[batch, rows, columns]` float32; where all is 0, it stays so."""
+    return tf.math.divide_no_nan(maps, tf.reduce_max(maps, axis=[1, 2], keepdims=True))
 
 
 def overlay(pixels: tf.Tensor, heatmap: tf.Tensor) -> tf.Tensor:

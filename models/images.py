@@ -195,11 +195,40 @@ def decode_and_resize(
     Raises:
         tf.errors.InvalidArgumentError: the bytes are no JPEG or PNG file, or a broken one.
     """
-    share_kept = 1 - 2 * border_crop
-    image, opaque = decode_image(encoded, math.ceil(OVERSAMPLING * size_px / share_kept))
-    film = tf.image.central_crop(image, share_kept)
-    upright = _upright(film, (parts or film_parts(encoded)).orientation)
-    return frame(upright, size_px), opaque
+    film, opaque = decode_upright(encoded, size_px, border_crop, parts)
+    return frame(without_border(film, border_crop), size_px), opaque
+
+
+def decode_upright(
+    encoded: tf.Tensor, size_px: int, border_crop: float = 0.0, parts: FilmParts | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes one film, as large as it has to be for its final size.
+
+    Args:
+        encoded: scalar string, a JPEG or PNG file.
+        size_px: height and width that it will be brought to.
+        border_crop: share of height and width that will be cut off at each side.
+        parts: of the file, where they have been read.
+
+    Returns:
+        [height, width, 1] float32 in [0, 255], whole and upright; and whether every pixel is
+        opaque, scalar bool.
+
+    Raises:
+        tf.errors.InvalidArgumentError: the bytes are no JPEG or PNG file, or a broken one.
+    """
+    image, opaque = decode_image(encoded, math.ceil(OVERSAMPLING * size_px / (1 - 2 * border_crop)))
+    return _upright(image, (parts or film_parts(encoded)).orientation), opaque
+
+
+def without_border(film: tf.Tensor, border_crop: float) -> tf.Tensor:
+    """Cuts the border off a film, [height, width, 1], as many pixels at one side as at the other.
+
+    Args:
+        film: of `decode_upright`.
+        border_crop: share of height and width cut off at each side, below 0.5.
+    """
+    return tf.ensure_shape(tf.image.central_crop(film, 1 - 2 * border_crop), [None, None, 1])
 
 
 def decode_image(encoded: tf.Tensor, min_side_px: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:

@@ -14,11 +14,13 @@ from models.backbones import SMALLEST_IMAGE_PX, apply_backbone
 from models.hyperparameters import NO_FILE, Network, Task
 from models.initial_weights import take_weights
 
-LAST_CONVOLUTION = "last_convolution"  # activations that Grad-CAM weighs
+LAST_CONVOLUTION = "last_convolution"  # the feature map that the head averages
 LOGITS = "logits"
 
 _REDUCTION = 8  # channels per unit of a squeeze-and-excitation
 _LEAST_UNITS = 4
+
+_FINER_LAYERS = 2  # beside the last one; a third follows edges of ribs rather than the disease
 
 
 def build_network(image_size_px: int, settings: Network, task: Task = "binary") -> keras.Model:
@@ -61,11 +63,13 @@ def activations_and_logits(network: keras.Model, flip_average: bool = False) -> 
         flip_average: Whether the logits are the mean over a film and its mirror image.
 
     Returns:
-        Model with the same input and two outputs. The first is a list of the last convolution's
-        activations, each `[batch, rows, columns, channels]`: of the film and, where logits are
-        averaged, of its mirror image. The second is the logits, `[batch, 1]` or `[batch, 3]`.
+        Model with the same input and two outputs. The first is a list of the activations of the
+        film and, where logits are averaged, of its mirror image; for each a list of those of
+        `explained_layers`, `[batch, rows, columns, channels]`, the coarsest first. The second is
+        the logits, `[batch, 1]` or `[batch, 3]`.
     """
-    return _with_logits(network, [network.get_layer(LAST_CONVOLUTION).output], flip_average)
+    explained = [layer.output for layer in explained_layers(network)]
+    return _with_logits(network, [explained], flip_average)
 
 
 def stages_and_logits(network: keras.Model, flip_average: bool = False) -> keras.Model:
@@ -116,6 +120,25 @@ def _with_logits(
     mirrored, logits_mirrored = cut_open(keras.ops.flip(network.input, axis=2))
     averaged = [[*as_it_is, *mirrored], (logits + logits_mirrored) / 2]
     return keras.Model(network.input, averaged, name="averaged_over_flip")
+
+
+def explained_layers(network: keras.Model) -> list[keras.Layer]:
+    """Finds the layers whose feature maps an explanation weighs.
+
+    Args:
+        network: A model of `build_network`.
+
+    Returns:
+        The last convolution; before it, of the next finer resolutions, the last activation of
+        each: at most two, as a small network has no more.
+    """
+    last = network.get_layer(LAST_CONVOLUTION)
+    by_rows = {}
+    for layer in network.layers[: network.layers.index(last)]:
+        if isinstance(layer, keras.layers.ReLU | keras.layers.Activation):
+            by_rows[layer.output.shape[1]] = layer  # the later one of a resolution stays
+    finer = sorted(rows for rows in by_rows if rows > last.output.shape[1])
+    return [last, *(by_rows[rows] for rows in finer[:_FINER_LAYERS])]
 
 
 def set_backbone_trainable(network: keras.Model, trainable: bool) -> None:

@@ -18,9 +18,12 @@ import tensorflow_transform as tft
 
 from models import features
 from models.calibration import Calibration, OperatingPoint
+from models.explanation import explain
 from models.film_distance import FilmDistance, pooled
-from models.grad_cam import grad_cam, overlay
+from models.grad_cam import grad_cam
+from models.heat_boxes import GRID
 from models.hyperparameters import Hyperparameters
+from models.lung_fields.whole_films import look_at_whole
 from models.network import (
     activations_and_logits,
     class_probabilities,
@@ -29,6 +32,7 @@ from models.network import (
     stages_and_logits,
 )
 from models.preprocessing import standardise, unpack_images
+from models.reference_film import Film, blank_film
 from models.served_facts import write_facts
 from models.warmup import write_warmup_requests
 
@@ -50,6 +54,7 @@ class ServedModel(tf.Module):
         calibration: Calibration,
         operating_point: OperatingPoint,
         distance: FilmDistance | None = None,
+        reference: Film | None = None,
     ):
         """Ties the parts together.
 
@@ -60,6 +65,8 @@ class ServedModel(tf.Module):
             calibration: From logit to probability.
             operating_point: From probability to label.
             distance: To the train films of this network; None answers NaN.
+            reference: Film that explanations hold others against, of `models.reference_film`;
+                None for one without structure.
         """
         super().__init__()
         self._network = activations_and_logits(network, settings.network.flip_average)
@@ -82,6 +89,7 @@ class ServedModel(tf.Module):
         # Variables, as a pushed model is moved to another prevalence without its network's code.
         self.calibration_weights = tf.Variable(calibration.weights, dtype=tf.float32)
         self.thresholds = tf.Variable(operating_point.thresholds, dtype=tf.float32)
+        self._reference = blank_film(settings.preprocessing) if reference is None else reference
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.EXAMPLES)])
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -95,18 +103,19 @@ class ServedModel(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.IMAGE_BYTES)])
     def explain_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Answers encoded files with the probability and a Grad-CAM heatmap."""
-        transformed = self._transform(_raw_features(image_bytes))
-        pixels, images = (_at_least_one(part) for part in self._images(transformed))
-        heatmap, logits = grad_cam(self._network, images)
-        return _where_judged(
-            transformed,
-            {
-                features.PROBABILITY: self._probability(logits),
-                features.HEATMAP: heatmap,
-                features.OVERLAY_BYTES: overlay(pixels, heatmap),
-            },
-        )
+        """Answers encoded files with the probability, and where in the film it comes from."""
+        films = tf.size(image_bytes)
+        encoded = tf.concat([image_bytes, tf.fill([tf.maximum(1 - films, 0)], "")], axis=0)
+        transformed = self._transform(_raw_features(encoded))
+        _, images = self._images(transformed)
+        evidence, logits = grad_cam(self._network, images, tf.constant(self._reference))
+        probability = self._probability(logits)
+        # A file that was found too large to be decoded must not be decoded here.
+        judged = tf.where(_is_judged(transformed), encoded, "")
+        whole = look_at_whole(judged, self._preprocessing, GRID)
+        answers = {features.PROBABILITY: probability, **explain(evidence, probability, whole)}
+        answers = _where_judged(transformed, answers)
+        return {name: answer[:films] for name, answer in answers.items()}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.EXAMPLES)])
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -191,7 +200,7 @@ def _where_judged(
 ) -> dict[str, tf.Tensor]:
     """Adds `quality` to answers, and empties those about pictures that were not judged."""
     quality = tf.reshape(transformed[features.QUALITY_XF], [-1])
-    judged = quality == features.QUALITY_OK
+    judged = _is_judged(transformed)
 
     def or_nothing(answer: tf.Tensor) -> tf.Tensor:
         nothing = tf.constant("" if answer.dtype == tf.string else math.nan, answer.dtype)
@@ -200,6 +209,10 @@ def _where_judged(
 
     emptied = {name: or_nothing(answer) for name, answer in answers.items()}
     return {**emptied, features.QUALITY: quality}
+
+
+def _is_judged(transformed: dict[str, tf.Tensor]) -> tf.Tensor:
+    return tf.reshape(transformed[features.QUALITY_XF], [-1]) == features.QUALITY_OK
 
 
 def _parse(examples: tf.Tensor) -> dict[str, tf.Tensor]:

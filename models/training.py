@@ -19,6 +19,7 @@ from models.input_pipeline import TransformedFilms
 from models.keras_environment import check_keras_in_use
 from models.network import build_network
 from models.records import keep_network, keep_record
+from models.reference_film import keep_reference, mean_normal_film
 from models.scoring import Scorer, calibrate, films_to_calibrate_on, groups_to_calibrate_on
 from models.signatures import ServedModel, save_served_model
 from models.source import SOURCE_FINGERPRINT
@@ -72,11 +73,15 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     groups = groups_to_calibrate_on(unseen, settings)
     calibration, operating_point = calibrate(*Scorer(network, unseen, settings)(), settings, groups)
     distance = fit_distance(network, train, evaluation, settings)
-    served = ServedModel(network, transform, settings, calibration, operating_point, distance)
+    reference = mean_normal_film(train, settings)
+    served = ServedModel(
+        network, transform, settings, calibration, operating_point, distance, reference
+    )
     save_served_model(served, fn_args.serving_model_dir)
     write_seen((train, evaluation), fn_args.serving_model_dir)
     keep_network(network, settings, fn_args.model_run_dir)
     keep_distance(distance, fn_args.model_run_dir)
+    keep_reference(reference, fn_args.model_run_dir)
     keep_record(
         network, settings, calibration, operating_point, fitted.history, fn_args.model_run_dir
     )

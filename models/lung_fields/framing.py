@@ -43,17 +43,31 @@ def make_frame(settings: Preprocessing) -> Frame:
     return frame
 
 
+def crop_edges(fields: tf.Tensor, sides_px: tf.Tensor, settings: Preprocessing) -> tf.Tensor:
+    """Finds where a film is cut.
+
+    Args:
+        fields: [1, side, side, 2] float32, of `find_fields`.
+        sides_px: [2] float32, height and width of the film.
+        settings: `lung_margin` and `lung_ratio`.
+
+    Returns:
+        [4] float32: top, left, bottom, right, in whole pixels.
+    """
+    box = with_margin(box_of_lungs(fields)[0], settings.lung_margin)
+    if settings.lung_ratio == "keep":
+        box = made_square(box, sides_px)
+    return tf.concat([tf.floor(box[:2] * sides_px), tf.math.ceil(box[2:] * sides_px)], axis=0)
+
+
 def _crop(
     film: tf.Tensor, fields: tf.Tensor, size_px: int, settings: Preprocessing
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    sides = tf.cast(tf.shape(film)[:2], tf.float32)
-    box = with_margin(box_of_lungs(fields)[0], settings.lung_margin)
-    if settings.lung_ratio == "keep":
-        box = made_square(box, sides)
-    first = tf.cast(tf.floor(box[:2] * sides), tf.int32)
-    end = tf.cast(tf.math.ceil(box[2:] * sides), tf.int32)
-    cut = film[first[0] : end[0], first[1] : end[1]]
-    return resize_image(cut, size_px), _lungs_in(box, fields)
+    sides_px = tf.cast(tf.shape(film)[:2], tf.float32)
+    edges_px = crop_edges(fields, sides_px, settings)
+    top, left, bottom, right = tf.unstack(tf.cast(edges_px, tf.int32), num=4)
+    cut = film[top:bottom, left:right]
+    return resize_image(cut, size_px), _lungs_in(edges_px / tf.tile(sides_px, [2]), fields)
 
 
 def _mask(

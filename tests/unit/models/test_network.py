@@ -29,8 +29,10 @@ def films(count: int, side_px: int) -> np.ndarray:
 
 def test_probability_is_the_sigmoid_of_the_logit() -> None:
     network = build_network(64, Network(width=4, depth=3, dense_units=8))
-    (activations,), logit = activations_and_logits(network).predict_on_batch(films(5, 64))
+    cut_open = activations_and_logits(network)
+    ((activations, *finer),), logit = cut_open.predict_on_batch(films(5, 64))
     assert activations.shape == (5, 8, 8, 16)
+    assert [layer.shape for layer in finer] == [(5, 16, 16, 8), (5, 32, 32, 4)]
     assert logit.shape == (5, 1)
     np.testing.assert_allclose(network.predict_on_batch(films(5, 64)), expit(logit), rtol=1e-5)
 
@@ -45,7 +47,9 @@ def test_a_film_and_its_mirror_image_can_share_an_answer() -> None:
     averaged = activations_and_logits(network, flip_average=True)
     both, mean = averaged.predict_on_batch(images)
     np.testing.assert_allclose(mean, (logits + mirrored) / 2, atol=1e-6)
-    np.testing.assert_allclose(both, [activations, of_mirror], atol=1e-6)
+    for of_half, expected in zip(both, (activations, of_mirror), strict=True):
+        for layer, values in zip(of_half, expected, strict=True):
+            np.testing.assert_allclose(layer, values, atol=1e-6)
 
 
 def test_subtypes_are_the_softmax_of_three_logits() -> None:

@@ -23,6 +23,7 @@ from models.hyperparameters import Hyperparameters
 from models.network import activations_and_logits, build_network
 from models.preprocessing import standardise, unpack_images
 from models.records import TRAINING_RECORD
+from models.reference_film import read_reference
 from models.served_facts import FACTS_FILE
 from models.signatures import ServedModel
 from models.warmup import WARMUP_FILE
@@ -106,6 +107,9 @@ OUTPUTS = {
         "probability": (tf.float32, [None]),
         "heatmap": (tf.float32, [None, SIZE_PX, SIZE_PX]),
         "overlay_bytes": (tf.string, [None]),
+        "boxes": (tf.float32, [None, 5, 4]),
+        "box_scores": (tf.float32, [None, 5]),
+        "lung_opacity": (tf.float32, [None, 2]),
         "quality": (tf.string, [None]),
     },
     "transform_features": {
@@ -422,7 +426,7 @@ class TestQuality:
                 assert all(values[judged])
             else:
                 assert np.isnan(values[~judged]).all()
-                np.testing.assert_allclose(values[judged], alone[name], atol=1e-6)
+                np.testing.assert_allclose(values[judged], alone[name], atol=1e-5)
 
     @pytest.mark.parametrize("signature", OUTPUTS)
     def test_an_empty_batch_has_empty_answers(self, served: Any, signature: str) -> None:
@@ -432,34 +436,64 @@ class TestQuality:
 
 class TestExplanation:
     def test_heatmap_is_grad_cam_of_the_keras_file(
-        self, served: Any, images: list[bytes], prepared: tf.Tensor, network: keras.Model
+        self,
+        served: Any,
+        images: list[bytes],
+        prepared: tf.Tensor,
+        network: keras.Model,
+        pushed: LocalRun,
     ) -> None:
         answer = ask(served, features.EXPLAIN_IMAGES, images)
         heatmap = answer[features.HEATMAP]
         assert heatmap.min() >= 0
         assert heatmap.max() == pytest.approx(1)
-        np.testing.assert_allclose(heatmap, grad_cam(network, prepared)[0].numpy(), atol=1e-4)
+        reference = read_reference(str(pushed.uri("Trainer", "model_run")))
+        assert np.ptp(reference) > 0.1
+        evidence, _ = grad_cam(network, prepared, tf.constant(reference))
+        resized = np.stack([cv2.resize(film, (SIZE_PX, SIZE_PX)) for film in evidence.numpy()])
+        largest = resized.max(axis=(1, 2), keepdims=True)
+        expected = np.divide(resized, largest, out=resized, where=largest > 0)
+        np.testing.assert_allclose(heatmap, expected, atol=1e-3)
 
     def test_probability_is_that_of_the_prediction(self, served: Any, images: list[bytes]) -> None:
         explained = ask(served, features.EXPLAIN_IMAGES, images)[features.PROBABILITY]
         predicted = ask(served, features.PREDICT_IMAGES, images)[features.PROBABILITY]
         np.testing.assert_allclose(explained, predicted, atol=1e-6)
 
-    def test_overlay_changes_the_prepared_film_where_the_map_is_hot_alone(
-        self, served: Any, examples: list[bytes], images: list[bytes]
+    def test_overlay_changes_the_whole_film_where_the_map_is_hot_alone(
+        self, served: Any, images: list[bytes]
     ) -> None:
         answer = ask(served, features.EXPLAIN_IMAGES, images)
-        packed = ask(served, features.TRANSFORM_FEATURES, examples)[features.IMAGE_XF]
-        for encoded, heatmap, pixels in zip(
-            answer[features.OVERLAY_BYTES], answer[features.HEATMAP], packed[:, 0], strict=True
+        for encoded, heatmap, image in zip(
+            answer[features.OVERLAY_BYTES], answer[features.HEATMAP], images, strict=True
         ):
             overlay = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
-            film = np.frombuffer(pixels, np.uint8).reshape(SIZE_PX, SIZE_PX)
+            whole = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_GRAYSCALE)
+            film = cv2.resize(whole, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
             assert overlay.shape == (SIZE_PX, SIZE_PX, 3)
-            grey = np.repeat(film[..., None], 3, axis=-1)
-            np.testing.assert_array_equal(overlay[heatmap == 0], grey[heatmap == 0])
-            assert np.all(np.any(overlay != grey, axis=-1)[heatmap > 0.5])
+            change = np.abs(overlay - film[..., None].astype(int)).max(axis=-1)
+            assert np.all(change[heatmap == 0] <= 1)
+            assert np.all(change[heatmap > 0.5] > 10)
         assert np.any(answer[features.HEATMAP] > 0.5)
+
+    def test_boxes_and_extent_go_with_the_heat(self, served: Any, images: list[bytes]) -> None:
+        answer = ask(served, features.EXPLAIN_IMAGES, images)
+        boxes, scores = answer[features.BOXES], answer[features.BOX_SCORES]
+        assert np.array_equal(np.isnan(boxes).all(axis=-1), np.isnan(scores))
+        assert np.isfinite(scores).any()
+        probability = answer[features.PROBABILITY][:, None]
+        assert np.all((scores <= probability + 1e-6) | np.isnan(scores))
+        for heatmap, of_film, peaks in zip(
+            answer[features.HEATMAP], boxes, scores / probability, strict=True
+        ):
+            for box, peak in zip(of_film, peaks, strict=True):
+                if np.isfinite(peak):
+                    top, left, bottom, right = np.round(box * SIZE_PX).astype(int)
+                    inside = heatmap[top:bottom, left:right]
+                    assert inside.max() == pytest.approx(peak, abs=0.1)
+        extent = answer[features.LUNG_OPACITY]
+        assert np.nanmin(extent) >= 0 and np.nanmax(extent) <= 1
+        assert np.isfinite(extent).mean() > 0.8
 
 
 class TestTransformation:
