@@ -49,7 +49,7 @@ def test_the_frame_is_what_the_network_is_shown(values: dict[str, Any]) -> None:
     films = [chest.pixels for chest in chests()[:3]]
     films[0] = cv2.resize(films[0], (SIZE_PX, SIZE_PX + 60))  # no square
     encoded = [encode(film) for film in films]
-    seen, quality = prepare_pixels(tf.constant(encoded), chosen, IngestOptions())
+    seen, quality, *_ = prepare_pixels(tf.constant(encoded), chosen, IngestOptions())
     assert set(quality.numpy()) == {b"ok"}
     frames = look_at(encoded, chosen).frames
     for film, frame, pixels in zip(films, frames, seen.numpy(), strict=True):
