@@ -164,7 +164,7 @@ def _agreement(places: Array, count: int, seeds: Sequence[int]) -> float:
         order = np.random.default_rng(seed).permutation(len(places))
         halves = order[::2], order[1::2]
         one, other = (_clusters(places[half], count, seed).predict(places) for half in halves)
-        if min(np.bincount(one, minlength=count).min(), np.bincount(other).min()) < least:
+        if min(np.bincount(half, minlength=count).min() for half in (one, other)) < least:
             return 0.0
         indices.append(adjusted_rand_score(one, other))
     return float(np.mean(indices))
