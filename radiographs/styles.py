@@ -157,7 +157,8 @@ def find_styles(descriptions: Mapping[str, Description], seed: int) -> Styles:
 def _agreement(places: Array, count: int, seeds: Sequence[int]) -> float:
     """Returns how far halves agree on so many styles; 0 where one of these would be too small."""
     least = max(_LEAST_FILMS, _LEAST_SHARE * len(places))
-    if len(places) < 2 * count * _LEAST_FILMS:
+    all_alike = not places.shape[1]
+    if all_alike or len(places) < 2 * count * _LEAST_FILMS:
         return 0.0
     indices = []
     for seed in seeds:
