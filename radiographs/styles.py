@@ -157,14 +157,15 @@ def find_styles(descriptions: Mapping[str, Description], seed: int) -> Styles:
 def _agreement(places: Array, count: int, seeds: Sequence[int]) -> float:
     """Returns how far halves agree on so many styles; 0 where one of these would be too small."""
     least = max(_LEAST_FILMS, _LEAST_SHARE * len(places))
-    if len(places) < 2 * count * _LEAST_FILMS:
+    all_alike = not places.shape[1]
+    if all_alike or len(places) < 2 * count * _LEAST_FILMS:
         return 0.0
     indices = []
     for seed in seeds:
         order = np.random.default_rng(seed).permutation(len(places))
         halves = order[::2], order[1::2]
         one, other = (_clusters(places[half], count, seed).predict(places) for half in halves)
-        if min(np.bincount(one, minlength=count).min(), np.bincount(other).min()) < least:
+        if min(np.bincount(half, minlength=count).min() for half in (one, other)) < least:
             return 0.0
         indices.append(adjusted_rand_score(one, other))
     return float(np.mean(indices))

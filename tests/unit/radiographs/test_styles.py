@@ -81,7 +81,8 @@ class TestFindStyles:
         assert (found.names, found.agreement) == (("1",), 1)
         assert set(found.nearest(list(films.values()))[0]) == {"1"}
 
-    @pytest.mark.parametrize("count", [1, 2, 40])
+    @pytest.mark.filterwarnings("error")  # where nothing differs, libraries divide by nothing
+    @pytest.mark.parametrize("count", [1, 2, 40, 100])
     def test_few_films_or_equal_ones_are_of_one_style(self, count: int) -> None:
         film = describe_surroundings(drawn(np.random.default_rng(3), 6.0))
         found = find_styles({str(number): film for number in range(count)}, 0)
@@ -115,11 +116,11 @@ class TestDescription:
         film = rng.integers(0, 256, (SIDE_PX, SIDE_PX), dtype=np.uint8)
         lungs = np.zeros((SIDE_PX, SIDE_PX), bool)
         lungs[40:100, 30:60] = lungs[40:100, 70:100] = True
-        # The blur reaches into what is left out beside the lungs, and no further.
+        # The blur reaches into the rim that is left out around the lungs, hardly beyond.
         other = film.copy()
-        other[45:95, 35:55] = rng.integers(0, 256, (50, 20))
+        other[40:100, 30:60] = 255 - film[40:100, 30:60] // 4
         np.testing.assert_allclose(
-            describe_surroundings(film, lungs), describe_surroundings(other, lungs), atol=1e-3
+            describe_surroundings(film, lungs), describe_surroundings(other, lungs), atol=0.02
         )
         lungs[:] = False
         changed = np.abs(describe_surroundings(film, lungs) - describe_surroundings(other, lungs))
