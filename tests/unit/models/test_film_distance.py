@@ -43,7 +43,7 @@ class TestLaws:
         np.testing.assert_allclose(distances, quotient(pictures), rtol=1e-3)
 
     def test_one_is_the_threshold(self) -> None:
-        distance = with_threshold(fit_laws(FILMS, OTHERS), FILMS[:300])
+        distance = with_threshold(fit_laws(FILMS, OTHERS), FILMS[:300], margin=1.15)
         expected = quotient(FILMS[:300]) / (1.15 * np.quantile(quotient(FILMS[:300]), 0.99))
         np.testing.assert_allclose(distance.of_features(FILMS[:300]), expected, rtol=1e-3)
         assert np.mean(distance.of_features(FILMS) > 1) < 0.01
@@ -61,7 +61,7 @@ class TestLaws:
         assert np.isfinite(distance.of_features(FILMS)).all()
 
     def test_what_is_kept_is_read_again(self, tmp_path: Path) -> None:
-        distance = with_threshold(fit_laws(FILMS, OTHERS), FILMS)
+        distance = with_threshold(fit_laws(FILMS, OTHERS), FILMS, margin=1.0)
         keep_distance(distance, str(tmp_path))
         again = read_distance(str(tmp_path))
         np.testing.assert_array_equal(again.of_features(OTHERS), distance.of_features(OTHERS))

@@ -10,7 +10,8 @@ from scipy.special import expit
 from scipy.stats import binom, norm
 
 from models.calibration import OperatingPoint
-from models.hyperparameters import Selective
+from models.hyperparameters import Hyperparameters, Selective
+from models.scoring import calibrate
 from models.selective import NO_PROBABILITY, with_uncertain_band
 
 RESAMPLINGS = 200
@@ -98,3 +99,19 @@ def test_what_the_operating_point_was_stays() -> None:
     assert (band.threshold, band.sensitivity, band.specificity) == (0.3, 0.95, 0.8)
     low, high = thresholds(band)
     assert low <= 0.3 <= high
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_training_lays_the_band_only_where_it_is_wished(enabled: bool) -> None:
+    wished = {"enabled": enabled, "max_missed": 0.05, "max_false_alarms": 0.1}
+    settings = Hyperparameters.model_validate({"train": {"selective": wished}})
+    probabilities, labels = draw(np.random.default_rng(4))
+    logits = (np.log(probabilities) - np.log1p(-probabilities))[:, np.newaxis]
+    calibration, point = calibrate(logits, labels, settings)
+    if not enabled:
+        assert point.normal_below is None and point.pneumonia_from is None
+        return
+    low, high = thresholds(point)
+    calibrated = calibration.probabilities(logits[:, 0])
+    assert 0 < low < point.threshold < high < 1
+    assert 0.7 < np.mean((calibrated < low) | (calibrated >= high)) < 0.95

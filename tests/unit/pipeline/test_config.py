@@ -182,13 +182,25 @@ def test_a_trial_has_to_outlast_the_frozen_epochs() -> None:
     assert load_config("standard", None, ["network.frozen_epochs=4"]).tuner.epochs == 4
 
 
+def _count_leaves(values: object) -> int:
+    return sum(map(_count_leaves, values.values())) if isinstance(values, dict) else 1
+
+
+def test_a_setting_of_a_group_in_a_group_is_set_and_refused_by_its_name() -> None:
+    config = load_config("standard", None, ["train.selective.max_missed=0.1"])
+    assert config.hyperparameters.train.selective.max_missed == 0.1
+    assert not config.train.selective.enabled
+    with pytest.raises(ConfigError, match=r"'train\.selective' has: enabled, max_missed"):
+        load_config("standard", None, ["train.selective.max_misses=0.1"])
+    with pytest.raises(ConfigError, match=r"train\.selective\.confidence: "):
+        load_config("standard", None, ["train.selective.confidence=1"])
+
+
 def test_every_setting_has_a_row_with_a_meaning() -> None:
     rows = settings_table().splitlines()[2:]
-    leaves = sum(
-        len(getattr(part, "model_fields", {})) or 1
-        for part in (getattr(PipelineConfig(), name) for name in PipelineConfig.model_fields)
-    )
-    assert len(rows) == leaves
+    names = {row.split("`")[1] for row in rows}
+    assert len(rows) == len(names) == _count_leaves(PipelineConfig().model_dump())
+    assert {"task", "train.epochs", "train.selective.max_missed"} <= names
     assert all("None" not in row.split("|")[-2] for row in rows)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,9 @@ CASES = [
     ("train.group_by=sex", [], ["train.balance_groups=true"]),
     ("train.focal_gamma=1", [], ["train.imbalance=focal"]),
     ("train.target_sensitivity=0.9", ["train.cost_ratio=5"], []),
+    ("train.selective.max_missed=0.1", [], ["train.selective.enabled=true"]),
+    ("train.selective.max_false_alarms=0.1", [], ["train.selective.enabled=true"]),
+    ("train.selective.confidence=0.8", [], ["train.selective.enabled=true"]),
     ("tuner.algorithm=hyperband", [], ["tuner.enabled=true"]),
     ("tuner.trials=3", [], ["tuner.enabled=true"]),
     ("tuner.trials=4", ["tuner.enabled=true", "tuner.algorithm=hyperband"], ["tuner.enabled=true"]),
@@ -104,8 +109,8 @@ def test_every_rule_names_settings_that_there_are() -> None:
     values = PipelineConfig().model_dump()
     for rule in (*RULES, OF_PHANTOMS):
         for name in rule.settings:
-            group, _, setting = name.partition(".")
-            assert setting in values[group]
+            *groups, setting = name.split(".")
+            assert setting in functools.reduce(operator.getitem, groups, values)
 
 
 def test_the_sentence_says_why() -> None:

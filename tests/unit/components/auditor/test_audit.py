@@ -293,7 +293,7 @@ class TestWriteAudit:
         table = pd.read_csv(folder / "predictions.csv")
         assert list(table.columns) == [
             "sha256", "patient_id", "label", "subtype", "probability", "predicted_label",
-            "probability_normal", "probability_pneumonia",
+            "answer", "out_of_distribution", "probability_normal", "probability_pneumonia",
         ]  # fmt: skip
         assert len(table) == FILMS
         assert table["probability"].to_numpy() == pytest.approx(
