@@ -1,15 +1,22 @@
-"""Maps that compete to explain a film: the one that is served, those it was chosen from, controls."""
+"""Maps that compete to explain a film: the served one, those it was chosen from, controls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from models.grad_cam import Weighing, largest_is_one, layer_maps, product_of, weigh_differences
+from models.grad_cam import (
+    Weighing,
+    largest_is_one,
+    layer_maps,
+    mean_of,
+    on_finest_grid,
+    weigh_differences,
+)
 from models.network import pneumonia_logit
 
 Maps = npt.NDArray[np.float32]  # [films, rows, columns]
@@ -88,10 +95,9 @@ def all_maps(cut_open: keras.Model, images: tf.Tensor, reference: tf.Tensor) -> 
     maps: dict[str, Maps] = {}
     for name, weigh in WEIGHINGS.items():
         layers = _layers(cut_open, images, reference, weigh)
-        grid = layers[-1].shape[1:]
-        finest = [_on_grid(layer, grid) for layer in layers]
-        maps[f"{name}, product of layers"] = product_of(layers).numpy()
-        maps[f"{name}, mean of layers"] = largest_is_one(tf.reduce_mean(finest, axis=0)).numpy()
+        finest = on_finest_grid(layers)
+        maps[f"{name}, mean of layers"] = mean_of(layers).numpy()
+        maps[f"{name}, product of layers"] = largest_is_one(tf.reduce_prod(finest, axis=0)).numpy()
         maps[f"{name}, maximum of layers"] = tf.reduce_max(finest, axis=0).numpy()
         for place, layer in zip(_PLACES, layers, strict=False):
             maps[f"{name}, {place}"] = largest_is_one(layer).numpy()
@@ -128,11 +134,8 @@ def occlusion(cut_open: keras.Model, images: tf.Tensor, reference: tf.Tensor) ->
     for row in range(steps - 1):
         for column in range(steps - 1):
             hidden = pixels.copy()
-            patch = (
-                slice(edges[row], edges[row + 2]),
-                slice(edges[column], edges[column + 2]),
-            )
-            hidden[(slice(None), *patch)] = reference.numpy()[patch]
+            rows, columns = (slice(edges[first], edges[first + 2]) for first in (row, column))
+            hidden[:, rows, columns] = reference.numpy()[rows, columns]
             fall = np.maximum(before - _batched(logit, hidden), 0)
             fallen[:, row : row + 2, column : column + 2] += fall[:, np.newaxis, np.newaxis]
             patches[row : row + 2, column : column + 2] += 1
@@ -147,10 +150,6 @@ def _layers(
     )
     batches = [graph(images[first : first + _BATCH]) for first in range(0, len(images), _BATCH)]
     return [tf.concat(layer, axis=0) for layer in zip(*batches, strict=True)]
-
-
-def _on_grid(layer: tf.Tensor, grid: Sequence[int]) -> tf.Tensor:
-    return largest_is_one(tf.image.resize(layer[..., tf.newaxis], grid)[..., 0])
 
 
 def _logit_of(cut_open: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -97,7 +97,7 @@ def box_agreement(boxes: Boxes, masks: Masks) -> BoxAgreement:
 
 
 def lesion_boxes(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """Returns the box of each connected region of a mask, `[regions, 4]`, as shares of its sides."""
+    """Returns the box of each connected region of a mask, `[regions, 4]`, in shares of sides."""
     _, _, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     left, top, width, height = statistics[1:, :4].T
     edges = np.stack([top, left, top + height, left + width], axis=-1).astype(np.float32)

@@ -1,8 +1,8 @@
 """Do explanations point at the disease? `python -m benchmarks.explanations --workdir DIR`.
 
-Maps of the model of a run are held against drawn lesions and lungs, beside occlusion, a
-random map and a blob in the middle; then boxes and extent. Films that the run has trained on or chosen
-by are left out.
+Maps of the model of a run are held against drawn lesions and lungs, beside occlusion, a random map
+and a blob in the middle; then boxes and extent. Films that the run has trained on or chosen by are
+left out.
 """
 
 from __future__ import annotations

@@ -1,17 +1,16 @@
-"""Where a network looks: class activation maps of several layers, as TensorFlow ops for a signature.
+"""Where a network looks: class activation maps of several layers, as ops for a signature.
 
 Two things are added to Grad-CAM. A film is held against a reference, the mean of normal films: what
 a layer holds there too, such as a bright heart, raises the logit of every film and explains none.
-And maps of several resolutions are multiplied: the last one knows what speaks for pneumonia but not
+And maps of several resolutions are averaged: the last one knows what speaks for pneumonia but not
 exactly where, the finer ones where something is but not what it means. Of Grad-CAM, Grad-CAM++,
-HiResCAM and LayerCAM, of single layers, means, maxima and products, this
-pointed best among those that hang on what was learned;
-`python -m benchmarks.explanations` compares them.
+HiResCAM and LayerCAM, of single layers, means, maxima and products, this pointed best among those
+that hang on what was learned; `python -m benchmarks.explanations` compares them.
 
 Source: R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
 Localization", ICCV 2017. The reference is that of A. Shrikumar et al., "Learning Important Features
-Through Propagating Activation Differences", ICML 2017; the product that of several layers in P.-T.
-Jiang et al., "LayerCAM", IEEE Transactions on Image Processing 30, 2021, which takes the maximum.
+Through Propagating Activation Differences", ICML 2017; several layers are joined as in P.-T. Jiang
+et al., "LayerCAM", IEEE Transactions on Image Processing 30, 2021, which takes their maximum.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ def grad_cam(
         `[batch, 1]` or `[batch, 3]` float32.
     """
     maps, logits = layer_maps(activations_and_logits, images, reference, weigh_differences)
-    return product_of(maps), logits
+    return mean_of(maps), logits
 
 
 def layer_maps(
@@ -104,8 +103,8 @@ def weigh_differences(
     return tf.reduce_sum(channels * (activations - reference), axis=-1)
 
 
-def product_of(maps: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Multiplies maps on the finest of their grids.
+def mean_of(maps: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Averages maps on the finest of their grids, the largest value of each counting as 1.
 
     Args:
         maps: `[batch, rows, columns]` float32 each, of at least 0, the coarsest first.
@@ -113,11 +112,13 @@ def product_of(maps: Sequence[tf.Tensor]) -> tf.Tensor:
     Returns:
         `[batch, rows, columns]` float32 in [0, 1], of the last one's grid.
     """
+    return largest_is_one(tf.reduce_mean(on_finest_grid(maps), axis=0))
+
+
+def on_finest_grid(maps: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Brings maps, as of `mean_of`, to one grid and to a largest value of 1."""
     grid = maps[-1].shape[1:]
-    product = tf.ones_like(maps[-1])
-    for one in maps:
-        product *= largest_is_one(tf.image.resize(one[..., tf.newaxis], grid)[..., 0])
-    return largest_is_one(product)
+    return [largest_is_one(tf.image.resize(one[..., tf.newaxis], grid)[..., 0]) for one in maps]
 
 
 def largest_is_one(maps: tf.Tensor) -> tf.Tensor:

@@ -20,7 +20,7 @@ LOGITS = "logits"
 _REDUCTION = 8  # channels per unit of a squeeze-and-excitation
 _LEAST_UNITS = 4
 
-_FINER_LAYERS = 2  # beside the last one; a third follows edges of ribs rather than the disease
+_FINER_LAYERS = 2  # that an explanation weighs beside the last one
 
 
 def build_network(image_size_px: int, settings: Network, task: Task = "binary") -> keras.Model:

@@ -1,8 +1,8 @@
 """Do maps hang on what a network has learned? Films with a bright square, and no more than that.
 
-J. Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018: where weights are drawn anew, layer
-by layer from the last, or labels are shuffled before training, a map of what was learned has to
-change. One that shows the edges of the film does not, and is caught here.
+J. Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018: where weights are drawn anew,
+layer by layer from the last, or labels are shuffled before training, a map of what was learned has
+to change. One that shows the edges of the film does not, and is caught here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy import ndimage
 from scipy.stats import spearmanr
 
 from benchmarks.explanation_maps import positive_differences
-from models.grad_cam import grad_cam, layer_maps, product_of
+from models.grad_cam import grad_cam, layer_maps, mean_of
 from models.hyperparameters import Network
 from models.network import activations_and_logits, build_network
 
@@ -88,7 +88,7 @@ def keeps_what_is_positive(network: keras.Model, films: np.ndarray) -> np.ndarra
     reference = tf.zeros([SIDE, SIDE, 1])
     cut_open = activations_and_logits(network, True)
     maps, _ = layer_maps(cut_open, tf.constant(films), reference, positive_differences)
-    return tf.image.resize(product_of(maps)[..., tf.newaxis], [SIDE, SIDE]).numpy()[..., 0]
+    return tf.image.resize(mean_of(maps)[..., tf.newaxis], [SIDE, SIDE]).numpy()[..., 0]
 
 
 def similarity(maps: np.ndarray, others: np.ndarray) -> float:

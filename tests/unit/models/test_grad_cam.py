@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from scipy.special import softmax
 
-from models.grad_cam import grad_cam, layer_maps, overlay, product_of, weigh_differences
+from models.grad_cam import grad_cam, layer_maps, mean_of, overlay, weigh_differences
 from models.hyperparameters import Network, Task
 from models.network import activations_and_logits, build_network, explained_layers
 
@@ -51,12 +51,12 @@ def test_a_film_without_evidence_has_an_empty_map(linear_model: keras.Model) -> 
     assert np.all(heat.numpy() == 0)
 
 
-def test_maps_are_multiplied_on_the_finest_grid() -> None:
+def test_maps_are_averaged_on_the_finest_grid() -> None:
     maps = [np.abs(draw(2, side, side)) for side in (3, 6, 12)]
     resized = [np.stack([cv2.resize(film, (12, 12)) for film in one]) for one in maps]
-    product = np.prod([one / one.max(axis=(1, 2), keepdims=True) for one in resized], axis=0)
-    expected = product / product.max(axis=(1, 2), keepdims=True)
-    np.testing.assert_allclose(product_of([tf.constant(one) for one in maps]), expected, atol=1e-5)
+    mean = np.mean([one / one.max(axis=(1, 2), keepdims=True) for one in resized], axis=0)
+    expected = mean / mean.max(axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(mean_of([tf.constant(one) for one in maps]), expected, atol=1e-5)
 
 
 def answer_by_algebra(
