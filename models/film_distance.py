@@ -188,9 +188,9 @@ def keep_distance(distance: FilmDistance, folder: str) -> None:
         distance: Of `fit_distance`.
         folder: URI of the model_run artifact.
     """
-    with written_beside(posixpath.join(folder, DISTANCE_FILE)) as path, open(path, "wb") as file:
+    with written_beside(posixpath.join(folder, DISTANCE_FILE)) as path:
         np.savez(
-            file,
+            path,
             weights=distance.weights,
             offsets=distance.offsets,
             threshold=distance.threshold,
@@ -199,7 +199,8 @@ def keep_distance(distance: FilmDistance, folder: str) -> None:
 
 def read_distance(folder: str) -> FilmDistance:
     """Returns what `keep_distance` kept in the model_run artifact at a URI."""
-    with local_copy(posixpath.join(folder, DISTANCE_FILE)) as path, np.load(path) as kept:
+    with local_copy(posixpath.join(folder, DISTANCE_FILE)) as path:
+        kept = np.load(path)
         return FilmDistance(kept["weights"], kept["offsets"], float(kept["threshold"]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import posixpath
 
 import numpy as np
@@ -64,4 +65,4 @@ def keep_reference(film: Film, folder: str) -> None:
 def read_reference(folder: str) -> Film:
     """Returns the film that `keep_reference` kept."""
     with tf.io.gfile.GFile(posixpath.join(folder, REFERENCE_FILE), "rb") as file:
-        return np.load(file)
+        return np.load(io.BytesIO(file.read()))

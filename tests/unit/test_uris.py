@@ -21,6 +21,7 @@ ENTRY_POINTS = ("components", "models")
 # By module and function.
 LOCAL = {
     "models.source": "reads this package's own source",
+    "models.packaged_weights": "reads a file of an installed package",
     "models.remote_files.sealed_beside": "seals the temporary file before it is copied",
     "models.remote_files.unsealed_copy": "opens the seal of the temporary copy",
     "models.remote_files._digest": "is given the path of a temporary file",
