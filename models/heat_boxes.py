@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from models.features import MAX_BOXES
 
-# Of the largest heat of a film; by `python -m benchmarks.explanations`.
+# Of the largest heat of a film. The first overlaps best with lesions of phantoms.
 HOT = 0.55  # from which on a place counts
 PEAK = 0.75  # that a region reaches somewhere to have a box, as specks do not
 GRID = 64  # cells along each side of the film; at twice as many, boxes take four times as long

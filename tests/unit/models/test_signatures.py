@@ -482,7 +482,7 @@ class TestExplanation:
         assert np.array_equal(np.isnan(boxes).all(axis=-1), np.isnan(scores))
         assert np.isfinite(scores).any()
         probability = answer[features.PROBABILITY][:, None]
-        assert np.all((scores <= probability + 1e-6) | np.isnan(scores))
+        assert not np.any(scores > probability + 1e-6)
         for heatmap, of_film, peaks in zip(
             answer[features.HEATMAP], boxes, scores / probability, strict=True
         ):
@@ -490,7 +490,8 @@ class TestExplanation:
                 if np.isfinite(peak):
                     top, left, bottom, right = np.round(box * SIZE_PX).astype(int)
                     inside = heatmap[top:bottom, left:right]
-                    assert inside.max() == pytest.approx(peak, abs=0.1)
+                    # A box is a rectangle, and may hold hotter places beside the lung.
+                    assert inside.max() > peak - 0.1
         extent = answer[features.LUNG_OPACITY]
         assert np.nanmin(extent) >= 0 and np.nanmax(extent) <= 1
         assert np.isfinite(extent).mean() > 0.8
