@@ -163,7 +163,9 @@ def fit_calibration(
     The smoothing keeps the slopes finite where the classes separate (Platt, Probabilistic
     Outputs for Support Vector Machines, 1999). The intercept undoes the shift that class
     weights and resampling put into the logits; temperature scaling (Guo et al., On
-    Calibration of Modern Neural Networks, 2017) has none.
+    Calibration of Modern Neural Networks, 2017) has none. No slope is negative: where a network is
+    worse than chance, as on few films of another site, turning round the order of films would be
+    no calibration, and would hide that it has yet to learn.
 
     With groups it is the log-loss of the worst of them that is made as small as it gets, not
     that of all films (Sagawa et al., Distributionally Robust Neural Networks for Group Shifts,
@@ -184,7 +186,8 @@ def fit_calibration(
     else:
         columns = [logits, ones] if method == PLATT else [logits]
     shares = ones[np.newaxis] / len(logits) if groups is None else _shares(groups)
-    weights = _fit_logistic(np.stack(columns, axis=-1), labels, shares, monotonic=method == BETA)
+    slopes = len(columns) - (method in (PLATT, BETA))
+    weights = _fit_logistic(np.stack(columns, axis=-1), labels, shares, slopes)
     if method == BETA:
         below, above, intercept = weights
     else:
@@ -220,15 +223,15 @@ def _shares(groups: np.ndarray) -> np.ndarray:
 
 
 def _fit_logistic(
-    columns: np.ndarray, labels: np.ndarray, shares: np.ndarray, monotonic: bool
+    columns: np.ndarray, labels: np.ndarray, shares: np.ndarray, slopes: int
 ) -> list[float]:
-    """Returns the weight of each column; the slopes of a monotonic map are not negative.
+    """Returns the weight of each column.
 
     Args:
         columns: `[films, columns]`.
         labels: `[films]`.
         shares: `[groups, films]`; the largest of the groups' losses decides.
-        monotonic: Whether all but the last weight are bounded.
+        slopes: So many first weights are not negative.
     """
     positives = float(np.sum(labels))
     negatives = len(labels) - positives
@@ -242,15 +245,15 @@ def _fit_logistic(
     def gradients(weights: np.ndarray) -> np.ndarray:
         return shares @ (columns * (expit(columns @ weights) - targets)[:, np.newaxis])
 
-    width = columns.shape[1]
-    start = np.ones(width) if width == 1 else np.append(np.ones(width - 1), 0.0)
-    bounds: Bounds | None = [(0, None)] * (width - 1) + [(None, None)] if monotonic else None
+    intercepts = columns.shape[1] - slopes
+    bounds: Bounds = [(0, None)] * slopes + [(None, None)] * intercepts
     found = minimize(
         lambda weights: float(np.mean(losses(weights))),
-        x0=start,
+        x0=[1.0] * slopes + [0.0] * intercepts,
         jac=lambda weights: np.mean(gradients(weights), axis=0),
-        method="L-BFGS-B" if monotonic else "BFGS",
+        method="L-BFGS-B",
         bounds=bounds,
+        options={"ftol": 1e-14, "gtol": 1e-9},
     ).x
     if len(shares) > 1:
         found = _least_maximum(losses, gradients, found, bounds)
@@ -261,19 +264,18 @@ def _least_maximum(
     values: Callable[[np.ndarray], np.ndarray],
     gradients: Callable[[np.ndarray], np.ndarray],
     start: np.ndarray,
-    bounds: Bounds | None,
+    bounds: Bounds,
 ) -> np.ndarray:
     """Returns where the largest of some convex functions is smallest.
 
     It is the smallest height above all of them, which is smooth where the largest is not.
     """
-    free: Bounds = [(None, None)]
     return minimize(
         lambda point: float(point[-1]),
         x0=np.append(start, values(start).max()),
         jac=lambda point: np.eye(len(point))[-1],
         method="SLSQP",
-        bounds=[*(bounds or free * len(start)), *free],
+        bounds=[*bounds, (None, None)],
         constraints={
             "type": "ineq",
             "fun": lambda point: point[-1] - values(point[:-1]),

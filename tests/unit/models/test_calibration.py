@@ -161,6 +161,16 @@ def test_beta_calibration_never_turns_the_order_of_films() -> None:
     assert np.all(np.diff(probabilities) >= 0)
 
 
+@pytest.mark.parametrize("method", ["platt", "temperature", "beta"])
+def test_a_network_that_is_worse_than_chance_is_not_turned_round(method: str) -> None:
+    logits, labels = _scores(200, seed=12)
+    fitted = fit_calibration(logits, 1 - labels, method)
+    assert fitted.slope_below == pytest.approx(0, abs=1e-9)
+    assert fitted.slope_above == pytest.approx(0, abs=1e-9)
+    share = 0.5 if method == "temperature" else np.mean(1 - labels)
+    assert fitted.probabilities(logits) == pytest.approx(share, abs=0.01)
+
+
 def test_calibration_stays_finite_where_the_classes_separate() -> None:
     logits = np.array([-30.0, -20.0, 20.0, 30.0])
     fitted = fit_calibration(logits, np.array([0.0, 0.0, 1.0, 1.0]))
