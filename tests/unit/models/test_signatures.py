@@ -302,12 +302,13 @@ class TestOutOfDistribution:
     ) -> None:
         near = ask(served, features.PREDICT_IMAGES, images)[features.OUT_OF_DISTRIBUTION]
         assert np.mean(near > 1) <= 0.02
-        made = {**other_pictures(3), **turned_films([decoded(image) for image in images[:3]])}
-        others = [encode(picture) for some in made.values() for picture in some[:3]]
+        made = {**other_pictures(3), **turned_films([decoded(image) for image in images[:9]])}
+        kinds = ("smooth noise", "text", "chart", "photograph", "inverted")
+        others = [encode(picture) for kind in kinds for picture in made[kind][:9]]
         answer = ask(served, features.PREDICT_IMAGES, others)
         with np.errstate(invalid="ignore"):
             strange = answer[features.OUT_OF_DISTRIBUTION] > 1
-        assert np.mean(strange | (answer[features.QUALITY] != b"ok")) > 0.9
+        assert np.mean(strange | (answer[features.QUALITY] != b"ok")) > 0.8
 
     def test_is_no_number_where_nothing_was_judged(self, served: Any, images: list[bytes]) -> None:
         answer = ask(served, features.PREDICT_IMAGES, [images[0], b"no film"])
@@ -317,7 +318,8 @@ class TestOutOfDistribution:
     def test_no_number_without_a_distance(
         self, pushed: LocalRun, images: list[bytes], record: dict[str, Any]
     ) -> None:
-        answer = model_with(pushed, record).predict_images(tf.constant(images[:2]))
+        model = model_with(pushed, record)
+        answer = model.predict_images(tf.constant(images[:2]))
         assert np.isnan(answer[features.OUT_OF_DISTRIBUTION]).all()
 
 
@@ -328,7 +330,8 @@ class TestSelective:
         probability = ask(served, features.PREDICT_IMAGES, images)[features.PROBABILITY]
         low, middle, high = (float(one) for one in np.quantile(probability, (0.3, 0.5, 0.8)))
         point = OperatingPoint(middle, 0.9, 0.9, 0.9, normal_below=low, pneumonia_from=high)
-        answer = model_with(pushed, record, point).predict_images(tf.constant(images))
+        model = model_with(pushed, record, point)
+        answer = model.predict_images(tf.constant(images))
         labels = answer[features.PREDICTED_LABEL].numpy()
         assert (labels == b"NORMAL").tolist() == (probability < low).tolist()
         assert (labels == b"PNEUMONIA").tolist() == (probability >= high).tolist()
@@ -341,7 +344,8 @@ class TestSelective:
         self, pushed: LocalRun, record: dict[str, Any]
     ) -> None:
         point = OperatingPoint(0.5, 0.9, 0.9, 0.9, normal_below=0.0, pneumonia_from=2.0)
-        answer = model_with(pushed, record, point).predict_images(tf.constant([b"no film"]))
+        model = model_with(pushed, record, point)
+        answer = model.predict_images(tf.constant([b"no film"]))
         assert answer[features.PREDICTED_LABEL].numpy().tolist() == [b""]
         assert answer[features.FORCED_LABEL].numpy().tolist() == [b""]
 
