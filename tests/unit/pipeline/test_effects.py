@@ -70,6 +70,8 @@ CASES = [
     ("data.manifest=films.csv", ["data.layout=folders"], []),
     ("data.eval_fraction=0.2", ["data.split=given"], []),
     ("data.test_fraction=0.2", ["data.split=given"], ["data.split=by_patient"]),
+    ("data.test_fraction=0.3", ["data.split=style"], ["data.split=by_patient"]),
+    ("data.test_styles=[2]", ["data.split=by_patient"], ["data.split=style"]),
     ("data.stress_split=test", ["data.split=given"], []),
     ("data.seed=3", ["data.split=given"], []),
     ("data.min_eval_films_per_class=9", ["data.split=by_patient"], []),

@@ -14,7 +14,7 @@ STYLES = [
 ]
 
 
-def tested(value: str, tp: int, fp: int, tn: int, fn: int, feature: str = "style") -> SliceMetrics:
+def reached(value: str, tp: int, fp: int, tn: int, fn: int, feature: str = "style") -> SliceMetrics:
     metrics = {
         "true_positives": tp, "false_positives": fp, "true_negatives": tn, "false_negatives": fn,
         "recall": tp / (tp + fn) if tp + fn else 0.0,
@@ -24,11 +24,11 @@ def tested(value: str, tp: int, fp: int, tn: int, fn: int, feature: str = "style
 
 
 SLICES = [
-    tested("", 300, 0, 100, 0, feature="overall"),
-    tested("PA", 100, 50, 0, 0, feature="view"),
-    tested("1", 50, 3, 90, 7),
-    tested("2", 203, 4, 2, 3),
-    tested("3", 8, 0, 0, 0),
+    reached("", 300, 0, 100, 0, feature="overall"),
+    reached("PA", 100, 50, 0, 0, feature="view"),
+    reached("1", 50, 3, 90, 7),
+    reached("2", 203, 4, 2, 3),
+    reached("3", 8, 0, 0, 0),
 ]
 
 
