@@ -47,6 +47,7 @@ _MOST_FILMS = 2000  # of train: more change hardly anything and cost time
 _MOST_COMPONENTS = 512  # of the features, so that the matrices of a wide backbone stay small
 _BATCH_FILMS = 64
 _LEAST_VARIANCE = 1e-6
+_LEAST_DISTANCE = 1e-6
 _LEAST_SCALE = 0.01  # of a feature, of the mean one
 
 # What scanners, rooms and archives do to a film, each beyond what training does.
@@ -90,7 +91,7 @@ class FilmDistance:
         """
         whitened = tf.matmul(features, tf.constant(self.weights)) - tf.constant(self.offsets)
         to_films, to_others = (tf.norm(part, axis=-1) for part in tf.split(whitened, 2, axis=-1))
-        return to_films / (self.threshold * tf.maximum(to_others, tf.keras.backend.epsilon()))
+        return to_films / (self.threshold * tf.maximum(to_others, _LEAST_DISTANCE))
 
 
 def pooled(stages: Sequence[tf.Tensor]) -> tf.Tensor:
