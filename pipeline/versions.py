@@ -56,7 +56,8 @@ def publish(folder: str, root: str) -> str:
     try:
         tf.io.gfile.makedirs(root)
         remove_partial_versions(root)
-        version = posixpath.join(root, free_version(root, str(int(time.time()))))
+        newest = max([int(time.time()), *(int(name) + 1 for name in _versions(root))])
+        version = posixpath.join(root, free_version(root, str(newest)))
         if "://" in root:
             _copy(folder, version)
         else:

@@ -52,6 +52,11 @@ class TestPublish:
         assert (second / GRAPH).read_text() == "another"
         assert (second / "variables" / "data").read_text() == "numbers"
 
+    def test_is_newer_than_one_of_a_clock_that_was_ahead(self, tmp_path: Path) -> None:
+        make_model(tmp_path / "to" / "9999999999")
+        version = publish(str(make_model(tmp_path / "model")), str(tmp_path / "to"))
+        assert Path(version).name == "10000000000"
+
     def test_a_server_never_sees_half_of_it(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
