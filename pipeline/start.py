@@ -24,7 +24,7 @@ _GENTLE: Mapping[str, Mapping[str, Any]] = {
         "epochs": 40,
         "batch_size": 16,
         "learning_rate": 3e-4,
-        "early_stopping_patience": 8,
+        "early_stopping_patience": 20,
         "weight_decay": 0.05,
         "label_smoothing": 0.1,
     },

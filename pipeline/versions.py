@@ -7,7 +7,6 @@ import posixpath
 import time
 
 import tensorflow as tf
-from tfx.dsl.io import fileio
 
 from components.pusher.executor import BESIDE, free_version, remove_partial_versions
 from models.features import MODEL_NAME, SAVED_MODEL
@@ -55,15 +54,16 @@ def publish(folder: str, root: str) -> str:
             f"{root} is a model itself; give a folder of versions, such as that above"
         )
     try:
-        fileio.makedirs(root)
+        tf.io.gfile.makedirs(root)
         remove_partial_versions(root)
-        version = posixpath.join(root, free_version(root, str(int(time.time()))))
+        newest = max([int(time.time()), *(int(name) + 1 for name in _versions(root))])
+        version = posixpath.join(root, free_version(root, str(newest)))
         if "://" in root:
             _copy(folder, version)
         else:
             beside = posixpath.join(root, BESIDE)
             _copy(folder, beside)
-            fileio.rename(beside, version)
+            tf.io.gfile.rename(beside, version)
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, "strerror", None) or getattr(error, "message", "") or error
         raise ConfigError(f"{root} cannot be written: {reason}; give another folder") from None
@@ -71,12 +71,16 @@ def publish(folder: str, root: str) -> str:
 
 
 def _versions(root: str) -> list[str]:
-    names = [str(name).rstrip("/") for name in fileio.listdir(root)] if fileio.isdir(root) else []
+    names = (
+        [str(name).rstrip("/") for name in tf.io.gfile.listdir(root)]
+        if tf.io.gfile.isdir(root)
+        else []
+    )
     return [name for name in names if name.isdigit() and _is_model(posixpath.join(root, name))]
 
 
 def _is_model(folder: str) -> bool:
-    return fileio.exists(posixpath.join(folder, SAVED_MODEL))
+    return tf.io.gfile.exists(posixpath.join(folder, SAVED_MODEL))
 
 
 def _copy(folder: str, to: str) -> None:
@@ -88,5 +92,5 @@ def _copy(folder: str, to: str) -> None:
     ]
     for path in sorted(paths, key=lambda path: path == SAVED_MODEL):
         target = posixpath.join(to, path)
-        fileio.makedirs(posixpath.dirname(target))
-        fileio.copy(os.path.join(folder, path), target)
+        tf.io.gfile.makedirs(posixpath.dirname(target))
+        tf.io.gfile.copy(os.path.join(folder, path), target)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
-from pipeline import versions
 from pipeline.config import ConfigError
 from pipeline.versions import find_version, publish
 
@@ -52,18 +52,23 @@ class TestPublish:
         assert (second / GRAPH).read_text() == "another"
         assert (second / "variables" / "data").read_text() == "numbers"
 
+    def test_is_newer_than_one_of_a_clock_that_was_ahead(self, tmp_path: Path) -> None:
+        make_model(tmp_path / "to" / "9999999999")
+        version = publish(str(make_model(tmp_path / "model")), str(tmp_path / "to"))
+        assert Path(version).name == "10000000000"
+
     def test_a_server_never_sees_half_of_it(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         model, root = make_model(tmp_path / "model"), tmp_path / "to"
         seen: list[list[str]] = []
-        copy = versions.fileio.copy
+        copy = tf.io.gfile.copy
 
         def copy_and_look(source: str, target: str) -> None:
             copy(source, target)
             seen.append([path.name for path in root.iterdir() if path.name.isdigit()])
 
-        monkeypatch.setattr(versions.fileio, "copy", copy_and_look)
+        monkeypatch.setattr(tf.io.gfile, "copy", copy_and_look)
         publish(str(model), str(root))
         assert seen == [[], []]
 
