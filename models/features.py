@@ -75,6 +75,7 @@ PATIENT_ID_XF = transformed_name(PATIENT_ID)  # int64: hash, of models.training_
 SITE_XF = transformed_name(SITE)  # bytes, as it is
 VIEW_XF = transformed_name(VIEW)  # bytes, as it is
 SEX_XF = transformed_name(SEX)  # bytes, as it is
+STYLE_XF = transformed_name(STYLE)  # bytes, as it is
 PIXEL_MEAN_XF = "pixel_mean_xf"  # float32, in units of pixel / 255
 PIXEL_STDDEV_XF = "pixel_stddev_xf"  # float32, in units of pixel / 255
 AGE_BAND = "age_band"  # bytes: one of AGE_BANDS
@@ -85,7 +86,7 @@ AGE_BANDS = ("0-4", "5-17", "18-39", "40-64", "65+", UNKNOWN)
 AGE_BAND_STARTS_YEARS = (5, 18, 40, 65)  # first age of every band but the first
 
 # What films of a group share, and where Transform keeps it for training.
-GROUPS = {SITE: SITE_XF, VIEW: VIEW_XF, SEX: SEX_XF, AGE_BAND: AGE_BAND}
+GROUPS = {SITE: SITE_XF, VIEW: VIEW_XF, SEX: SEX_XF, STYLE: STYLE_XF, AGE_BAND: AGE_BAND}
 
 # Dimensions that metrics are sliced by, beside all films.
 SLICES = (SUBTYPE, VIEW, SEX, AGE_BAND, SITE, STYLE)

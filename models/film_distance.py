@@ -212,7 +212,8 @@ class _Features:
         stages = keras.Model(network.input, middle_stages(network))
         self._settings = settings
         self._pooled = tf.function(
-            lambda images: pooled(stages(images, training=False)), reduce_retracing=True
+            lambda images: pooled(tf.nest.flatten(stages(images, training=False))),
+            reduce_retracing=True,
         )
         self._augmented = tf.function(
             lambda pixels, seed: augment(pixels, seed, _OTHER_SCANNERS), reduce_retracing=True

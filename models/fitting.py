@@ -110,7 +110,8 @@ def training_phases(
     steps = training_steps(train, settings)
     for first, last in ((0, frozen), (frozen, epochs)):
         if first < last:
-            network.trainable = True  # whatever was frozen before
+            for layer in network.layers:
+                layer.trainable = True  # whatever was frozen before
             if learns == "last_layer":
                 set_last_layer_alone_trainable(network)
             else:

@@ -213,7 +213,7 @@ class Train(Settings):
         description="eval films whose log-loss the calibration makes small: all, or those of the "
         "worst group of train.group_by",
     )
-    group_by: Literal["site", "view", "sex", "age_band"] = Field(
+    group_by: Literal["site", "view", "sex", "style", "age_band"] = Field(
         "site", description="what the films of a group share"
     )
     balance_groups: bool = Field(

@@ -55,8 +55,8 @@ def preprocessing_fn(
         Features, each [batch, 1]: IMAGE_XF string, size * size bytes, row by row; LUNGS_XF
         string, of `models.images.Framed.lungs`; QUALITY_XF string; LABEL_XF and SUBTYPE_XF
         int64; PIXEL_MEAN_XF and PIXEL_STDDEV_XF float32, of pixels in [0, 1]; AGE_BAND, SITE_XF,
-        VIEW_XF and SEX_XF string, by which training may group films; SHA256_XF and PATIENT_ID_XF
-        int64, by which training records the films it has seen.
+        VIEW_XF, SEX_XF and STYLE_XF string, by which training may group films; SHA256_XF and
+        PATIENT_ID_XF int64, by which training records the films it has seen.
 
     Raises:
         ValueError: custom_config does not hold the settings.
@@ -78,7 +78,7 @@ def preprocessing_fn(
         features.AGE_BAND: _age_band(inputs[features.AGE_YEARS]),
         **{
             features.transformed_name(name): inputs[name]
-            for name in (features.SITE, features.VIEW, features.SEX)
+            for name in (features.SITE, features.VIEW, features.SEX, features.STYLE)
         },
         features.SHA256_XF: key_of(features.SHA256, inputs[features.SHA256]),
         features.PATIENT_ID_XF: key_of(features.PATIENT_ID, inputs[features.PATIENT_ID]),

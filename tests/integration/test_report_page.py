@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from components.auditor.frame_swaps import CELL_PX
+from components.radiograph_example_gen import styles
+from components.radiograph_example_gen.styles import TYPICAL
 from tests.support import LocalRun
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -111,5 +113,6 @@ def test_the_page_fits_its_window_and_loads_nothing(
     assert look["width"] == pytest.approx(width_px, abs=30)  # a scroll bar
     assert look["needed"] <= look["width"]
     assert look["loaded"] == []
-    assert look["pictures"] == [5 * CELL_PX]  # the swapped frames, in five kinds
+    # Typical films of each style, and the swapped frames in five kinds.
+    assert look["pictures"] == [TYPICAL * styles.CELL_PX, 5 * CELL_PX]
     assert "Slices" in [text for text, _ in look["headings"]]

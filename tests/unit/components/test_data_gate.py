@@ -31,7 +31,7 @@ from tests.support import ROOT
 SCHEMA_FILE = ROOT / "schema" / "schema.pbtxt"
 FILM: dict[str, Any] = {
     "image": b"pixels", "label": "NORMAL", "subtype": "none", "patient_id": "p1", "site": "s",
-    "view": "PA", "sex": "F", "age_years": 40, "width_px": 100, "height_px": 100,
+    "view": "PA", "sex": "F", "style": "1", "age_years": 40, "width_px": 100, "height_px": 100,
     "mean_intensity": 0.5, "source_format": "PNG", "sha256": "0a",
 }  # fmt: skip
 UNANSWERED = {"label": None, "subtype": None}

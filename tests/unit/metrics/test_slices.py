@@ -12,6 +12,7 @@ from models import features
 FILMS = {
     "subtype": ["none", "virus", "none"], "view": ["PA", "AP", "AP"], "sex": ["F", "F", "F"],
     "age_band": ["0-4", "65+", "0-4"], "site": ["b", "a", "b"],
+    "style": ["1", "1", "1"],
 }  # fmt: skip
 
 
@@ -30,6 +31,7 @@ def test_each_value_of_each_dimension_is_a_slice(films: pd.DataFrame) -> None:
         ("age_band=65+", [no, yes, no]),
         ("site=a", [no, yes, no]),
         ("site=b", [yes, no, yes]),
+        ("style=1", [yes, yes, yes]),
     ]
 
 

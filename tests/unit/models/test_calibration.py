@@ -202,7 +202,8 @@ def test_operating_point_lies_between_two_films() -> None:
     point = choose_operating_point(np.array([0.1, 0.2, 0.6, 0.8]), np.array([0, 0, 1, 1]), 0.95)
     assert point.threshold == pytest.approx(0.4)
     assert point == OperatingPoint(point.threshold, 1.0, 1.0, 0.95, 0.0)
-    assert {type(value) for value in vars(point).values()} == {float}
+    assert {type(value) for value in point.thresholds} == {float}
+    assert not point.has_band and point.thresholds == (point.threshold,) * 3
 
 
 class TestEdges:

@@ -19,6 +19,7 @@ from models.hyperparameters import Preprocessing
 from radiographs.options import IngestOptions
 
 SIZE_PX = 48
+GROUPS = {"site": "hill", "view": "PA", "sex": "F", "style": "2"}
 BOUNDS = IngestOptions(min_side_px=SIZE_PX)
 RAW_SPEC = {
     features.IMAGE: tf.io.FixedLenFeature([1], tf.string),
@@ -27,6 +28,7 @@ RAW_SPEC = {
     features.AGE_YEARS: tf.io.FixedLenFeature([1], tf.int64),
     features.SHA256: tf.io.FixedLenFeature([1], tf.string),
     features.PATIENT_ID: tf.io.FixedLenFeature([1], tf.string),
+    **{name: tf.io.FixedLenFeature([1], tf.string) for name in GROUPS},
 }
 LABELS = ["NORMAL", "PNEUMONIA", "", "PNEUMONIA", "unknown"]
 SUBTYPES = ["none", "bacteria", "", "virus", "unknown"]
@@ -83,6 +85,7 @@ def raw_examples(encoded: Sequence[bytes]) -> list[dict[str, list[Any]]]:
             features.AGE_YEARS: [age],
             features.SHA256: [digest.encode()],
             features.PATIENT_ID: [patient.encode()],
+            **{name: [word.encode()] for name, word in GROUPS.items()},
         }
         for image, label, subtype, age, digest, patient in zip(
             encoded, LABELS, SUBTYPES, AGES_YEARS, DIGESTS, PATIENTS, strict=True
@@ -98,6 +101,7 @@ def raw_batch() -> dict[str, tf.Tensor]:
         features.AGE_YEARS: tf.constant(AGES_YEARS, tf.int64)[:, None],
         features.SHA256: tf.constant(DIGESTS)[:, None],
         features.PATIENT_ID: tf.constant(PATIENTS)[:, None],
+        **{name: tf.fill([len(PATIENTS), 1], word) for name, word in GROUPS.items()},
     }
 
 
@@ -190,7 +194,14 @@ def test_every_transformed_feature_has_one_value(transformed: Any) -> None:
         features.AGE_BAND: [1],
         features.SHA256_XF: [1],
         features.PATIENT_ID_XF: [1],
+        **{features.transformed_name(name): [1] for name in GROUPS},
     }
+
+
+def test_what_films_are_grouped_by_stays_as_it_is(transformed: Any) -> None:
+    _, columns, _ = transformed
+    for name, word in GROUPS.items():
+        assert set(columns[features.transformed_name(name)].ravel()) == {word.encode()}
 
 
 def test_unpacked_and_standardised_pixels_are_numpys(transformed: Any) -> None:

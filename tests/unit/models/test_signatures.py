@@ -122,6 +122,7 @@ OUTPUTS = {
         "site_xf": (tf.string, [None, 1]),
         "view_xf": (tf.string, [None, 1]),
         "sex_xf": (tf.string, [None, 1]),
+        "style_xf": (tf.string, [None, 1]),
         "label_xf": (tf.int64, [None, 1]),
         "subtype_xf": (tf.int64, [None, 1]),
         "pixel_mean_xf": (tf.float32, [None, 1]),

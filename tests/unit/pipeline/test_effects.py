@@ -32,6 +32,7 @@ CASES = [
     ("augmentation.gamma=0.1", ["augmentation.strength=0"], []),
     ("augmentation.sharpness=0.1", ["augmentation.strength=0"], []),
     ("augmentation.noise_stddev=0.02", ["augmentation.strength=0"], []),
+    ("augmentation.frame_swap=0.3", ["preprocessing.lungs=none"], ["preprocessing.lungs=mask"]),
     ("augmentation.brightness=0.1", [], ["preprocessing.normalisation=unit"]),
     ("augmentation.contrast=0.1", [], ["preprocessing.normalisation=zscore"]),
     ("augmentation.contrast=0.2", [], ["augmentation.gamma=0.1"]),

@@ -97,8 +97,9 @@ class TestAuditCache:
         ],
     )  # fmt: skip
     def test_what_is_measured_is_measured_anew_where_it_changes(self, setting: str) -> None:
-        measured, judged = self.properties()
-        changed, same = self.properties(f"evaluation.{setting}")
+        any_margin = "evaluation.min_shortcut_margin=0"  # it goes with the audit
+        measured, judged = self.properties(any_margin)
+        changed, same = self.properties(any_margin, f"evaluation.{setting}")
         assert measured != changed
         assert judged == same
 
