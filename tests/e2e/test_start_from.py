@@ -53,9 +53,9 @@ def test_ends_pushed_by_the_gates(adapted: LocalRun) -> None:
 def test_takes_preparation_network_and_weights(pushed: LocalRun, adapted: LocalRun) -> None:
     before, after = (read_facts(str(run.model)) for run in (pushed, adapted))
     assert after.settings.preprocessing == before.settings.preprocessing
-    versions = pushed.model.parent  # another test may have pushed a newer one there
-    assert Path(after.settings.network.weights).parent == versions
-    served = [tf.saved_model.load(str(run.model)) for run in (pushed, adapted)]
+    start = Path(after.settings.network.weights)
+    assert start.parent == pushed.model.parent  # the newest there: another test may have pushed
+    served = [tf.saved_model.load(str(model)) for model in (start, adapted.model)]
     names = [set(one.network_weights) for one in served]
     assert names[0] == names[1]
     for name in names[0]:
