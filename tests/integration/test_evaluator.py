@@ -71,7 +71,7 @@ def example(number: int) -> bytes:
         features.SUBTYPE: features.BACTERIA if is_pneumonia else features.SUBTYPE_NONE,
         features.PATIENT_ID: f"patient {number}", features.SHA256: f"{number:02x}",
         features.SITE: "here", features.VIEW: "PA", features.SEX: "F",
-        features.SOURCE_FORMAT: "PNG",
+        features.SOURCE_FORMAT: "PNG", features.STYLE: "1",
     }  # fmt: skip
     brightness = 0.8 if is_pneumonia else 0.4 if number < 2 * MISTAKEN else 0.2
     film = tf.train.Example()

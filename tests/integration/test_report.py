@@ -19,7 +19,7 @@ from models import features
 from pipeline import report
 from tests.support import LocalRun, read_examples
 
-SLICES = ("subtype", "view", "sex", "age_band", "site")
+SLICES = ("subtype", "view", "sex", "age_band", "site", "style")
 AUC_TOLERANCE = 0.01  # TFMA bins the scores; two films in a bin count as a tie
 
 

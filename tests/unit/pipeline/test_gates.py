@@ -89,7 +89,13 @@ def make_judge(tmp_path_factory: pytest.TempPathFactory) -> Callable[[pd.DataFra
 
 def everywhere(metric: str, *subtypes: str) -> set[tuple[str, str]]:
     """A metric overall and in every slice; of the subtypes those that have the class."""
-    slices = ("view=all", "sex=all", "age_band=all", *(f"site={site}" for site in "abcd"))
+    slices = (
+        "view=all",
+        "sex=all",
+        "age_band=all",
+        "style=all",
+        *(f"site={site}" for site in "abcd"),
+    )
     return {(name, metric) for name in (OVERALL, *slices, *subtypes)}
 
 
@@ -179,7 +185,7 @@ class TestChanges:
         assert judged.failed.keys() == {
             (name, "specificity change")
             for name in (
-                OVERALL, "site=d", "subtype=none", "view=all", "sex=all", "age_band=all",
+                OVERALL, "site=d", "subtype=none", "view=all", "sex=all", "age_band=all", "style=all",
             )
         }  # fmt: skip
         fell = judged.failed[OVERALL, "specificity change"]
