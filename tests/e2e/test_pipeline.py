@@ -81,7 +81,7 @@ class TestPushed:
         assert data["rejected"] == 0
         assert overall["films"] == data["images"]["test"]
         assert 0 < overall["pneumonia_films"] < overall["films"]
-        for dimension in ("subtype", "view", "sex", "age_band", "site"):
+        for dimension in ("subtype", "view", "sex", "age_band", "site", "style"):
             films = [
                 one["films"]
                 for name, one in pushed.summary["metrics"]["slices"].items()
