@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,11 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
 _Place = tuple[tuple[int, int], tuple[int, int]]
+
+# Changes that no test can be asked to notice: equal constants are mostly identical, and what
+# freezes a dataclass or checks lengths guards against code that is not there.
+_IDENTITY = re.compile(r"_(Eq_Is|NotEq_IsNot|Is_Eq|IsNot_NotEq)$")
+_GUARDS = {"frozen", "strict"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ def mutations(source: str, seed: int) -> Iterator[Mutation]:
     """Yields one change for each place that Cosmic Ray can change.
 
     An operator can be replaced by a dozen others at the same place; one of them is drawn.
-    Changes of annotations alone are left out, as they change nothing.
+    Left out is what changes annotations alone, `==` for `is`, and the flags `frozen` and `strict`.
 
     Args:
         source: The module.
@@ -65,8 +71,8 @@ def _by_place(source: str) -> dict[_Place, list[tuple[str, int]]]:
     tree = get_ast(source)
     for name in sorted(operator_names()):
         operator: Any = get_operator(name)
-        if operator.arguments():
-            continue  # replaces names by others; has to be told which
+        if operator.arguments() or _IDENTITY.search(name):
+            continue  # the former replace names by others, and have to be told which
         nodes = ast_nodes(tree)
         places = (place for node in nodes for place in operator().mutation_positions(node))
         for occurrence, place in enumerate(places):
@@ -75,7 +81,7 @@ def _by_place(source: str) -> dict[_Place, list[tuple[str, int]]]:
 
 
 def _meaning(source: str) -> str | None:
-    """Returns what a module does, without its annotations; None if it is no Python."""
+    """Returns what a module does, without annotations and guards; None if it is no Python."""
     try:
         tree = ast.parse(source)
     except SyntaxError:
@@ -87,6 +93,8 @@ def _meaning(source: str) -> str | None:
             node.annotation = None
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             node.returns = None
+        elif isinstance(node, ast.Call):
+            node.keywords = [word for word in node.keywords if word.arg not in _GUARDS]
     return ast.dump(tree)
 
 
