@@ -26,15 +26,8 @@ def curve_table(points: Sequence[Point]) -> str:
     Args:
         points: Of one site, in the order in which rows are wanted.
     """
-    lines = [
-        f"| films | the model | {' | '.join(_COLUMNS)} |",
-        f"|---:|---|{'---:|' * len(_COLUMNS)}",
-    ]
-    for films, way in dict.fromkeys((point.films, point.way) for point in points):
-        same = [point for point in points if (point.films, point.way) == (films, way)]
-        cells = [_cell([point.metrics[name] for point in same]) for name in _COLUMNS.values()]
-        lines.append(f"| {films} | {way} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    rows = [((str(point.films), point.way), point.metrics) for point in points]
+    return _table(("films", "the model"), rows, _COLUMNS)
 
 
 def calibration_table(reached: Sequence[Calibrated]) -> str:
@@ -43,16 +36,8 @@ def calibration_table(reached: Sequence[Calibrated]) -> str:
     Args:
         reached: Of `benchmarks.site_calibration.calibrations`.
     """
-    columns = {**_COLUMNS, "Brier score": BRIER}
-    lines = [
-        f"| site | train.calibrate_on | {' | '.join(columns)} |",
-        f"|---|---|{'---:|' * len(columns)}",
-    ]
-    for site, way in dict.fromkeys((one.site, one.way) for one in reached):
-        same = [one for one in reached if (one.site, one.way) == (site, way)]
-        cells = [_cell([one.metrics[name] for one in same]) for name in columns.values()]
-        lines.append(f"| {site} | {way} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    rows = [((one.site, one.way), one.metrics) for one in reached]
+    return _table(("site", "train.calibrate_on"), rows, {**_COLUMNS, "Brier score": BRIER})
 
 
 def sites_table(trainings: Sequence[Training]) -> str:
@@ -61,19 +46,31 @@ def sites_table(trainings: Sequence[Training]) -> str:
     Args:
         trainings: Of `benchmarks.joined_sites.leave_one_out`.
     """
-    lines = [
-        f"| trained on | scored on | {' | '.join(_COLUMNS)} |",
-        f"|---|---|{'---:|' * len(_COLUMNS)}",
-    ]
+    rows = []
     for training in trainings:
         drawn = ", evenly drawn" if training.balanced else ""
         trained_on = f"{' and '.join(training.sites)}{drawn}"
         for scored_on, of_seeds in _scored(training).items():
-            cells = [
-                _cell([metrics[name] for metrics in of_seeds if metrics.get(name) is not None])
-                for name in _COLUMNS.values()
-            ]
-            lines.append(f"| {trained_on} | {scored_on} | {' | '.join(cells)} |")
+            rows += [((trained_on, scored_on), metrics) for metrics in of_seeds]
+    return _table(("trained on", "scored on"), rows, _COLUMNS)
+
+
+def _table(
+    titles: tuple[str, str],
+    rows: Sequence[tuple[tuple[str, str], Mapping[str, float]]],
+    columns: Mapping[str, str],
+) -> str:
+    """Returns a table with a row for each pair of names: the mean of all metrics under them."""
+    lines = [f"| {' | '.join((*titles, *columns))} |", f"|---|---|{'---:|' * len(columns)}"]
+    of_names: dict[tuple[str, str], list[Mapping[str, float]]] = {}
+    for names, metrics in rows:
+        of_names.setdefault(names, []).append(metrics)
+    for names, found in of_names.items():
+        known = (
+            [metrics[name] for metrics in found if metrics.get(name) is not None]
+            for name in columns.values()
+        )
+        lines.append(f"| {' | '.join((*names, *map(_cell, known)))} |")
     return "\n".join(lines)
 
 

@@ -113,7 +113,7 @@ def _with_logits(
     network: keras.Model, inner: list[keras.KerasTensor], flip_average: bool
 ) -> keras.Model:
     outputs = [inner, network.get_layer(LOGITS).output]
-    cut_open = keras.Model(network.input, outputs, name="activations_and_logits")
+    cut_open = keras.Model(network.input, outputs, name="cut_open")
     if not flip_average:
         return cut_open
     as_it_is, logits = cut_open(network.input)

@@ -16,7 +16,7 @@ from models.served_facts import ServedFacts, read_facts
 from pipeline.config import ConfigError
 from pipeline.versions import find_version
 
-# Measured on 25 to 200 films of another site: `python -m benchmarks.sites`.
+# For 25 to 200 films of another site; `python -m benchmarks.sites` draws what they give.
 _GENTLE: Mapping[str, Mapping[str, Any]] = {
     "data": {"eval_fraction": 0.3, "test_fraction": 0.3},
     "network": {"dropout": 0.3, "frozen_epochs": 0, "learns": "all"},
