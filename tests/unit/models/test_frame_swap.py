@@ -66,6 +66,9 @@ class TestPasteLungs:
         middle = slice(9 * wide, 23 * wide)
         np.testing.assert_allclose(pasted[middle, 5 * wide : 11 * wide], 0.1, atol=1e-6)
         np.testing.assert_allclose(pasted[middle, 21 * wide : 27 * wide], 0.4, atol=1e-6)
+        # A place more is seen around each of the frame's lungs, 4 to 11 and 20 to 27.
+        rims = [round((place + 0.5) * wide) + side for place, side in ((3, 0), (12, -1))]
+        np.testing.assert_allclose(pasted[middle, rims], 0.1, atol=1e-6)
         for beyond in (pasted[: 6 * wide], pasted[26 * wide :], pasted[:, 14 * wide : 18 * wide]):
             np.testing.assert_allclose(beyond, 0.9, atol=1e-6)
 
