@@ -31,3 +31,15 @@ class ModelAudit(artifact.Artifact):
     """How far a model holds: `audit.json`, `predictions.csv`."""
 
     TYPE_NAME = "components.ModelAudit"
+
+
+class FilmExplanations(artifact.Artifact):
+    """Where a model looked on a sample of test films: `index.json` and pictures."""
+
+    TYPE_NAME = "components.FilmExplanations"
+
+
+class RunReport(artifact.Artifact):
+    """What came of a run, for people: `index.html`; the same numbers: `report.json`."""
+
+    TYPE_NAME = "components.RunReport"
