@@ -1,15 +1,15 @@
 """The films that control networks learn from: a bounded choice, kept on scratch disk.
 
-The choice is read once from what Transform wrote, halved and written in a row. From there any
-film can be had by its position, so every epoch has a whole shuffle, and no more than a few
-batches are in memory, however many films there are.
+The choice is read once from what Transform wrote, halved, with the lungs that it found blacked
+out, and written in a row. From there any film can be had by its position, so every epoch has a
+whole shuffle, and no more than a few batches are in memory, however many films there are.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,9 +19,11 @@ import tensorflow as tf
 from components.auditor.sampling import evenly
 from models import features
 from models.input_pipeline import TransformedFilms
-from models.preprocessing import unpack_images
+from models.preprocessing import unpack_images, unpack_lungs
 
 _FILMS_AT_ONCE = 64
+_LUNG = 0.5  # share of a place from which on it counts as lung
+_RIM = 1  # places of the lung fields by which what is hidden reaches beyond them
 
 
 @dataclass(frozen=True)
@@ -94,16 +96,32 @@ def control_films(
         yield ControlFilms(side_px, labels[chosen], read)
 
 
-def halved(pixels: tf.Tensor) -> tf.Tensor:
-    """Returns films at half of their resolution.
+def control_pixels(transformed: Mapping[str, tf.Tensor], size_px: int) -> tf.Tensor:
+    """Returns films at half of their resolution, black where their lungs are.
+
+    Each lung is hidden with the upright box around it: its own outline would tell of its disease.
 
     Args:
-        pixels: `[batch, side, side, 1]` float32 in [0, 1].
+        transformed: Holds IMAGE_XF and LUNGS_XF; without lungs, as where Transform did not look for
+            them, nothing is hidden.
+        size_px: Height and width that Transform resized to.
 
     Returns:
-        `[batch, side // 2, side // 2, 1]` uint8.
+        `[batch, size_px // 2, size_px // 2, 1]` uint8.
     """
-    return tf.cast(tf.round(255.0 * tf.nn.avg_pool2d(pixels, 2, 2, "VALID")), tf.uint8)
+    pixels = unpack_images(transformed, size_px)
+    half = tf.cast(tf.round(255.0 * tf.nn.avg_pool2d(pixels, 2, 2, "VALID")), tf.uint8)
+    boxes = tf.cast(_lung_boxes(unpack_lungs(transformed)), tf.uint8)
+    hidden = tf.image.resize(boxes, half.shape[1:3], tf.image.ResizeMethod.NEAREST_NEIGHBOR)
+    return half * (1 - hidden)
+
+
+def _lung_boxes(lungs: tf.Tensor) -> tf.Tensor:
+    """Returns `[batch, side, side, 1]` bool, true in the widened box of either lung."""
+    inside = tf.nn.max_pool2d(lungs, 2 * _RIM + 1, 1, "SAME") > _LUNG
+    rows = tf.reduce_any(inside, axis=2, keepdims=True)
+    columns = tf.reduce_any(inside, axis=1, keepdims=True)
+    return tf.reduce_any(rows & columns, axis=-1, keepdims=True)
 
 
 def _labels(films: TransformedFilms) -> np.ndarray:
@@ -116,10 +134,10 @@ def _labels(films: TransformedFilms) -> np.ndarray:
 def _chosen_pixels(
     films: TransformedFilms, chosen: np.ndarray, count: int, size_px: int
 ) -> tf.data.Dataset:
-    """Returns the chosen ones of `count` films in their order, in halved batches."""
+    """Returns the chosen ones of `count` films in their order, in batches of `control_pixels`."""
     mask = np.zeros(count, dtype=bool)
     mask[chosen] = True
     is_chosen = tf.constant(mask)
     some = films.serialised().enumerate().filter(lambda position, _: is_chosen[position])
     batches = some.map(lambda _, film: film).batch(_FILMS_AT_ONCE)
-    return batches.map(lambda batch: halved(unpack_images(films.parse(batch), size_px)))
+    return batches.map(lambda batch: control_pixels(films.parse(batch), size_px))

@@ -5,9 +5,10 @@ What such a control reaches comes from how a film was taken and filed, not from 
 X-ray images, Information Fusion 76, 2021). A model that is hardly better may have learned
 the same. Networks are trained on half of the resolution, without augmentation, for few epochs
 and on a bounded number of films, to bound the time. They see films as Transform made them, in
-[0, 1]: moments of the whole film would tell of the lungs. Where Transform evened out the
-contrast tile by tile, a little of the lungs shows in the frame, which makes the control stronger
-and so the audit stricter.
+[0, 1]: moments of the whole film would tell of the lungs. Lungs that Transform found are black to
+every control; where it did not look for them, what is hidden is where they usually are. Where
+Transform evened out the contrast tile by tile, a little of the lungs shows in the frame, which
+makes the control stronger and so the audit stricter.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.auditor.alterations import ALTERATIONS
-from components.auditor.control_films import ControlFilms, control_films, halved
+from components.auditor.control_films import ControlFilms, control_films, control_pixels
 from components.auditor.findings import Control
 from components.auditor.served_pixels import ServedPixels
 from metrics.comparisons import auc_margin
@@ -59,7 +60,8 @@ class NetworkControls:
     """Trained networks that see no lungs.
 
     Attributes:
-        networks: By name, each with the mask of what it sees, `[side, side, 1]` uint8.
+        networks: By name, each with the mask of what it sees of a film whose lungs are hidden,
+            `[side, side, 1]` uint8.
         prepared: How the model prepares a film.
     """
 
@@ -75,9 +77,10 @@ class NetworkControls:
         Returns:
             `[films]` scores by control.
         """
+        size_px = self.prepared.settings.image_size_px
         scores: dict[str, list[np.ndarray]] = {name: [] for name in self.networks}
-        for batch in self.prepared.batches(examples):
-            pixels = halved(batch)
+        for transformed in self.prepared.transformed(examples):
+            pixels = control_pixels(transformed, size_px)
             for name, (network, mask) in self.networks.items():
                 answer = network.predict_on_batch(control_inputs(pixels, mask))
                 scores[name].append(np.asarray(answer)[:, 0])

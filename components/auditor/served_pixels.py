@@ -27,17 +27,20 @@ class ServedPixels:
     served: Any
     settings: Preprocessing
 
-    def batches(self, examples: Iterable[tf.train.Example]) -> Iterator[tf.Tensor]:
-        """Yields films as Transform makes them.
+    def transformed(self, examples: Iterable[tf.train.Example]) -> Iterator[dict[str, tf.Tensor]]:
+        """Yields what Transform makes of films.
 
         Args:
             examples: Raw examples, of which only the image has to be there.
 
         Yields:
-            `[batch, side, side, 1]` float32 in [0, 1].
+            The transformed features of a batch of films.
         """
         for batch in batches(examples):
-            yield self._unpacked(self._transformed(batch))
+            serialised = tf.constant([example.SerializeToString() for example in batch])
+            yield self.served.signatures[features.TRANSFORM_FEATURES](
+                **{features.EXAMPLES: serialised}
+            )
 
     def of_images(self, images: Iterable[bytes]) -> tuple[np.ndarray, np.ndarray]:
         """Prepares encoded films.
@@ -50,21 +53,11 @@ class ServedPixels:
             float32.
         """
         levels, given = [], []
-        for batch in batches(map(example_of, images)):
-            transformed = self._transformed(batch)
-            pixels = self._unpacked(transformed)
+        for transformed in self.transformed(map(example_of, images)):
+            pixels = unpack_images(transformed, self.settings.image_size_px)
             levels.append(255.0 * pixels.numpy())
             given.append(standardise(pixels, transformed, self.settings.normalisation).numpy())
         return np.concatenate(levels), np.concatenate(given)
-
-    def _transformed(self, examples: list[tf.train.Example]) -> dict[str, tf.Tensor]:
-        serialised = tf.constant([example.SerializeToString() for example in examples])
-        return self.served.signatures[features.TRANSFORM_FEATURES](
-            **{features.EXAMPLES: serialised}
-        )
-
-    def _unpacked(self, transformed: dict[str, tf.Tensor]) -> tf.Tensor:
-        return unpack_images(transformed, self.settings.image_size_px)
 
 
 def example_of(image: bytes) -> tf.train.Example:

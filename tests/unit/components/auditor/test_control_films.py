@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.auditor.control_films import control_films, halved
+from components.auditor.control_films import control_films, control_pixels
 from components.auditor.served_pixels import ServedPixels
 from tests.unit.components.auditor.conftest import SIDE_PX
 from tests.unit.components.auditor.films import example_of, film_of
@@ -27,7 +27,10 @@ def test_half_of_the_pixels_is_what_transform_made(mean_model: Any, tmp_path: Pa
     films = [film_of(seed, 100, SIDE_PX) for seed in range(5)]
     prepared = ServedPixels(mean_model, SMALL.preprocessing)
     served = np.concatenate(
-        [halved(batch).numpy() for batch in prepared.batches(example_of(film) for film in films)]
+        [
+            control_pixels(batch, SIDE_PX).numpy()
+            for batch in prepared.transformed(example_of(film) for film in films)
+        ]
     )
     assert (served.shape, served.dtype) == ((5, *HALF, 1), np.uint8)
     assert np.abs(served[..., 0].astype(int) - halves(films)).max() <= 1
@@ -37,6 +40,24 @@ def test_half_of_the_pixels_is_what_transform_made(mean_model: Any, tmp_path: Pa
         assert kept.labels.tolist() == [0, 1, 1, 0, 1]
         assert np.array_equal(kept.read(np.arange(5)), served)
         assert np.array_equal(kept.read(np.array([3, 0])), served[[3, 0]])
+
+
+def test_lungs_are_black_by_their_boxes_and_all_else_is_as_it_was(tmp_path: Path) -> None:
+    lungs = np.zeros((32, 32, 2), np.uint8)
+    for field, (left, right) in enumerate([(4, 12), (19, 28)]):
+        corners = np.array([[left, 6], [right, 15], [left, 24]], np.int32)
+        lungs[..., field] = cv2.fillPoly(lungs[..., field].copy(), [corners], 255)
+    film = film_of(1, 100, SIDE_PX)
+    train = transformed(tmp_path, [film], [1], lungs)
+    with control_films(train, SIDE_PX, at_most=1, seed=0) as kept:
+        seen = kept.read(np.array([0]))[0, ..., 0]
+    # One place of the fields is one pixel of the half; a box is a place wider on each side.
+    expected = halves([film])[0]
+    for left, right in [(4, 12), (19, 28)]:
+        assert expected[5:26, left - 1 : right + 2].min() > 0
+        expected[5:26, left - 1 : right + 2] = 0
+    assert np.abs(seen.astype(int) - expected).max() <= 1
+    assert np.array_equal(seen == 0, expected == 0)
 
 
 @pytest.fixture(scope="module", name="many")

@@ -18,18 +18,23 @@ SMALL = Hyperparameters(
     network=Network(width=4, depth=5, dense_units=8, dropout=0),
     train=Train(batch_size=8, learning_rate=5e-3),
 )
+NO_LUNGS = np.zeros((32, 32, 2), np.uint8)
 
 
-def transformed(folder: Path, films: list[np.ndarray], labels: Any) -> TransformedFilms:
-    """Writes films as Transform would."""
+def transformed(
+    folder: Path, films: list[np.ndarray], labels: Any, lungs: np.ndarray = NO_LUNGS
+) -> TransformedFilms:
+    """Writes films as Transform would, each with the same lung fields."""
     examples = []
     for film, label in zip(films, labels, strict=True):
         example = tf.train.Example()
+        example.features.feature["lungs_xf"].bytes_list.value.append(lungs.tobytes())
         example.features.feature["image_xf"].bytes_list.value.append(film.tobytes())
         example.features.feature["label_xf"].int64_list.value.append(int(label))
         examples.append(example)
     uri = write_split(folder / "transformed", examples)
     spec = {
+        "lungs_xf": tf.io.FixedLenFeature([1], tf.string),
         "image_xf": tf.io.FixedLenFeature([1], tf.string),
         "label_xf": tf.io.FixedLenFeature([1], tf.int64),
     }
