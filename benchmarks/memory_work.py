@@ -15,13 +15,13 @@ from components.auditor.served_pixels import ServedPixels
 from models import features
 from models.hyperparameters import Hyperparameters, Preprocessing
 from models.input_pipeline import TransformedFilms, training_batches
-from models.preprocessing import unpack_images
 from radiographs.phantoms import draw_patient, draw_phantom
 
 _DRAWN_PER_CLASS = 12
 _MOVED_PX = 9
 _FILES = 4
 _TEST_FILMS = 1000
+_NO_LUNGS = bytes(features.LUNGS_SIDE_PX**2 * 2)
 
 
 def write_transformed(folder: Path, films: int, size_px: int) -> None:
@@ -71,10 +71,10 @@ class _Prepared(ServedPixels):
 
     films: TransformedFilms
 
-    def batches(self, examples: Iterable[tf.train.Example]) -> Iterator[tf.Tensor]:
+    def transformed(self, examples: Iterable[tf.train.Example]) -> Iterator[dict[str, tf.Tensor]]:
         """Yields test films, whatever the examples."""
-        for batch in self.films.serialised().take(_TEST_FILMS).batch(BATCH_FILMS):
-            yield unpack_images(self.films.parse(batch), self.settings.image_size_px)
+        batches = self.films.serialised().take(_TEST_FILMS).batch(BATCH_FILMS)
+        yield from map(self.films.parse, batches)
 
 
 def _settings(size_px: int) -> Hyperparameters:
@@ -85,6 +85,7 @@ def _open(folder: Path) -> TransformedFilms:
     files = tuple(str(file) for file in sorted(folder.glob("*.gz")))
     spec = {
         features.IMAGE_XF: tf.io.FixedLenFeature([1], tf.string),
+        features.LUNGS_XF: tf.io.FixedLenFeature([1], tf.string),
         features.LABEL_XF: tf.io.FixedLenFeature([1], tf.int64),
         features.SUBTYPE_XF: tf.io.FixedLenFeature([1], tf.int64),
         features.PIXEL_MEAN_XF: tf.io.FixedLenFeature([1], tf.float32),
@@ -108,6 +109,7 @@ def _example(pixels: np.ndarray, label: int) -> tf.train.Example:
     example = tf.train.Example()
     feature = example.features.feature
     feature[features.IMAGE_XF].bytes_list.value.append(pixels.tobytes())
+    feature[features.LUNGS_XF].bytes_list.value.append(_NO_LUNGS)
     feature[features.LABEL_XF].int64_list.value.append(label)
     feature[features.SUBTYPE_XF].int64_list.value.append(label)
     for name, value in ((features.PIXEL_MEAN_XF, 0.5), (features.PIXEL_STDDEV_XF, 0.2)):

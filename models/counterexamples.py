@@ -25,7 +25,7 @@ def counterexample(film: Film, kind: int, random: np.random.Generator) -> Film:
     """Makes a picture that is no upright film out of one.
 
     Args:
-        film: `[side, side]` float32 in [0, 1], the side divisible by 8.
+        film: `[side, side]` float32 in [0, 1].
         kind: Any whole number; changes take turns.
         random: Decides on details.
 
