@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +16,11 @@ import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
+from tfx.components.example_gen import write_split
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.dsl.io import fileio
+from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
 from components.radiograph_example_gen.identical import find_identical_files
@@ -26,6 +32,7 @@ from components.radiograph_example_gen.report import (
     write_report,
 )
 from components.radiograph_example_gen.styles import FindStyles, place_of, places_of
+from components.radiograph_example_gen.through_files import ThroughFiles
 from models import features
 from models.hyperparameters import Preprocessing
 from models.lung_fields.fields import check_weights
@@ -51,12 +58,14 @@ REPORT = "report"
 _UNUSABLE = "unusable"
 _STYLED = "styled"
 
+_EXAMPLE_FILES = write_split.DEFAULT_TF_RECORD_FILE_NAME
+
 _FILMS_PER_MESSAGE = 1000
 
 _ANY_FILM = Preprocessing()
 
 
-class RadiographExecutor(BaseExampleGenExecutor):
+class RadiographExecutor(BaseBeamExecutor):
     """Writes films as tf.Examples in the splits of the plan."""
 
     def Do(  # noqa: N802, the name is TFX's
@@ -80,35 +89,60 @@ class RadiographExecutor(BaseExampleGenExecutor):
         options = IngestOptions.model_validate_json(exec_properties[OPTIONS])
         judging = Preprocessing.model_validate_json(exec_properties[JUDGING])
         check_judging(judging)
-        self._report_uri = artifact_utils.get_single_uri(output_dict[REPORT])
-        self._layout, self._plan = plan_ingest(root, options, judging)
-        super().Do(input_dict, output_dict, exec_properties)
-        write_report(self._report_uri, root, self._layout, self._plan, options)
+        report_uri = artifact_utils.get_single_uri(output_dict[REPORT])
+        examples = output_dict[standard_component_specs.EXAMPLES_KEY]
+        layout, plan = plan_ingest(root, options, judging)
+        _describe_examples(examples)
+        with self._waiting_room() as folder, self._make_beam_pipeline() as pipeline:
+            films = ReadFilms(root, options, judging, folder, plan.places)
+            read = pipeline | "Films" >> beam.Create(_in_hash_order(layout, plan)) | films
+            _write_examples(read, examples)
+            _write_lines(read, report_uri)
+        write_report(report_uri, root, layout, plan, options)
 
-    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:  # noqa: N802
-        """Not used: `GenerateExamplesByBeam` reads all splits at once."""
-        return ReadFilms
+    @contextmanager
+    def _waiting_room(self) -> Iterator[str]:
+        """Yields a folder for films that wait, which is gone afterwards."""
+        folder = os.path.join(self._get_tmp_dir(), "waiting")
+        fileio.makedirs(folder)
+        try:
+            yield folder
+        finally:
+            fileio.rmtree(folder)
 
-    def GenerateExamplesByBeam(  # noqa: N802
-        self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
-    ) -> dict[str, beam.PCollection]:
-        """Returns the examples of each split."""
-        root = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-        options = IngestOptions.model_validate_json(exec_properties[OPTIONS])
-        judging = Preprocessing.model_validate_json(exec_properties[JUDGING])
-        planned = [(film, self._plan.split_of[film.path]) for film in self._layout.films]
-        # In hash order: neighbours in a file share neither class nor patient.
-        planned.sort(key=lambda pair: hashlib.sha256(pair[0].path.encode()).digest())
-        films = ReadFilms(root, options, judging, self._plan.places)
-        read = pipeline | "Films" >> beam.Create(planned) | films
-        for tag, name in ((_UNUSABLE, QUARANTINE_LINES), (_STYLED, STYLE_LINES)):
-            file = f"{self._report_uri}/{name}"
-            _ = (
-                read[tag]
-                | f"{tag}Line" >> beam.Map(json.dumps)
-                | f"{tag}Write" >> beam.io.WriteToText(file, LINES_SUFFIX, num_shards=1)
-            )
-        return {split: read[split] for split in features.SPLITS}
+
+def _in_hash_order(layout: Layout, plan: SplitPlan) -> list[tuple[Film, str]]:
+    """Returns each film with its split; neighbours share neither class nor patient."""
+    films = sorted(layout.films, key=lambda film: hashlib.sha256(film.path.encode()).digest())
+    return [(film, plan.split_of[film.path]) for film in films]
+
+
+def _write_examples(read: Mapping[str, beam.PCollection], examples: list[Artifact]) -> None:
+    """Writes each split as it comes; TFX's own transform would first hold all of it in memory."""
+    for split in features.SPLITS:
+        files = os.path.join(artifact_utils.get_split_uri(examples, split), _EXAMPLE_FILES)
+        coder = beam.coders.ProtoCoder(tf.train.Example)
+        write = beam.io.WriteToTFRecord(files, coder, file_name_suffix=".gz")
+        _ = read[split] | f"Write[{split}]" >> write
+
+
+def _write_lines(read: Mapping[str, beam.PCollection], report_uri: str) -> None:
+    for tag, name in ((_UNUSABLE, QUARANTINE_LINES), (_STYLED, STYLE_LINES)):
+        file = f"{report_uri}/{name}"
+        _ = (
+            read[tag]
+            | f"{tag}Line" >> beam.Map(json.dumps)
+            | f"{tag}Write" >> beam.io.WriteToText(file, LINES_SUFFIX, num_shards=1)
+        )
+
+
+def _describe_examples(examples: list[Artifact]) -> None:
+    """Tells those who read the examples, as TFX's example generators do, how they are written."""
+    artifact = artifact_utils.get_single_instance(examples)
+    artifact.split_names = artifact_utils.encode_split_names(list(features.SPLITS))
+    examples_utils.set_payload_format(artifact, example_gen_pb2.FORMAT_TF_EXAMPLE)
+    file_format = write_split.to_file_format_str(example_gen_pb2.FORMAT_TFRECORDS_GZIP)
+    examples_utils.set_file_format(artifact, file_format)
 
 
 @dataclass(frozen=True)
@@ -132,14 +166,24 @@ class ReadFilms(beam.PTransform):
         self,
         root: str,
         options: IngestOptions,
-        judging: Preprocessing = _ANY_FILM,
-        places: Mapping[str, Place] | None = None,
+        judging: Preprocessing,
+        folder: str,
+        places: Mapping[str, Place],
     ):
-        """Remembers where the films are, what is usable, and styles where they are known."""
+        """Remembers where the films are, what is usable, and styles where they are known.
+
+        Args:
+            root: Of the films.
+            options: Which films are usable.
+            judging: Which films the graph judges.
+            folder: For films that wait for their style, of `ThroughFiles`.
+            places: Style and distance by path, where a split was made by them.
+        """
         super().__init__()
         self._read = _ReadFilm(root, options, judging)
         self._seed = options.seed
-        self._places = places or {}
+        self._places = places
+        self._folder = folder
 
     def expand(self, planned: beam.PCollection) -> dict[str, beam.PCollection]:
         """Reads each film once; its style is known when all have been read."""
@@ -151,7 +195,8 @@ class ReadFilms(beam.PTransform):
         described = read[_STYLED] | "Describe" >> beam.Map(lambda one: (one.path, one.description))
         styles = described | "FindStyles" >> FindStyles(self._seed)
         give = beam.ParDo(_GiveStyle(self._places), beam.pvalue.AsSingleton(styles))
-        given = read[_STYLED] | "GiveStyle" >> give.with_outputs(_STYLED, *features.SPLITS)
+        waiting = read[_STYLED] | "Wait" >> ThroughFiles(self._folder)
+        given = waiting | "GiveStyle" >> give.with_outputs(_STYLED, *features.SPLITS)
         of_tag = {tag: given[tag] for tag in (_STYLED, *features.SPLITS)}
         return {_UNUSABLE: read[_UNUSABLE], **of_tag}
 

@@ -1,0 +1,32 @@
+"""Elements that wait for the end of a step wait in files, not in memory."""
+
+from __future__ import annotations
+
+import os
+
+import apache_beam as beam
+from apache_beam.coders import PickleCoder
+
+
+class ThroughFiles(beam.PTransform):
+    """Writes elements of any kind to files and reads them again.
+
+    Where all elements have to be read before the first can go on, Beam's local runner holds them in
+    memory, however many films that is. What they wait for goes on being a side input of what
+    follows.
+    """
+
+    def __init__(self, folder: str):
+        """Remembers where the files go.
+
+        Args:
+            folder: Every worker has to reach it; whoever runs the pipeline removes it afterwards.
+        """
+        super().__init__()
+        self._prefix = os.path.join(folder, "films")
+
+    def expand(self, elements: beam.PCollection) -> beam.PCollection:
+        """Returns the same elements, a file's in their order."""
+        coder = PickleCoder()
+        files = elements | "Write" >> beam.io.WriteToTFRecord(self._prefix, coder)
+        return files | "Read" >> beam.io.ReadAllFromTFRecord(coder)
