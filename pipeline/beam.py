@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from pipeline.config import Beam
 
 # By its full name: newer Beam's DirectRunner first looks for another runner to download.
@@ -15,6 +17,17 @@ NO_IMAGE = "--sdk_container_image=none"
 
 def beam_arguments(settings: Beam) -> list[str]:
     """Returns Beam's arguments; further ones of the settings win, since they come last."""
+    return [*_ENGINES[settings.engine](settings), *settings.extra_args]
+
+
+def names_another_runner(settings: Beam) -> bool:
+    """Whether further arguments put something else in the place of Beam's local runner."""
+    arguments = settings.extra_args
+    local = any(argument.endswith(("DirectRunner", "FnApiRunner")) for argument in arguments)
+    return not local and any(argument.startswith("--runner") for argument in arguments)
+
+
+def _local(settings: Beam) -> list[str]:
     arguments = [f"--runner={LOCAL_RUNNER}"]
     if not any(argument.startswith("--runner") for argument in settings.extra_args):
         arguments.append(NO_IMAGE)
@@ -23,4 +36,52 @@ def beam_arguments(settings: Beam) -> list[str]:
             "--direct_running_mode=multi_processing",
             f"--direct_num_workers={settings.workers}",
         ]
-    return [*arguments, *settings.extra_args]
+    return arguments
+
+
+def _prism(settings: Beam) -> list[str]:
+    endpoint = f"--job_endpoint={settings.address}"
+    return ["--runner=PortableRunner", endpoint, *_sdk_workers(settings)]
+
+
+def _flink(settings: Beam) -> list[str]:
+    return [
+        "--runner=FlinkRunner",
+        f"--flink_master={settings.address}",
+        f"--parallelism={settings.workers}",
+        *_sdk_workers(settings),
+    ]
+
+
+def _spark(settings: Beam) -> list[str]:
+    master = f"--spark_master_url={settings.address}"
+    return ["--runner=SparkRunner", master, *_sdk_workers(settings)]
+
+
+def _dataflow(settings: Beam) -> list[str]:
+    return [
+        "--runner=DataflowRunner",
+        f"--max_num_workers={settings.workers}",
+        f"--sdk_container_image={settings.image}",
+    ]
+
+
+def _sdk_workers(settings: Beam) -> list[str]:
+    """Returns where a portable engine finds the Python processes that do the work."""
+    parallelism = f"--sdk_worker_parallelism={settings.workers}"
+    if settings.worker_pool:
+        pool = f"--environment_config={settings.worker_pool}"
+        return [parallelism, "--environment_type=EXTERNAL", pool, NO_IMAGE]
+    if settings.image:
+        image = f"--sdk_container_image={settings.image}"
+        return [parallelism, "--environment_type=DOCKER", image]
+    return [parallelism, "--environment_type=LOOPBACK", NO_IMAGE]
+
+
+_ENGINES: Mapping[str, Callable[[Beam], list[str]]] = {
+    "local": _local,
+    "prism": _prism,
+    "flink": _flink,
+    "spark": _spark,
+    "dataflow": _dataflow,
+}

@@ -23,6 +23,8 @@ from models.audit_settings import AuditSettings
 from models.features import MODEL_NAME
 from radiographs.options import IngestOptions
 
+DATAFLOW_NEEDS = ("--project", "--region", "--temp_location")
+
 SHIPPED_HYPERPARAMETERS = "shipped"
 SHIPPED_FOLDER = Path(models.__file__).parent / "tuned"  # a folder a task
 
@@ -80,10 +82,45 @@ class Evaluation(AuditSettings):
 class Beam(hp.Settings):
     """How Apache Beam runs."""
 
-    workers: int = Field(1, ge=1, le=256, description="processes of the local Beam runner")
-    extra_args: tuple[str, ...] = Field(
-        (), description="further Beam arguments, such as --runner=FlinkRunner"
+    engine: Literal["local", "prism", "flink", "spark", "dataflow"] = Field(
+        "local", description="what runs ingest, statistics, Transform and Evaluator"
     )
+    workers: int = Field(
+        1, ge=1, le=256, description="processes of the local runner, or workers of another engine"
+    )
+    address: str = Field(
+        "",
+        description="of the engine: host:port of Prism, of Flink's or Spark's master; Dataflow has "
+        "none",
+    )
+    worker_pool: str = Field(
+        "",
+        description="host:port of a worker pool of Beam's, which starts the workers; empty where "
+        "they run in this process (prism) or in containers of beam.image",
+    )
+    image: str = Field("", description="container image of the workers, made by the Dockerfile")
+    extra_args: tuple[str, ...] = Field(
+        (), description="further Beam arguments; they win over those of the engine"
+    )
+
+    @model_validator(mode="after")
+    def _engine_is_told_what_it_needs(self) -> Beam:
+        """Refuses what an engine would refuse only after the pipeline has been built."""
+        needs = {
+            "address": self.engine in ("prism", "flink", "spark") and not self.address,
+            "worker_pool or beam.image": self.engine in ("flink", "spark")
+            and not (self.worker_pool or self.image),
+            "image": self.engine == "dataflow" and not self.image,
+        }
+        for setting, is_missing in needs.items():
+            if is_missing:
+                raise ValueError(f"beam.engine={self.engine} needs beam.{setting}")
+        named = {argument.split("=")[0] for argument in self.extra_args}
+        if self.engine == "dataflow" and not named.issuperset(DATAFLOW_NEEDS):
+            raise ValueError(
+                f"beam.engine=dataflow needs {', '.join(DATAFLOW_NEEDS)} in beam.extra_args"
+            )
+        return self
 
 
 class PipelineConfig(hp.Settings):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from models.hyperparameters import Augmentation, Selective
+from pipeline.beam import names_another_runner
 from pipeline.config import NOTHING, Phantoms, PipelineConfig, Tuner, changed_settings
 from radiographs.options import BY_STYLE
 
@@ -39,12 +40,6 @@ def _takes_exposure_out(config: PipelineConfig) -> bool:
     """Whether all that is left of a linear change of grey levels is what it clips."""
     per_image = config.preprocessing.normalisation == "per_image"
     return per_image and not config.augmentation.gamma
-
-
-def _names_another_runner(config: PipelineConfig) -> bool:
-    arguments = config.beam.extra_args
-    local = any(argument.endswith(("DirectRunner", "FnApiRunner")) for argument in arguments)
-    return not local and any(argument.startswith("--runner") for argument in arguments)
 
 
 _OF_LEARNING = (
@@ -179,8 +174,23 @@ RULES = (
     ),
     Rule(
         ("beam.workers",),
-        _names_another_runner,
+        lambda config: names_another_runner(config.beam),
         "it is for the local runner, and beam.extra_args names another",
+    ),
+    Rule(
+        ("beam.address", "beam.worker_pool", "beam.image"),
+        lambda config: config.beam.engine == "local",
+        "it is for an engine of several machines, and beam.engine=local",
+    ),
+    Rule(
+        ("beam.address", "beam.worker_pool"),
+        lambda config: config.beam.engine == "dataflow",
+        "Dataflow finds its workers itself",
+    ),
+    Rule(
+        ("beam.image",),
+        lambda config: config.beam.engine != "dataflow" and bool(config.beam.worker_pool),
+        "the workers are those of beam.worker_pool",
     ),
 )
 

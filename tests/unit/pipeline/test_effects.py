@@ -15,6 +15,8 @@ from pipeline.effects import OF_PHANTOMS, RULES, settings_without_effect
 NOTHING_LEARNS = ["network.learns=nothing", "network.weights=a.keras"]
 
 # A setting, what makes it do nothing (empty: the standard preset does), and what makes it work.
+DATAFLOW_ARGUMENTS = "[--project=p, --region=r, --temp_location=gs://b/t]"
+
 CASES = [
     ("preprocessing.clahe_clip_limit=3", [], ["preprocessing.contrast=clahe"]),
     ("preprocessing.clahe_tiles=4", ["preprocessing.contrast=equalize"],
@@ -84,6 +86,13 @@ CASES = [
     ("beam.workers=2", ["beam.extra_args=[--runner=FlinkRunner]"], []),
     ("beam.workers=3", ["beam.extra_args=[--runner, SparkRunner]"],
      ["beam.extra_args=[--runner=DirectRunner]"]),
+    ("beam.address=h:1", [], ["beam.engine=prism"]),
+    ("beam.worker_pool=h:1", [], ["beam.engine=prism", "beam.address=h:2"]),
+    ("beam.worker_pool=h:3",
+     ["beam.engine=dataflow", "beam.image=i", f"beam.extra_args={DATAFLOW_ARGUMENTS}"],
+     ["beam.engine=prism", "beam.address=h:1"]),
+    ("beam.image=i", ["beam.engine=flink", "beam.address=h:1", "beam.worker_pool=h:2"],
+     ["beam.engine=flink", "beam.address=h:1"]),
 ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 from google.protobuf import json_format
 from tfx import v1 as tfx
 from tfx.utils import dependency_utils
@@ -279,6 +280,77 @@ class TestBeamArguments:
         arguments = beam_arguments(settings)
         assert dependency_utils.make_beam_dependency_flags(arguments) == arguments
         assert list(tmp_path.iterdir()) == []
+
+    # What each engine has to be told, by the names of Beam's own options.
+    ENGINES = (
+        (
+            {"engine": "prism", "address": "host:8073", "workers": 2},
+            {
+                "runner": "PortableRunner", "job_endpoint": "host:8073",
+                "environment_type": "LOOPBACK", "sdk_worker_parallelism": "2",
+            },
+        ),
+        (
+            {"engine": "prism", "address": "host:8073", "worker_pool": "pool:50000"},
+            {
+                "runner": "PortableRunner", "environment_type": "EXTERNAL",
+                "environment_config": "pool:50000", "sdk_worker_parallelism": "1",
+            },
+        ),
+        (
+            {"engine": "flink", "address": "host:8081", "image": "r/cxr:1", "workers": 8},
+            {
+                "runner": "FlinkRunner", "flink_master": "host:8081", "parallelism": 8,
+                "environment_type": "DOCKER", "sdk_container_image": "r/cxr:1",
+            },
+        ),
+        (
+            {"engine": "spark", "address": "spark://host:7077", "worker_pool": "pool:50000"},
+            {
+                "runner": "SparkRunner", "spark_master_url": "spark://host:7077",
+                "environment_type": "EXTERNAL", "environment_config": "pool:50000",
+            },
+        ),
+        (
+            {
+                "engine": "dataflow", "image": "r/cxr:1", "workers": 20,
+                "extra_args": ("--project=p", "--region=r", "--temp_location=gs://b/t"),
+            },
+            {
+                "runner": "DataflowRunner", "max_num_workers": 20, "project": "p", "region": "r",
+                "temp_location": "gs://b/t", "sdk_container_image": "r/cxr:1",
+            },
+        ),
+    )  # fmt: skip
+
+    @pytest.mark.parametrize(("settings", "expected"), ENGINES)
+    def test_beam_itself_understands_what_an_engine_is_told(
+        self, settings: dict[str, Any], expected: dict[str, Any], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        arguments = beam_arguments(Beam(**settings))
+        parsed = PipelineOptions(arguments).get_all_options()
+        assert "unparseable" not in caplog.text
+        assert {name: parsed[name] for name in expected} == expected
+        assert dependency_utils.make_beam_dependency_flags(arguments) == arguments
+
+    @pytest.mark.parametrize(
+        ("settings", "needed"),
+        [
+            ({"engine": "prism"}, "beam.address"),
+            ({"engine": "flink", "address": "h:1"}, "beam.worker_pool or beam.image"),
+            ({"engine": "spark", "image": "i"}, "beam.address"),
+            ({"engine": "dataflow"}, "beam.image"),
+            (
+                {"engine": "dataflow", "image": "i", "extra_args": ("--project=p",)},
+                "--project, --region, --temp_location in beam.extra_args",
+            ),
+        ],
+    )
+    def test_an_engine_that_lacks_something_is_refused(
+        self, settings: dict[str, Any], needed: str
+    ) -> None:
+        with pytest.raises(ValueError, match=f"beam.engine={settings['engine']} needs {needed}"):
+            Beam(**settings)
 
     def test_workers_are_processes_and_further_arguments_come_last(self) -> None:
         settings = Beam(workers=3, extra_args=("--runner=FlinkRunner",))
