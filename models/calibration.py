@@ -302,8 +302,9 @@ def choose_operating_point(
     false alarms` is smallest on these films. It is moved to the middle of the gap
     between two films.
 
-    With groups the sensitivity is that of the group which has the lowest at a threshold, and the
-    false alarms are as many as if all were as the group that has most: no group is sacrificed.
+    With groups no group may be below the target; what is largest is still the sum over all films,
+    as false alarms in a group of few normal films say little. With a cost ratio, missed films and
+    false alarms are as many as if all groups were as the one that has most of them.
 
     Args:
         probabilities: `[films]` calibrated, in [0, 1].
@@ -317,15 +318,16 @@ def choose_operating_point(
     """
     ill = np.asarray(labels) > 0
     thresholds = np.append(np.inf, np.unique(probabilities)[::-1])
-    found = _shares_called(probabilities, thresholds, ill, groups)
-    alarmed = _shares_called(probabilities, thresholds, ~ill, groups)
-    sensitivity, false_positive_rate = found.min(axis=0), alarmed.max(axis=0)
+    sensitivity = _shares_called(probabilities, thresholds, ill, groups).min(axis=0)
     if cost_ratio:
-        positives = np.sum(ill)
-        missed = (1 - sensitivity) * positives
-        merit = -(cost_ratio * missed + false_positive_rate * (len(ill) - positives))
+        alarmed = _shares_called(probabilities, thresholds, ~ill, groups).max(axis=0)
+        missed = (1 - sensitivity) * np.sum(ill)
+        merit = -(cost_ratio * missed + alarmed * np.sum(~ill))
     else:
-        merit = np.where(sensitivity >= target_sensitivity, sensitivity - false_positive_rate, -1)
+        found, alarmed = (
+            _shares_called(probabilities, thresholds, some, None)[0] for some in (ill, ~ill)
+        )
+        merit = np.where(sensitivity >= target_sensitivity, found - alarmed, -1)
     best = int(np.argmax(merit))
     threshold = min(float(thresholds[best]), 1.0)  # infinite where no film is called PNEUMONIA
     below = probabilities[probabilities < threshold]

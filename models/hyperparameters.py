@@ -220,7 +220,11 @@ class Train(Settings):
         False, description="an epoch draws as many films of each group, within each class"
     )
     target_sensitivity: float = Field(
-        0.95, gt=0, lt=1, description="sensitivity that the operating point reaches on eval"
+        0.95,
+        gt=0,
+        lt=1,
+        description="sensitivity that the operating point reaches on eval, with "
+        "calibrate_on=worst_group in every group",
     )
     cost_ratio: float = Field(
         0.0,
