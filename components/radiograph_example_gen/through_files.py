@@ -28,5 +28,11 @@ class ThroughFiles(beam.PTransform):
     def expand(self, elements: beam.PCollection) -> beam.PCollection:
         """Returns the same elements, a file's in their order."""
         coder = PickleCoder()
-        files = elements | "Write" >> beam.io.WriteToTFRecord(self._prefix, coder)
-        return files | "Read" >> beam.io.ReadAllFromTFRecord(coder)
+        written = elements | "Write" >> beam.io.WriteToTFRecord(self._prefix, coder)
+        # The names that come of a write are of the end of time, where not every engine groups.
+        return (
+            elements.pipeline
+            | "Files" >> beam.Create([f"{self._prefix}*"])
+            | "WhenWritten" >> beam.Map(lambda files, _: files, beam.pvalue.AsList(written))
+            | "Read" >> beam.io.ReadAllFromTFRecord(coder)
+        )
