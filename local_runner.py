@@ -24,7 +24,13 @@ from pipeline.failures import explain, was_interrupted
 from pipeline.flags import add_config_flags
 from pipeline.locations import WorkDirectory
 from pipeline.places import places_of
-from pipeline.preflight import check_data_root, check_machine, check_named_paths, check_work
+from pipeline.preflight import (
+    check_data_root,
+    check_engine,
+    check_machine,
+    check_named_paths,
+    check_work,
+)
 from pipeline.progress import component_lines, quiet_terminal
 from pipeline.runs import Run, only_run, open_run
 
@@ -44,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_work(work)
         check_data_root(flags.data_root, work)
         check_named_paths(config)
+        check_engine(config.beam)
         refuse_data_root(
             config.evaluation.external_data_root, str(flags.data_root or work.phantoms)
         )

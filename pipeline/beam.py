@@ -15,6 +15,10 @@ LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 NO_IMAGE = "--sdk_container_image=none"
 
 
+# Beam stops watching a job of a portable engine after this; its own 60 seconds end an ingest.
+_LONGEST_JOB = f"--job_server_timeout={7 * 24 * 60 * 60}"
+
+
 def beam_arguments(settings: Beam) -> list[str]:
     """Returns Beam's arguments; further ones of the settings win, since they come last."""
     return [*_ENGINES[settings.engine](settings), *settings.extra_args]
@@ -41,7 +45,7 @@ def _local(settings: Beam) -> list[str]:
 
 def _prism(settings: Beam) -> list[str]:
     endpoint = f"--job_endpoint={settings.address}"
-    return ["--runner=PortableRunner", endpoint, *_sdk_workers(settings)]
+    return ["--runner=PortableRunner", endpoint, _LONGEST_JOB, *_sdk_workers(settings)]
 
 
 def _flink(settings: Beam) -> list[str]:

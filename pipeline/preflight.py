@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,12 +12,13 @@ from models.features import SAVED_MODEL
 from models.hyperparameters import NO_FILE
 from models.keras_environment import UnfitKeras, check_keras_settings
 from models.packaged_weights import PUBLISHED, published_file
-from pipeline.config import ConfigError, PipelineConfig
+from pipeline.config import Beam, ConfigError, PipelineConfig
 from pipeline.locations import WorkDirectory
 from pipeline.runs import refuse_demo_over_films
 
 # TFX, Beam and TensorFlow match names that hold the first four; Keras fills in the braces.
 _PATTERN_CHARACTERS = "*?[\\{}"
+_SECONDS_TO_ANSWER = 5  # of an engine
 _TEMPORARY_BYTES = 1_000_000  # a place with less is as good as full
 _LONGEST_STORE_BYTES = 512 - len("-journal")  # of a path that SQLite opens
 
@@ -155,6 +157,32 @@ def check_named_paths(config: PipelineConfig) -> None:
             f"the weights file {lungs} does not exist; check preprocessing.lung_fields_weights, "
             "which may also be shipped"
         )
+
+
+def check_engine(settings: Beam) -> None:
+    """Finds out that no engine answers, for which Beam would wait without a word.
+
+    Args:
+        settings: How Beam runs.
+
+    Raises:
+        ConfigError: Naming the setting.
+    """
+    if settings.engine != "prism":
+        return
+    for name, address in (("address", settings.address), ("worker_pool", settings.worker_pool)):
+        host, _, port = address.rpartition(":")
+        if not address:
+            continue
+        if not (host and port.isdecimal()):
+            raise ConfigError(f"beam.{name}={address} is no host:port, as localhost:8073 is")
+        try:
+            socket.create_connection((host, int(port)), _SECONDS_TO_ANSWER).close()
+        except (OSError, OverflowError) as error:
+            raise ConfigError(
+                f"nothing answers at beam.{name}={address} ({error}); start it there, or mend the "
+                "address"
+            ) from None
 
 
 def _check_package(backbone: str) -> None:

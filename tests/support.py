@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 import local_runner
+from pipeline.config import Beam
 from pipeline.locations import WorkDirectory
 
 ROOT = Path(__file__).parents[1]
@@ -130,12 +131,15 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
-def run_components(folder: Path, *components: Any) -> dict[tuple[str, str], Any]:
+def run_components(
+    folder: Path, *components: Any, beam: Beam | None = None
+) -> dict[tuple[str, str], Any]:
     """Runs TFX components without the rest of the pipeline.
 
     Args:
         folder: For artifacts and metadata.
         *components: In any order.
+        beam: How Beam runs; the local runner if not given.
 
     Returns:
         Artifact by component id and output name.
@@ -143,7 +147,6 @@ def run_components(folder: Path, *components: Any) -> dict[tuple[str, str], Any]
     from tfx import v1 as tfx
 
     from pipeline.beam import beam_arguments
-    from pipeline.config import Beam
     from pipeline.lineage import run_outputs
     from pipeline.local import NamedDagRunner
 
@@ -155,7 +158,7 @@ def run_components(folder: Path, *components: Any) -> dict[tuple[str, str], Any]
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(metadata)
         ),
-        beam_pipeline_args=beam_arguments(Beam()),
+        beam_pipeline_args=beam_arguments(beam or Beam()),
     )
     NamedDagRunner("once", prepare=dict).run(parts)
     return run_outputs(metadata, "once")

@@ -21,6 +21,7 @@ from pipeline.evaluation import make_eval_config
 from pipeline.gates import read_verdicts
 from pipeline.slices import load_slices
 from tests.support import ROOT, run_components
+from tests.threshold_model import write_model
 
 FILMS = 80  # every second one of pneumonia
 MISTAKEN = 10  # normal films that the candidate takes for pneumonia and the baseline does not
@@ -34,32 +35,6 @@ RECORDS: dict[str, Iterable[int] | None] = {
     "the mistaken": range(0, 2 * MISTAKEN, 2),
     "unknown": None,
 }
-
-
-class Threshold(tf.Module):
-    """A model that finds pneumonia in bright films."""
-
-    def __init__(self, threshold: float):
-        super().__init__()
-        self._threshold = threshold
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.EXAMPLES)])
-    def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        brightness = _column(examples, features.MEAN_INTENSITY, tf.float32)
-        label = tf.where(brightness >= self._threshold, features.PNEUMONIA, features.NORMAL)
-        return {features.PROBABILITY: brightness, features.PREDICTED_LABEL: label}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.EXAMPLES)])
-    def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        label = _column(examples, features.LABEL, tf.string)
-        return {
-            features.LABEL_XF: tf.cast(label == features.PNEUMONIA, tf.int64)[:, None],
-            features.AGE_BAND: tf.fill([tf.shape(label)[0], 1], features.UNKNOWN),
-        }
-
-
-def _column(examples: tf.Tensor, name: str, dtype: tf.DType) -> tf.Tensor:
-    return tf.io.parse_example(examples, {name: tf.io.FixedLenFeature([], dtype)})[name]
 
 
 def example(number: int) -> bytes:
@@ -93,17 +68,6 @@ def write_examples(folder: Path) -> None:
     with tf.io.TFRecordWriter(str(split / "data_tfrecord-00000-of-00001.gz"), options) as file:
         for number in range(FILMS):
             file.write(example(number))
-
-
-def write_model(folder: Path, threshold: float) -> Path:
-    model = Threshold(threshold)
-    names = (features.SERVING_DEFAULT, features.TRANSFORM_FEATURES)
-    tf.saved_model.save(
-        model,
-        str(folder / "Format-Serving"),
-        signatures={name: getattr(model, name) for name in names},
-    )
-    return folder
 
 
 def write_record(folder: Path, patients: Iterable[int]) -> None:

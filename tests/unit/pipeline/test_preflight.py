@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from models.packaged_weights import PUBLISHED
-from pipeline.config import ConfigError, load_config
+from pipeline.config import Beam, ConfigError, load_config
 from pipeline.locations import WorkDirectory
 from pipeline.preflight import (
     check_data_root,
+    check_engine,
     check_machine,
     check_named_paths,
     check_no_pattern,
@@ -173,3 +175,34 @@ def test_the_sentence_names_what_the_address_is_of() -> None:
     check_no_pattern("--pipeline-root", "gs://bucket/runs")
     with pytest.raises(ConfigError, match=r"^--pipeline-root gs://bucket/r\? has a '\?' in its"):
         check_no_pattern("--pipeline-root", "gs://bucket/r?")
+
+
+class TestEngine:
+    def test_one_that_answers_is_taken(self) -> None:
+        with socket.create_server(("localhost", 0)) as engine:
+            check_engine(Beam(engine="prism", address=f"localhost:{engine.getsockname()[1]}"))
+
+    def test_the_local_runner_is_not_looked_for(self) -> None:
+        check_engine(Beam(address="localhost:1"))
+
+    @pytest.mark.parametrize(
+        ("address", "said"),
+        [
+            ("localhost:{free}", "nothing answers at beam.address"),
+            ("localhost:99999", "nothing answers at beam.address"),
+            ("localhost", "no host:port"),
+            (":8073", "no host:port"),
+        ],
+    )
+    def test_one_that_does_not_is_named(self, address: str, said: str) -> None:
+        with socket.socket() as unused:
+            unused.bind(("localhost", 0))  # and nobody listens
+            named = address.format(free=unused.getsockname()[1])
+            with pytest.raises(ConfigError, match=said):
+                check_engine(Beam(engine="prism", address=named))
+
+    def test_so_is_a_pool_of_workers(self) -> None:
+        with socket.create_server(("localhost", 0)) as engine:
+            address = f"localhost:{engine.getsockname()[1]}"
+            with pytest.raises(ConfigError, match=r"beam\.worker_pool=localhost:1 "):
+                check_engine(Beam(engine="prism", address=address, worker_pool="localhost:1"))
