@@ -26,8 +26,8 @@ from components.auditor.overlap import (
 )
 from components.auditor.scoring import judged, score_examples, scores_of
 from components.radiograph_example_gen.executor import read_image, to_example
-from components.radiograph_example_gen.identical import find_identical_files
 from components.radiograph_example_gen.listing import (
+    TfxRoot,
     list_files,
     read_layout,
     size_and_time,
@@ -37,6 +37,7 @@ from metrics.scores import AUC, RECALL
 from models import features
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
+from radiographs.identical import find_identical_files
 from radiographs.label_conflicts import settle_label_conflicts
 from radiographs.layouts import Layout, ignored_notes
 from radiographs.options import IngestOptions
@@ -141,7 +142,9 @@ def _settled(root: str, options: IngestOptions) -> Layout:
     found = find_films(root, options)
     with _named(root):
         paths = [film.path for film in found.films]
-        layout = settle_label_conflicts(found, find_identical_files(root, paths, options), options)
+        layout = settle_label_conflicts(
+            found, find_identical_files(TfxRoot(root), paths, options), options
+        )
     for note in (*ignored_notes(layout), *layout.notes, *patient_notes(layout.films)):
         _LOG.info("external site: %s", note)
     return layout

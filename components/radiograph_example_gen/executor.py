@@ -6,8 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -17,8 +16,7 @@ import tensorflow as tf
 from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
-from components.radiograph_example_gen.identical import find_identical_files
-from components.radiograph_example_gen.listing import read_bytes, read_layout
+from components.radiograph_example_gen.listing import TfxRoot, read_bytes
 from components.radiograph_example_gen.report import (
     LINES_SUFFIX,
     QUARANTINE_LINES,
@@ -30,15 +28,13 @@ from models import features
 from models.hyperparameters import Preprocessing
 from models.lung_fields.fields import check_weights
 from models.preprocessing import quality_and_lungs
-from radiographs.acquisition import acquisition_statistics
+from radiographs import ingest_plan
 from radiographs.decoding import CanonicalFilm, read_film
 from radiographs.errors import UnusableImage
 from radiographs.films import Film
-from radiographs.label_conflicts import settle_label_conflicts
 from radiographs.layouts import Layout, ignored_notes
-from radiographs.options import BY_STYLE, IngestOptions
-from radiographs.patient_ids import patient_notes
-from radiographs.splits import SplitPlan, assign_splits
+from radiographs.options import IngestOptions
+from radiographs.splits import SplitPlan
 from radiographs.styles import Description, Place, Styles, describe_surroundings
 
 _LOG = logging.getLogger(__name__)
@@ -50,8 +46,6 @@ REPORT = "report"
 
 _UNUSABLE = "unusable"
 _STYLED = "styled"
-
-_FILMS_PER_MESSAGE = 1000
 
 _ANY_FILM = Preprocessing()
 
@@ -320,46 +314,14 @@ def plan_ingest(
     Raises:
         DataError: Saying what is wrong with the folder and what to do.
     """
-    found = read_layout(root, options)
-    identical = find_identical_files(root, [film.path for film in found.films], options)
-    layout = settle_label_conflicts(found, identical, options)
-    places: dict[str, Place] = {}
-    if options.split == BY_STYLE:
 
+    def find_places(paths: Sequence[str]) -> dict[str, Place]:
         def describe(path: str) -> Description:
             return read_and_describe(root, path, options, judging)[1]
 
-        places = places_of([film.path for film in layout.films], describe, options.seed)
-    plan = assign_splits(
-        layout.films,
-        options,
-        identical=identical,
-        statistics_of=lambda measured: _measure(root, measured, options),
-        places=places,
-    )
-    plan = replace(plan, notes=[*layout.notes, *patient_notes(layout.films), *plan.notes])
+        return places_of(paths, describe, options.seed)
+
+    layout, plan = ingest_plan.plan_ingest(TfxRoot(root), options, find_places)
     for note in (*ignored_notes(layout), *plan.notes):
         _LOG.info("%s", note)
     return layout, plan
-
-
-def _measure(root: str, paths: Sequence[str], options: IngestOptions) -> dict[str, np.ndarray]:
-    """Returns the acquisition statistics of the usable films, by path."""
-
-    def measure(path: str) -> np.ndarray | None:
-        try:
-            return acquisition_statistics(read_bytes(root, path), options)
-        except UnusableImage:  # the ingest puts it on the quarantine list
-            return None
-
-    _LOG.info("Measuring how %s films were taken, for the stress split", f"{len(paths):,}")
-    statistics = {}
-    with ThreadPoolExecutor() as threads:
-        for count, (path, values) in enumerate(
-            zip(paths, threads.map(measure, paths), strict=True), start=1
-        ):
-            if values is not None:
-                statistics[path] = values
-            if count % _FILMS_PER_MESSAGE == 0:
-                _LOG.info("%s of %s films measured", f"{count:,}", f"{len(paths):,}")
-    return statistics
