@@ -8,13 +8,34 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator
+from pathlib import Path
 
 from radiographs.data_roots import Listing, no_folder, unreadable_file, unreadable_folder
 from radiographs.errors import DataError
 from radiographs.not_films import is_hidden
+from radiographs.overrides import ConfigError
 
 LOOP = "a link that leads back to a folder above it, or where another link has led"
 NO_FILE = "a pipe, socket or device, not a file"
+
+
+def check_folder(folder: Path) -> None:
+    """Refuses what cannot be a folder of films, before anything is read.
+
+    Args:
+        folder: Named by a user.
+
+    Raises:
+        ConfigError: Saying what is wrong with it.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"the data root {folder} is not a folder; check --data-root")
+    try:
+        empty = not any(folder.iterdir())
+    except OSError as error:
+        raise ConfigError(f"the data root {folder} cannot be read: {error.strerror}") from None
+    if empty:
+        raise ConfigError(f"the data root {folder} is empty; it needs NORMAL/ and PNEUMONIA/")
 
 
 class LocalRoot:

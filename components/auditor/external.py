@@ -14,7 +14,6 @@ import tensorflow as tf
 from tfx.dsl.io import fileio
 
 from components.auditor.abstention import abstention_of
-from components.auditor.difference_hash import DifferenceHash
 from components.auditor.findings import ExternalSite
 from components.auditor.overlap import (
     DIFFERENCE_HASH,
@@ -35,6 +34,7 @@ from components.radiograph_example_gen.listing import (
 from metrics.estimates import estimate
 from metrics.scores import AUC, RECALL
 from models import features
+from radiographs.difference_hash import DifferenceHash
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
 from radiographs.identical import find_identical_files
