@@ -32,7 +32,7 @@ class Listing:
 class DataRoot(Protocol):
     """A folder of films."""
 
-    def list_files(self) -> Listing:
+    def listing(self) -> Listing:
         """Lists all files below it, each under all of its names.
 
         Raises:
@@ -40,7 +40,7 @@ class DataRoot(Protocol):
         """
         ...
 
-    def read_bytes(self, path: str) -> bytes:
+    def content(self, path: str) -> bytes:
         """Returns the content of a file below it.
 
         Raises:
@@ -66,19 +66,19 @@ def read_layout(root: DataRoot, options: IngestOptions) -> Layout:
     Raises:
         DataError: If there is no such folder, a link leads out of it, or its films cannot be told.
     """
-    listing = root.list_files()
-    layout = read_films(listing.paths, lambda path: read_text(root, path), options, listing.links)
+    listing = root.listing()
+    layout = read_films(listing.paths, lambda path: text_of(root, path), options, listing.links)
     return replace(layout, ignored=sorted([*layout.ignored, *listing.aside]))
 
 
-def read_text(root: DataRoot, path: str) -> str:
+def text_of(root: DataRoot, path: str) -> str:
     """Returns the text of a file below a root, of UTF-8 or UTF-16, without a byte order mark.
 
     Raises:
         DataError: If it cannot be read or is neither.
     """
     try:
-        return decode_text(root.read_bytes(path))
+        return decode_text(root.content(path))
     except UnusableImage as error:
         raise DataError(f"{path} {error}") from None
     except UnicodeDecodeError:

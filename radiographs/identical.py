@@ -41,13 +41,13 @@ def _same_bytes(root: DataRoot, paths: Iterable[str]) -> Iterator[list[str]]:
     by_digest: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         with suppress(UnusableImage):  # the ingest puts it on the quarantine list
-            by_digest[sha256_of(root.read_bytes(path))].append(path)
+            by_digest[sha256_of(root.content(path))].append(path)
     yield from (group for group in by_digest.values() if len(group) > 1)
 
 
 def _is_usable(root: DataRoot, path: str, options: IngestOptions) -> bool:
     try:
-        read_film(root.read_bytes(path), options)
+        read_film(root.content(path), options)
     except UnusableImage:
         return False
     return True

@@ -18,7 +18,8 @@ from radiographs.errors import UnusableImage
 from radiographs.identical import find_identical_files
 from radiographs.label_conflicts import settle_label_conflicts
 from radiographs.layouts import Layout
-from radiographs.options import BY_STYLE, IngestOptions
+from radiographs.near_duplicates import find_near_duplicates
+from radiographs.options import BY_STYLE, JOIN, IngestOptions
 from radiographs.patient_ids import patient_notes
 from radiographs.splits import SplitPlan, assign_splits
 from radiographs.styles import Place
@@ -76,10 +77,14 @@ def plan_splits(
         DataError: If a split would lack a class, or has too few patients to be carved.
     """
     paths = [film.path for film in layout.films]
+    alike: list[list[str]] = []
+    if options.near_duplicates == JOIN:
+        _LOG.info("Reading %s films for those that show the same picture", f"{len(paths):,}")
+        alike = find_near_duplicates(root, paths, options)
     plan = assign_splits(
         layout.films,
         options,
-        identical=identical,
+        identical=[*identical, *alike],
         statistics_of=lambda measured: _measure(root, measured, options),
         places=places_of(paths) if options.split == BY_STYLE else {},
     )
@@ -91,7 +96,7 @@ def _measure(root: DataRoot, paths: Sequence[str], options: IngestOptions) -> di
 
     def measure(path: str) -> np.ndarray | None:
         try:
-            return acquisition_statistics(root.read_bytes(path), options)
+            return acquisition_statistics(root.content(path), options)
         except UnusableImage:  # the ingest puts it on the quarantine list
             return None
 

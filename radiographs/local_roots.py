@@ -49,7 +49,7 @@ class LocalRoot:
         """
         self._root = root
 
-    def list_files(self) -> Listing:
+    def listing(self) -> Listing:
         """Lists all files, as `DataRoot` says."""
         if not os.path.isdir(self._root):
             raise no_folder(self._root)
@@ -58,7 +58,7 @@ class LocalRoot:
         except OSError as error:
             raise unreadable_folder(self._root, error) from None
 
-    def read_bytes(self, path: str) -> bytes:
+    def content(self, path: str) -> bytes:
         """Returns the content of a file, as `DataRoot` says."""
         try:
             with open(os.path.join(self._root, path), "rb") as file:

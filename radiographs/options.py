@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 NO_STRESS = "none"
 BY_STYLE = "style"
+JOIN, OFF = "join", "off"  # of near duplicates
 PUBLIC_DATA_SETS = "auto"  # instead of a pattern for the patient
 
 
@@ -45,6 +46,12 @@ class IngestOptions(BaseModel):
     label_conflicts: Literal["stop", "drop"] = Field(
         "stop",
         description="the same bytes under both labels: stop the run, or drop these films",
+    )
+    near_duplicates: Literal["note", "join", "off"] = Field(
+        "note",
+        description="films that show the same picture in other files: note says so of those of "
+        "several patients, join keeps these patients in one split, for which all films are read "
+        "twice, off does not look for them",
     )
     patient_pattern: str = Field(
         PUBLIC_DATA_SETS,

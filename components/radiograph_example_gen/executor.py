@@ -19,6 +19,7 @@ from tfx.types import Artifact, artifact_utils, standard_component_specs
 from components.radiograph_example_gen.listing import TfxRoot, read_bytes
 from components.radiograph_example_gen.report import (
     LINES_SUFFIX,
+    PRINT_LINES,
     QUARANTINE_LINES,
     STYLE_LINES,
     write_report,
@@ -33,7 +34,8 @@ from radiographs.decoding import CanonicalFilm, read_film
 from radiographs.errors import UnusableImage
 from radiographs.films import Film
 from radiographs.layouts import Layout, ignored_notes
-from radiographs.options import IngestOptions
+from radiographs.near_duplicates import fingerprint, to_hex
+from radiographs.options import OFF, IngestOptions
 from radiographs.splits import SplitPlan
 from radiographs.styles import Description, Place, Styles, describe_surroundings
 
@@ -46,6 +48,9 @@ REPORT = "report"
 
 _UNUSABLE = "unusable"
 _STYLED = "styled"
+_PRINTED = "printed"
+# Tag of what is not an example, and how the files of its lines begin.
+_LINES = ((_UNUSABLE, QUARANTINE_LINES), (_STYLED, STYLE_LINES), (_PRINTED, PRINT_LINES))
 
 _ANY_FILM = Preprocessing()
 
@@ -95,7 +100,7 @@ class RadiographExecutor(BaseExampleGenExecutor):
         planned.sort(key=lambda pair: hashlib.sha256(pair[0].path.encode()).digest())
         films = ReadFilms(root, options, judging, self._plan.places)
         read = pipeline | "Films" >> beam.Create(planned) | films
-        for tag, name in ((_UNUSABLE, QUARANTINE_LINES), (_STYLED, STYLE_LINES)):
+        for tag, name in _LINES:
             file = f"{self._report_uri}/{name}"
             _ = (
                 read[tag]
@@ -140,14 +145,14 @@ class ReadFilms(beam.PTransform):
         read = (
             planned
             | "SpreadOverWorkers" >> beam.Reshuffle()
-            | "ReadFilm" >> beam.ParDo(self._read).with_outputs(_UNUSABLE, main=_STYLED)
+            | "ReadFilm" >> beam.ParDo(self._read).with_outputs(_UNUSABLE, _PRINTED, main=_STYLED)
         )
         described = read[_STYLED] | "Describe" >> beam.Map(lambda one: (one.path, one.description))
         styles = described | "FindStyles" >> FindStyles(self._seed)
         give = beam.ParDo(_GiveStyle(self._places), beam.pvalue.AsSingleton(styles))
         given = read[_STYLED] | "GiveStyle" >> give.with_outputs(_STYLED, *features.SPLITS)
         of_tag = {tag: given[tag] for tag in (_STYLED, *features.SPLITS)}
-        return {_UNUSABLE: read[_UNUSABLE], **of_tag}
+        return {_UNUSABLE: read[_UNUSABLE], _PRINTED: read[_PRINTED], **of_tag}
 
 
 class _ReadFilm(beam.DoFn):
@@ -165,6 +170,9 @@ class _ReadFilm(beam.DoFn):
         else:
             image, description = read
             yield _Read(film.path, split, to_example(film, image), description)
+            if self._options.near_duplicates != OFF:
+                found_by = to_hex(fingerprint(image.grey))
+                yield beam.pvalue.TaggedOutput(_PRINTED, [film.path, image.facts.sha256, found_by])
 
 
 class _GiveStyle(beam.DoFn):

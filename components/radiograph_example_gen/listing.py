@@ -24,11 +24,11 @@ class TfxRoot:
         """Remembers the folder, local or remote; it may be a link itself."""
         self._root = root
 
-    def list_files(self) -> Listing:
+    def listing(self) -> Listing:
         """Returns what `list_root` does."""
         return list_root(self._root)
 
-    def read_bytes(self, path: str) -> bytes:
+    def content(self, path: str) -> bytes:
         """Returns what `read_bytes` does."""
         return read_bytes(self._root, path)
 
@@ -43,8 +43,8 @@ def read_layout(root: str, options: IngestOptions) -> Layout:
 
 
 def read_text(root: str, path: str) -> str:
-    """Returns `radiographs.data_roots.read_text` of a file below a local or remote folder."""
-    return data_roots.read_text(TfxRoot(root), path)
+    """Returns `radiographs.data_roots.text_of` of a file below a local or remote folder."""
+    return data_roots.text_of(TfxRoot(root), path)
 
 
 def list_files(root: str) -> list[str]:

@@ -8,10 +8,13 @@ from typing import Any
 
 from tfx.dsl.io import fileio
 
+from components.radiograph_example_gen.listing import TfxRoot
 from components.radiograph_example_gen.styles import count_styles, write_montage
 from models.remote_files import write_text
+from radiographs.film_groups import count_groups, describe_groups, near_duplicate_notes
 from radiographs.ingest_account import account, kept_films
 from radiographs.layouts import Layout
+from radiographs.near_duplicates import from_hex, near_duplicates, reduced_from
 from radiographs.options import IngestOptions
 from radiographs.quarantine import QUARANTINE_FILE, reasons_csv, refuse_too_many
 from radiographs.splits import SplitPlan
@@ -24,6 +27,7 @@ IGNORED_FILE = "ignored.csv"
 # Beam writes lines to files that begin so, and `write_report` takes them up.
 QUARANTINE_LINES = "quarantine"
 STYLE_LINES = "styles"
+PRINT_LINES = "fingerprints"
 LINES_SUFFIX = ".jsonl"
 
 
@@ -45,7 +49,14 @@ def write_report(
     unusable = _quarantined(uri)
     places = {path: (style, far) for path, style, far in _read_lines(_lines(uri, STYLE_LINES))}
     styles = count_styles(kept_films(layout, unusable), places)
-    report = {**account(layout, plan, unusable), "styles": styles}
+    alike = describe_groups(_near_duplicates(uri, root, options), layout.films, plan.split_of)
+    report = account(layout, plan, unusable) | {
+        "styles": styles,
+        "near_duplicates": count_groups(alike),
+    }
+    for note in near_duplicate_notes(alike):
+        _LOG.info("%s", note)
+        report["notes"] = [*report["notes"], note]
     write_text(f"{uri}/{QUARANTINE_FILE}", reasons_csv(unusable))
     write_text(f"{uri}/{IGNORED_FILE}", reasons_csv(layout.ignored))
     write_montage(uri, root, places, options)
@@ -53,6 +64,16 @@ def write_report(
     if unusable:
         _LOG.info("%d of %d files quarantined", len(unusable), len(layout.films))
     refuse_too_many(unusable, len(layout.films), options)
+
+
+def _near_duplicates(uri: str, root: str, options: IngestOptions) -> list[list[str]]:
+    """Compares the fingerprints that the workers took; only films that are near are read again."""
+    rows = _read_lines(_lines(uri, PRINT_LINES))
+    return near_duplicates(
+        {path: from_hex(found_by) for path, _, found_by in rows},
+        {path: digest for path, digest, _ in rows},
+        reduced_from(TfxRoot(root), options),
+    )
 
 
 def _quarantined(uri: str) -> list[list[str]]:

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from models.features import AGE_UNKNOWN, LABELS, SPLITS
+from radiographs.film_groups import count_groups, describe_groups, near_duplicate_notes
 from radiographs.films import Film
 from radiographs.ingest_account import account
 from radiographs.inspect.inspection import Inspection
 from radiographs.options import IngestOptions
 
+_SIZES = 20  # most frequent ones
 NOT_SPLIT = "not split"
 NOT_CHECKED = (
     "Whether the graph that prepares films finds lungs (preprocessing.lungs): a run sets films "
@@ -43,6 +45,9 @@ def findings(found: Inspection, root: str, options: IngestOptions) -> dict[str, 
     }
     if found.layout is None:
         return values
+    split_of = found.plan.split_of if found.plan else {}
+    identical = describe_groups(found.identical, found.layout.films, split_of)
+    alike = describe_groups(found.near_duplicates, found.layout.films, split_of)
     if found.plan:
         values |= account(found.layout, found.plan, found.films.unusable)
     else:
@@ -51,7 +56,9 @@ def findings(found: Inspection, root: str, options: IngestOptions) -> dict[str, 
         "films": len(found.layout.films),
         "counts": _counts(found),
         "shared_patients": _shared_patients(found),
-        "identical": _groups(found, found.identical),
+        "identical": count_groups(identical),
+        "near_duplicates": count_groups(alike),
+        "notes": [*values["notes"], *near_duplicate_notes(alike)],
         "known": _known(found.kept),
         **_pixels(found),
         "quarantine": _rows(found.films.unusable),
@@ -93,37 +100,6 @@ def _shared_patients(found: Inspection) -> list[dict[str, Any]]:
     ]
 
 
-def _groups(found: Inspection, groups: Iterable[Sequence[str]]) -> dict[str, Any]:
-    """Counts groups of films that are one and the same, and says what lies between them."""
-    by_path = {film.path: film for film in found.layout.films} if found.layout else {}
-    described = []
-    for group in groups:
-        films = [by_path[path] for path in group if path in by_path]
-        if len(films) > 1:
-            described.append(_group(found, films))
-    return {
-        "groups": len(described),
-        "films": sum(len(group["paths"]) for group in described),
-        **{
-            across: sum(group[across] for group in described)
-            for across in ("across_patients", "across_splits", "across_labels")
-        },
-        "listed": sorted(described, key=lambda group: group["paths"]),
-    }
-
-
-def _group(found: Inspection, films: Sequence[Film]) -> dict[str, Any]:
-    films = sorted(films, key=lambda film: film.path)
-    return {
-        "paths": [film.path for film in films],
-        "labels": [film.label for film in films],
-        "splits": [found.split_of(film.path) for film in films],
-        "across_patients": len({film.patient_id for film in films}) > 1,
-        "across_splits": len({found.split_of(film.path) for film in films}) > 1,
-        "across_labels": len({film.label for film in films}) > 1,
-    }
-
-
 def _known(films: Sequence[Film]) -> dict[str, Any]:
     """Counts the films by what is known of them beside class and split."""
     ages = [film.age_years for film in films if film.age_years != AGE_UNKNOWN]
@@ -143,12 +119,14 @@ def _pixels(found: Inspection) -> dict[str, Any]:
         "width_px": _spread([one.width_px for one in facts]),
         "height_px": _spread([one.height_px for one in facts]),
         "mean_intensity": _spread([one.mean_intensity for one in facts]),
-        "sizes": _count(f"{one.width_px} x {one.height_px}" for one in facts),
+        "sizes": dict(
+            Counter(f"{one.width_px} x {one.height_px}" for one in facts).most_common(_SIZES)
+        ),
     }
 
 
-def _count(values: Iterable[str]) -> dict[str, int]:
-    return dict(Counter(values).most_common())
+def _count(values: Iterable[str], most: int | None = None) -> dict[str, int]:
+    return dict(Counter(values).most_common(most))
 
 
 def _spread(values: Sequence[float]) -> Mapping[str, float]:

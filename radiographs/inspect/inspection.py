@@ -20,7 +20,8 @@ from radiographs.inspect.reading import ReadFilms, read_films
 from radiographs.label_conflicts import settle_label_conflicts
 from radiographs.layouts import Layout
 from radiographs.leaks import Anomaly, absent_classes, breach_sentence, leaks, without_films
-from radiographs.options import BY_STYLE, IngestOptions
+from radiographs.near_duplicates import near_duplicates, reduced_from
+from radiographs.options import BY_STYLE, OFF, IngestOptions
 from radiographs.overrides import ConfigError
 from radiographs.quarantine import refuse_too_many
 from radiographs.splits import SplitPlan
@@ -39,6 +40,7 @@ class Inspection:
         layout: The films and ignored files, without label conflicts where these are dropped; None
             where no films could be told.
         identical: Groups of paths whose files have the same bytes.
+        near_duplicates: Groups of paths of films that show the same picture in other files.
         plan: The split of each film; None where there is none.
         films: What the files hold.
         anomalies: What the data gate would refuse.
@@ -47,6 +49,7 @@ class Inspection:
     stops: list[tuple[str, str]] = field(default_factory=list)
     layout: Layout | None = None
     identical: list[list[str]] = field(default_factory=list)
+    near_duplicates: list[list[str]] = field(default_factory=list)
     plan: SplitPlan | None = None
     films: ReadFilms = field(default_factory=ReadFilms)
     anomalies: list[Anomaly] = field(default_factory=list)
@@ -95,6 +98,11 @@ def inspect_films(
     found.plan = _planned(found, found.layout, root, options)
     films = [film.path for film in found.layout.films]
     found.films = read_films(root, films, options, tell("reading films", len(films)))
+    if options.near_duplicates != OFF:
+        tell("comparing films", 0)
+        digests = {path: facts.sha256 for path, facts in found.films.facts.items()}
+        alike = near_duplicates(found.films.prints, digests, reduced_from(root, options))
+        found.near_duplicates = alike
     _judge(found, found.layout, options)
     return found
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from radiographs.data_roots import DataRoot
 from radiographs.decoding import ImageFacts, read_film
-from radiographs.difference_hash import DifferenceHash, difference_hash
 from radiographs.errors import UnusableImage
+from radiographs.near_duplicates import Fingerprint, fingerprint
 from radiographs.options import IngestOptions
 
 _AT_ONCE = 512  # films handed to the threads, to bound the memory
@@ -21,12 +21,12 @@ class ReadFilms:
 
     Attributes:
         facts: Of the usable films, by path.
-        hashes: Difference hash of each of these.
+        prints: Fingerprint of each of these.
         unusable: Path and reason of the others, in order.
     """
 
     facts: dict[str, ImageFacts] = field(default_factory=dict)
-    hashes: dict[str, DifferenceHash] = field(default_factory=dict)
+    prints: dict[str, Fingerprint] = field(default_factory=dict)
     unusable: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -48,12 +48,12 @@ def read_films(
         What is known of each.
     """
 
-    def read(path: str) -> tuple[ImageFacts, DifferenceHash] | str:
+    def read(path: str) -> tuple[ImageFacts, Fingerprint] | str:
         try:
-            film = read_film(root.read_bytes(path), options)
+            film = read_film(root.content(path), options)
         except UnusableImage as error:
             return str(error)
-        return film.facts, difference_hash(film.grey)
+        return film.facts, fingerprint(film.grey)
 
     films = ReadFilms()
     with ThreadPoolExecutor() as threads:
@@ -62,7 +62,7 @@ def read_films(
                 if isinstance(one, str):
                     films.unusable.append((path, one))
                 else:
-                    films.facts[path], films.hashes[path] = one
+                    films.facts[path], films.prints[path] = one
             tell(len(some))
     films.unusable.sort()
     return films

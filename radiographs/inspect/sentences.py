@@ -43,9 +43,14 @@ def size_lines(values: Mapping[str, Any]) -> list[str]:
     return [
         f"sizes: {width['least']:.0f} to {width['most']:.0f} pixels wide (median "
         f"{width['median']:.0f}), {height['least']:.0f} to {height['most']:.0f} high (median "
-        f"{height['median']:.0f}); most often {_counted(values['sizes'], 3)}",
+        f"{height['median']:.0f}); most often {_most_often(values['sizes'])}",
         f"formats: {_counted(values['formats'])}",
     ]
+
+
+def _most_often(counts: Mapping[str, int]) -> str:
+    name, count = next(iter(counts.items()))
+    return f"{name} ({count:,} films)"
 
 
 def group_lines(values: Mapping[str, Any]) -> list[str]:
@@ -55,6 +60,7 @@ def group_lines(values: Mapping[str, Any]) -> list[str]:
     if shared:
         lines.append(f"patients in two splits: {len(shared):,}")
     lines.append(f"identical files: {_group_counts(values['identical'])}")
+    lines.append(f"the same picture in other files: {_group_counts(values['near_duplicates'])}")
     return lines
 
 
@@ -77,7 +83,7 @@ def quarantine_line(values: Mapping[str, Any]) -> str:
     )
 
 
-def _counted(counts: Mapping[str, int], most: int = _KINDS) -> str:
-    parts = [f"{name} {count:,}" for name, count in list(counts.items())[:most]]
-    rest = len(counts) - most
+def _counted(counts: Mapping[str, int]) -> str:
+    parts = [f"{name} {count:,}" for name, count in list(counts.items())[:_KINDS]]
+    rest = len(counts) - _KINDS
     return ", ".join(parts) + (f" and {rest:,} more" if rest > 0 else "")

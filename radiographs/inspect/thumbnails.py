@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from models.features import SPLITS
 from radiographs.data_roots import DataRoot
 from radiographs.decoding import read_film
 from radiographs.errors import UnusableImage
@@ -64,8 +65,13 @@ def film_thumbnails(
             some.append(film.path)
     return {
         kind: [Thumbnail(path, path, of_film(root, path, options)) for path in sorted(paths)]
-        for kind, paths in sorted(chosen.items())
+        for kind, paths in sorted(chosen.items(), key=_place)
     }
+
+
+def _place(chosen: tuple[tuple[str, str], list[str]]) -> tuple[int, str]:
+    (split, label), _ = chosen
+    return (SPLITS.index(split) if split in SPLITS else 0, label)
 
 
 def rejected_thumbnails(
@@ -93,7 +99,7 @@ def rejected_thumbnails(
 def of_film(root: DataRoot, path: str, options: IngestOptions) -> str:
     """Returns the picture of a film as a `data:` address; empty where it is no usable film."""
     try:
-        return _address(read_film(root.read_bytes(path), options).grey)
+        return _address(read_film(root.content(path), options).grey)
     except UnusableImage:  # it has changed since
         return ""
 
@@ -101,7 +107,7 @@ def of_film(root: DataRoot, path: str, options: IngestOptions) -> str:
 def _of_anything(root: DataRoot, path: str) -> str:
     """Draws what OpenCV makes of a file, which shows the sound part of a truncated one."""
     try:
-        data = root.read_bytes(path)
+        data = root.content(path)
         with Image.open(io.BytesIO(data)) as header:
             width, height = header.size
         if not 0 < width * height <= _MOST_PIXELS:
