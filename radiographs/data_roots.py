@@ -5,6 +5,7 @@ Ingest reads through TFX's file systems, `radiographs.inspect` on this machine; 
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -12,6 +13,9 @@ from radiographs.csv_tables import decode_text
 from radiographs.errors import DataError, UnusableImage
 from radiographs.layouts import Layout, read_films
 from radiographs.options import IngestOptions
+
+_GZIP = zlib.MAX_WBITS | 16  # what zlib calls its wrapper
+_MOST_BYTES = 1_000_000_000  # of a table; the largest public one has a tenth
 
 
 @dataclass(frozen=True)
@@ -74,15 +78,28 @@ def read_layout(root: DataRoot, options: IngestOptions) -> Layout:
 def text_of(root: DataRoot, path: str) -> str:
     """Returns the text of a file below a root, of UTF-8 or UTF-16, without a byte order mark.
 
+    A table that is packed by gzip, as public sets give them out, is unpacked.
+
     Raises:
         DataError: If it cannot be read or is neither.
     """
     try:
-        return decode_text(root.content(path))
+        data = root.content(path)
+        return decode_text(_unpacked(path, data) if path.lower().endswith(".gz") else data)
     except UnusableImage as error:
         raise DataError(f"{path} {error}") from None
     except UnicodeDecodeError:
         raise DataError(f"{path} is not UTF-8 text; save it as UTF-8") from None
+
+
+def _unpacked(path: str, data: bytes) -> bytes:
+    try:
+        text = zlib.decompressobj(_GZIP).decompress(data, _MOST_BYTES)
+    except zlib.error as error:
+        raise DataError(f"{path} is damaged ({error}); copy it again from its source") from None
+    if len(text) == _MOST_BYTES:
+        raise DataError(f"{path} unpacks to more than {_MOST_BYTES:,} bytes; it is no table")
+    return text
 
 
 def no_folder(root: str) -> DataError:

@@ -47,6 +47,11 @@ class IngestOptions(BaseModel):
         "stop",
         description="the same bytes under both labels: stop the run, or drop these films",
     )
+    uncertain_labels: Literal["leave_out", "pneumonia", "normal"] = Field(
+        "leave_out",
+        description="what a film counts as of which a public data set says that pneumonia is "
+        "uncertain, or radiologists disagree",
+    )
     near_duplicates: Literal["note", "join", "off"] = Field(
         "note",
         description="films that show the same picture in other files: note says so of those of "
