@@ -24,7 +24,9 @@ def kind_of(reason: str) -> str:
     Args:
         reason: Of an `UnusableImage`: what is wrong, then what to do after a semicolon.
     """
-    what = _PARTICULARS.sub("", reason.partition(";")[0])
+    what = reason.partition(";")[0]
+    while _PARTICULARS.search(what):  # one may be inside another
+        what = _PARTICULARS.sub("", what)
     return _NUMBER.sub("N", _QUOTED.sub("'...'", what)).strip()
 
 

@@ -35,7 +35,7 @@ from radiographs.errors import UnusableImage
 from radiographs.films import Film
 from radiographs.layouts import Layout, ignored_notes
 from radiographs.near_duplicates import fingerprint, to_hex
-from radiographs.options import OFF, IngestOptions
+from radiographs.options import IGNORE, IngestOptions
 from radiographs.splits import SplitPlan
 from radiographs.styles import Description, Place, Styles, describe_surroundings
 
@@ -170,7 +170,7 @@ class _ReadFilm(beam.DoFn):
         else:
             image, description = read
             yield _Read(film.path, split, to_example(film, image), description)
-            if self._options.near_duplicates != OFF:
+            if self._options.near_duplicates != IGNORE:
                 found_by = to_hex(fingerprint(image.grey))
                 yield beam.pvalue.TaggedOutput(_PRINTED, [film.path, image.facts.sha256, found_by])
 

@@ -21,7 +21,7 @@ from radiographs.inspect.findings import findings
 from radiographs.inspect.inspection import Inspection, inspect_films
 from radiographs.inspect.page import page
 from radiographs.inspect.text import show
-from radiographs.inspect.thumbnails import film_thumbnails, rejected_thumbnails
+from radiographs.inspect.thumbnails import film_thumbnails, group_thumbnails, rejected_thumbnails
 from radiographs.local_roots import LocalRoot, check_folder
 from radiographs.options import IngestOptions
 from radiographs.overrides import ConfigError, explain, merged, parse_override
@@ -123,7 +123,9 @@ def _write(
     if flags.html:
         films = film_thumbnails(root, found, options)
         rejected = rejected_thumbnails(root, found.films.unusable)
-        _replace(flags.html, page(values, films, rejected))
+        listed = values["near_duplicates"]["listed"] if "near_duplicates" in values else []
+        alike = group_thumbnails(root, listed, options)
+        _replace(flags.html, page(values, films, rejected, alike))
 
 
 def _replace(file: Path, text: str) -> None:

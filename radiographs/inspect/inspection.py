@@ -21,7 +21,7 @@ from radiographs.label_conflicts import settle_label_conflicts
 from radiographs.layouts import Layout
 from radiographs.leaks import Anomaly, absent_classes, breach_sentence, leaks, without_films
 from radiographs.near_duplicates import near_duplicates, reduced_from
-from radiographs.options import BY_STYLE, OFF, IngestOptions
+from radiographs.options import BY_STYLE, IGNORE, IngestOptions
 from radiographs.overrides import ConfigError
 from radiographs.quarantine import refuse_too_many
 from radiographs.splits import SplitPlan
@@ -98,7 +98,7 @@ def inspect_films(
     found.plan = _planned(found, found.layout, root, options)
     films = [film.path for film in found.layout.films]
     found.films = read_films(root, films, options, tell("reading films", len(films)))
-    if options.near_duplicates != OFF:
+    if options.near_duplicates != IGNORE:
         tell("comparing films", 0)
         digests = {path: facts.sha256 for path, facts in found.films.facts.items()}
         alike = near_duplicates(found.films.prints, digests, reduced_from(root, options))

@@ -25,6 +25,7 @@ def page(
     values: Mapping[str, Any],
     films: Mapping[tuple[str, str], Sequence[Thumbnail]],
     rejected: Mapping[str, Sequence[Thumbnail]],
+    alike: Sequence[Sequence[Thumbnail]],
 ) -> str:
     """Returns the page.
 
@@ -32,6 +33,7 @@ def page(
         values: Of `radiographs.inspect.findings`.
         films: Of `film_thumbnails`.
         rejected: Of `rejected_thumbnails`.
+        alike: Of `group_thumbnails`, of the near duplicates.
     """
     environment = Environment(
         loader=PackageLoader("radiographs.inspect"),
@@ -43,7 +45,12 @@ def page(
     environment.filters["printable"] = printable
     told = "films" in values
     return environment.get_template("inspection.html.j2").render(
-        **{"values": values, "films": films, "rejected": rejected, "listed": LISTED, "told": told},
+        values=values,
+        films=films,
+        rejected=rejected,
+        alike=alike,
+        listed=LISTED,
+        told=told,
         verdict=verdict(values),
         known=known_lines(values) if told else [],
         sizes=size_lines(values) if told else [],

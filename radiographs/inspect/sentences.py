@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from radiographs.quarantine import count_kinds
+
 _KINDS = 6  # of a count in one line
 
 
@@ -68,7 +70,8 @@ def _group_counts(groups: Mapping[str, Any]) -> str:
     if not groups["groups"]:
         return "none"
     return (
-        f"{groups['films']:,} films in {groups['groups']:,} groups, "
+        f"{groups['films']:,} films in {groups['groups']:,} "
+        f"{'group' if groups['groups'] == 1 else 'groups'}, "
         f"{groups['across_patients']:,} of them across patients, {groups['across_splits']:,} "
         f"across splits, {groups['across_labels']:,} across classes"
     )
@@ -77,7 +80,8 @@ def _group_counts(groups: Mapping[str, Any]) -> str:
 def quarantine_line(values: Mapping[str, Any]) -> str:
     """Says how many files are no usable films, and why."""
     files = len(values["quarantine"])
-    reasons = _counted(values.get("rejected_reasons", {}))
+    counts = count_kinds([(row["path"], row["reason"]) for row in values["quarantine"]])
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
     return f"quarantine: {files:,} of {values['films']:,} files" + (
         f": {reasons}" if reasons else ""
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,6 +27,7 @@ SIDE_PX = 112
 _FILMS_OF_EACH = 6  # of a split and class
 _REJECTED_OF_EACH = 6  # of a kind of reason
 _REJECTED = 60
+_GROUPS = 20
 _MOST_PIXELS = 50_000_000  # of a file in quarantine that is still drawn
 _QUALITY = 70
 
@@ -94,6 +97,31 @@ def rejected_thumbnails(
             some.append(Thumbnail(path, reason, _of_anything(root, path)))
             drawn += 1
     return {kind: some for kind, some in chosen.items() if some}
+
+
+def group_thumbnails(
+    root: DataRoot, groups: Iterable[Mapping[str, Any]], options: IngestOptions
+) -> list[list[Thumbnail]]:
+    """Draws the first groups of films that are one, a few films of each.
+
+    Args:
+        root: Of the films.
+        groups: Of `radiographs.film_groups.count_groups`, those that matter most first.
+        options: As the films were read.
+
+    Returns:
+        Thumbnails, a list a group.
+    """
+    drawn = []
+    for group in itertools.islice(groups, _GROUPS):
+        films = zip(group["paths"], group["labels"], group["splits"], strict=True)
+        drawn.append(
+            [
+                Thumbnail(path, f"{path}: {label} {split}", of_film(root, path, options))
+                for path, label, split in itertools.islice(films, _FILMS_OF_EACH)
+            ]
+        )
+    return drawn
 
 
 def of_film(root: DataRoot, path: str, options: IngestOptions) -> str:
