@@ -86,7 +86,7 @@ def read_films(
     rules = FileNameRules(options)
     manifest = _find_manifest(paths, options)
     public = None
-    if not manifest and options.layout == "auto":
+    if not manifest and options.layout == "auto" and not _has_class_folders(paths):
         public = public_manifest(paths, read_text, options)
     if manifest:
         layout = _read_manifest(manifest, paths, read_text(manifest), rules)
@@ -115,6 +115,11 @@ def _check_names(paths: Sequence[str]) -> None:
             path.encode()
         except UnicodeEncodeError:
             raise DataError(f"the file name {path!a} is not valid UTF-8; rename the file") from None
+
+
+def _has_class_folders(paths: Iterable[str]) -> bool:
+    """Tells whether somebody has sorted the files by class, whatever tables lie beside them."""
+    return set(LABELS) <= {place[0] for path in paths if (place := label_and_split(path))}
 
 
 def _find_manifest(paths: Sequence[str], options: IngestOptions) -> str | None:

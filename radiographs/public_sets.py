@@ -8,7 +8,8 @@ named but not there, as of a download in part, are counted.
 - RSNA Pneumonia Detection Challenge, stage 2 (G. Shih et al., Radiology: AI 2019)
 - CheXpert (J. Irvin et al., AAAI 2019): `train.csv`, `valid.csv`
 - MIMIC-CXR-JPG 2.0.0 (A. Johnson et al., 2019): labels, metadata and split, also as `.csv.gz`
-- VinDr-PCXR (N. Nguyen et al., 2022): `image_labels_train.csv`, `image_labels_test.csv`
+- VinDr-PCXR (N. Nguyen et al., 2022) and VinDr-CXR, both with `image_labels_train.csv` and
+  `image_labels_test.csv`
 - COVID-19 Radiography Database (M. Chowdhury et al., IEEE Access 2020): its folders
 """
 
@@ -256,7 +257,7 @@ def _nih(by_name: Mapping[str, str], read_text: ReadText) -> PublicSet | None:
             known = {
                 PATIENT_ID: row["Patient ID"],
                 AGE_YEARS: row.get("Patient Age", ""),
-                SEX: row.get("Patient Gender", ""),
+                SEX: row.get("Patient Gender") or row.get("Patient Sex", ""),
                 VIEW: row.get("View Position", ""),
                 SPLIT: split,
             }
@@ -378,7 +379,9 @@ def _vindr(by_name: Mapping[str, str], read_text: ReadText) -> PublicSet | None:
                 label = labels.pop() if len(labels) == 1 else UNCERTAIN
                 yield PublicFilm(name, label, {SPLIT: split})
 
-    return PublicSet("VinDr-PCXR", list(splits), films) if splits else None
+    of_children = any(_has(read_text, path, "Brocho-pneumonia") for path in splits)
+    title = "VinDr-PCXR" if of_children else "VinDr-CXR"
+    return PublicSet(title, list(splits), films) if splits else None
 
 
 _PNEUMONIAS = ("Pneumonia", "Brocho-pneumonia", "Broncho-pneumonia", "Pleuro-pneumonia")

@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 
+from radiographs import data_roots
 from radiographs.data_roots import read_layout
 from radiographs.errors import DataError
 from radiographs.films import Film
@@ -123,6 +124,16 @@ def test_another_train_csv_is_no_chexpert(tmp_path: Path) -> None:
     assert len(layout.films) == 2
 
 
+def test_who_has_sorted_films_by_class_is_believed(tmp_path: Path) -> None:
+    films = ["NORMAL/00000001_000.png", "PNEUMONIA/00000002_000.png"]
+    layout = layout_of(write(tmp_path, {"Data_Entry_2017.csv": NIH}, films))
+    assert layout.kind == "folders"
+    assert {film.path: film.label for film in layout.films} == {
+        films[0]: "NORMAL",
+        films[1]: "PNEUMONIA",
+    }
+
+
 def test_rsna_leaves_out_what_is_neither(tmp_path: Path) -> None:
     classes = (
         "patientId,class\na1,Normal\nb2,Lung Opacity\nb2,Lung Opacity\n"
@@ -224,4 +235,27 @@ def test_every_file_is_accounted_for(tmp_path: Path) -> None:
 def test_a_class_without_films_stops_with_the_name_of_the_set(tmp_path: Path) -> None:
     root = write(tmp_path, {"Data_Entry_2017.csv": NIH}, ["images/00000002_000.png"])
     with pytest.raises(DataError, match="NIH ChestX-ray14 has no films of PNEUMONIA"):
+        layout_of(root)
+
+
+@pytest.mark.parametrize("change", ["cut", "no gzip", "too large"])
+def test_a_packed_table_that_is_damaged_or_a_bomb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    name = "mimic-cxr-2.0.0-chexpert.csv.gz"
+    tables = {name: MIMIC_FINDINGS, "mimic-cxr-2.0.0-metadata.csv": "dicom_id\n"}
+    root = write(tmp_path, tables, ["files/p10/a.jpg"])
+    data = (root / name).read_bytes()
+    (root / name).write_bytes({"cut": data[:-9], "no gzip": b"x" * 50}.get(change, data))
+    if change == "too large":
+        monkeypatch.setattr(data_roots, "_MOST_BYTES", 20)
+    with pytest.raises(DataError, match=f"^{name} (is damaged|unpacks to more than 20 bytes)"):
+        layout_of(root)
+
+
+def test_a_value_that_is_no_number_is_named(tmp_path: Path) -> None:
+    path = "train/patient00001/study1/view1_frontal.jpg"
+    text = CHEXPERT_HEADER + chexpert_row(path, "AP", "1.0", "maybe")
+    root = write(tmp_path, {"train.csv": text}, [path])
+    with pytest.raises(DataError, match=r"^'maybe' in the column 'Pneumonia'"):
         layout_of(root)
