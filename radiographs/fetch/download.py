@@ -64,9 +64,8 @@ def download(
     Raises:
         DataError: If the server refuses, or several attempts in a row bring nothing.
     """
-    in_vain = 0
+    in_vain, most = 0, _size(file)
     while in_vain < _ATTEMPTS:
-        before = _size(file)
         try:
             if _attempt(url, file, tell):
                 return
@@ -79,7 +78,8 @@ def download(
             why = f"the server says {error.code} {error.reason}"
         except _BROKEN_OFF as error:
             why = str(getattr(error, "reason", error)) or type(error).__name__
-        in_vain = 0 if _size(file) > before else in_vain + 1
+        in_vain = 0 if _size(file) > most else in_vain + 1
+        most = max(most, _size(file))
         time.sleep(pause_seconds)
     raise DataError(
         f"{url} cannot be downloaded: {why}, {_ATTEMPTS} times in a row; the same command goes on "
@@ -130,6 +130,9 @@ def _attempt(url: str, file: Path, tell: Tell) -> bool:
         with open(file, "r+b" if start else "wb") as target:
             target.seek(start)
             _copy(answer, target, in_all, tell)
+    if in_all and _size(file) > in_all:
+        forget(file)
+        raise http.client.HTTPException("the server sent more than it said")
     return _size(file) == in_all if in_all else True
 
 

@@ -144,6 +144,14 @@ class TestDownload:
         get(serve(plan), tmp_path / "file")
         assert (tmp_path / "file").read_bytes() == DATA
 
+    def test_a_server_that_never_gets_further_is_given_up(
+        self, serve: Serve, tmp_path: Path
+    ) -> None:
+        plan = Plan(sends=[100_000, 50_000] * 20, honours_range=False)
+        with pytest.raises(DataError, match="5 times in a row"):
+            get(serve(plan), tmp_path / "file")
+        assert len(plan.asked) == 6
+
     @pytest.mark.parametrize("etag", ["", 'W/"one"'])
     def test_nothing_is_joined_that_nothing_vouches_for(
         self, serve: Serve, tmp_path: Path, etag: str
