@@ -11,8 +11,8 @@ _KINDS = 6  # of a count in one line
 
 
 def printable(text: str) -> str:
-    """Returns text without what would steer a terminal, as a file name may."""
-    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
+    """Returns text without what would steer a terminal or break a line, as a file name may."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def verdict(values: Mapping[str, Any]) -> str:

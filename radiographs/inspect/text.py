@@ -32,7 +32,8 @@ def show(values: Mapping[str, Any], console: Console) -> None:
     style = "red" if values["would_stop"] else "green"
     _print(console, verdict(values), style=f"bold {style}")
     for stop in values["stops"]:
-        _print(console, f"{stop['step']}: {stop['why']}", style="red")
+        for line in f"{stop['step']}: {stop['why']}".split("\n"):
+            _print(console, line, style="red")
     if "films" not in values:
         return
     _print(console, f"layout: {values['layout']}")

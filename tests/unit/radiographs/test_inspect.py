@@ -78,6 +78,7 @@ def write_bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, name in enumerate(HOSTILE):
         (train / "NORMAL" / name).write_bytes(encode(draw_film(700 + number, 96)))
     (train / "NORMAL" / f"cut{HOSTILE[0]}").write_bytes(sound[:200])
+    (train / "NORMAL" / f"{HOSTILE[3]}{HOSTILE[4]}").write_bytes(sound[:200])
     (root / "masks").mkdir()
     (root / "masks" / HOSTILE[1]).write_bytes(b"")
     return root
@@ -145,7 +146,7 @@ class TestBad:
     def test_every_reason_to_stop_is_said(self, found: dict[str, Any]) -> None:
         assert [stop["step"] for stop in found["stops"]] == ["quarantine", "data gate"]
         quarantine, gate = (stop["why"] for stop in found["stops"])
-        assert quarantine.startswith("5 of 42 files are unusable (11.9%, allowed is 5.0%)")
+        assert quarantine.startswith("6 of 43 files are unusable (14.0%, allowed is 5.0%)")
         assert "1 patients are in both splits (person7_bacteria)" in gate
         assert "1 byte-identical images are in both splits" in gate
 
@@ -171,10 +172,11 @@ class TestBad:
     def test_quarantine_is_counted_by_reason(self, found: dict[str, Any]) -> None:
         assert {Path(row["path"]).name for row in found["quarantine"]} == {
             "cut.png", "black.png", "tiny.png", "small.png", f"cut{HOSTILE[0]}",
+            f"{HOSTILE[3]}{HOSTILE[4]}",
         }  # fmt: skip
         assert found["rejected_reasons"]["N pixels is too small for a film"] == 2
-        assert sum(found["rejected_reasons"].values()) == 5
-        assert found["rejected"] == 5
+        assert sum(found["rejected_reasons"].values()) == 6
+        assert found["rejected"] == 6
 
     def test_near_duplicates_can_be_left_out(self, bad: Path, tmp_path: Path) -> None:
         _, found = inspect(bad, tmp_path, "--set", "data.near_duplicates=ignore")
@@ -304,6 +306,7 @@ def test_no_file_name_steers_the_terminal(bad: Path, capsys: pytest.CaptureFixtu
     command.main([str(bad)])
     told = capsys.readouterr().out
     assert not set(told) & {"\x1b", "\x07", "\u202e"}
+    assert r"\x1b[31mred\x07.pngtwo\nlines.png: the file is truncated" in told
 
 
 @pytest.mark.parametrize(

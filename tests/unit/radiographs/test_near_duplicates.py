@@ -149,6 +149,12 @@ def test_films_that_cannot_be_laid_upon_each_other_are_not_one() -> None:
     assert not same_film(flat, reduced(film_of(1)))
 
 
+def test_one_film_is_the_other_whichever_goes_first() -> None:
+    # Of this film, only one of both can be laid upon the other.
+    whole, inner = reduced(film_of(10)), reduced(film_of(10)[6:-6, 6:-6])
+    assert same_film(whole, inner) and same_film(inner, whole)
+
+
 def film(path: str, patient: str, label: str = "NORMAL") -> Film:
     return Film(path=path, label=label, subtype="none", patient_id=patient)
 
