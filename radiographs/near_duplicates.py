@@ -33,6 +33,7 @@ REDUCED_SIDE_PX = 64
 SAME_FILM_CORRELATION = 0.99
 CANDIDATE_BITS = 20
 
+_HASHED_SIDE_PX = 256
 _CUT_OFF = (0.0, 0.01, 0.02)  # of each side, in the frames of a film
 _BANDS = 16
 _BAND_BITS = 16
@@ -54,7 +55,10 @@ def fingerprint(film: Film) -> Fingerprint:
     Returns:
         `[3, 32]` uint8: the difference hash of the film and of two frames inside it, as bits.
     """
-    return np.packbits([difference_hash(_frame(film, share)) for share in _CUT_OFF], axis=1)
+    small = film
+    if min(film.shape) > _HASHED_SIDE_PX:  # once for all frames, as it costs most
+        small = cv2.resize(film, (_HASHED_SIDE_PX, _HASHED_SIDE_PX), interpolation=cv2.INTER_AREA)
+    return np.packbits([difference_hash(_frame(small, share)) for share in _CUT_OFF], axis=1)
 
 
 def to_hex(print_: Fingerprint) -> str:
