@@ -157,7 +157,8 @@ def candidates(prints: npt.NDArray[np.uint8]) -> list[tuple[int, int]]:
     copies = np.flatnonzero(alike != np.arange(len(prints)))
     found = {(int(alike[copy]), int(copy)): 0 for copy in copies}
     for one, other, bits in _near_pairs(prints[places]):
-        pair = tuple(sorted((int(places[one]), int(places[other]))))
+        first, second = int(places[one]), int(places[other])
+        pair = (min(first, second), max(first, second))
         found[pair] = min(bits, found.get(pair, bits))
     return sorted(found, key=lambda pair: (found[pair], pair))
 

@@ -75,11 +75,11 @@ def _files_of(file: Path, kind: str) -> Iterator[tuple[str, IO[bytes]]]:
         for member in archive:
             if member.isdir():
                 continue
-            source = archive.extractfile(member) if member.isreg() else None
-            if source is None:
+            content = archive.extractfile(member) if member.isreg() else None
+            if content is None:
                 raise _no_file(member.name)
-            with contextlib.closing(source):
-                yield member.name, source
+            with contextlib.closing(content):
+                yield member.name, content
 
 
 def _no_file(name: str) -> DataError:

@@ -6,6 +6,7 @@ Exit status: 0 a run would take the films in; 2 a flag or setting is wrong; 3 it
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -116,7 +117,8 @@ def _write(
     flags: argparse.Namespace, found: Inspection, root: LocalRoot, options: IngestOptions
 ) -> None:
     values = findings(found, str(flags.path), options)
-    sys.stdout.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks letters gets numbers
+        sys.stdout.reconfigure(errors="backslashreplace")
     show(values, Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False))
     if flags.json:
         _replace(flags.json, json.dumps(values, indent=2))
