@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import itertools
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from models.features import SPLITS
 from radiographs.data_roots import DataRoot
@@ -133,17 +134,29 @@ def of_film(root: DataRoot, path: str, options: IngestOptions) -> str:
 
 
 def _of_anything(root: DataRoot, path: str) -> str:
-    """Draws what OpenCV makes of a file, which shows the sound part of a truncated one."""
+    """Draws what Pillow makes of a file, which shows the sound part of a truncated one."""
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
     try:
-        data = root.content(path)
-        with Image.open(io.BytesIO(data)) as header:
-            width, height = header.size
-        if not 0 < width * height <= _MOST_PIXELS:
-            return ""
-        grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+        ImageFile.LOAD_TRUNCATED_IMAGES = True
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of a picture that is far too large
+            with Image.open(io.BytesIO(root.content(path))) as picture:
+                if not 0 < picture.width * picture.height <= _MOST_PIXELS:
+                    return ""
+                return _address(_grey_levels(picture))
     except Exception:  # whatever a damaged file makes of a decoder, it has no picture
         return ""
-    return "" if grey is None else _address(grey)
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def _grey_levels(picture: Image.Image) -> np.ndarray:
+    """Returns `[height, width]` uint8; more than 8 bits are stretched."""
+    if not picture.mode.startswith(("I", "F")):
+        return np.asarray(picture.convert("L"))
+    levels = np.asarray(picture, np.float64)
+    low, high = levels.min(), levels.max()
+    return ((levels - low) * (255 / max(high - low, 1))).astype(np.uint8)
 
 
 def _address(grey: np.ndarray) -> str:

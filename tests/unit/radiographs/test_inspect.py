@@ -12,10 +12,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import ImageFile
 
 from radiographs.errors import DataError
 from radiographs.ingest_plan import plan_ingest
 from radiographs.inspect import __main__ as command
+from radiographs.inspect.thumbnails import rejected_thumbnails
 from radiographs.local_roots import LocalRoot
 from radiographs.options import IngestOptions
 from radiographs.phantoms import draw_patient, draw_phantom
@@ -307,6 +309,21 @@ def test_no_file_name_steers_the_terminal(bad: Path, capsys: pytest.CaptureFixtu
     told = capsys.readouterr().out
     assert not set(told) & {"\x1b", "\x07", "\u202e"}
     assert r"\x1b[31mred\x07.pngtwo\nlines.png: the file is truncated" in told
+
+
+def test_what_is_set_aside_is_drawn_as_far_as_it_goes(
+    bad: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = LocalRoot(str(bad))
+    names = ("cut", "black", "tiny")
+    unusable = [(f"train/NORMAL/{name}.png", f"{name}; mend it") for name in names]
+    drawn = rejected_thumbnails(root, [*unusable, ("train/NORMAL/none.png", "gone")])
+    assert {kind: [one.source[:22] for one in some] for kind, some in drawn.items()} == {
+        **{name: ["data:image/jpeg;base64"] for name in names},
+        "gone": [""],
+    }
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES  # as the decoders of films need it
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
