@@ -59,6 +59,7 @@ setup(
     package_data={
         "schema": ["*.pbtxt"],
         "models.lung_fields": ["*.npz", "*.md"],
+        "radiographs.inspect": ["templates/*.j2"],
         "models": ["tuned/**/*.txt", "tuned/**/*.json"],
     },
     install_requires=[

@@ -22,6 +22,7 @@ from models import hyperparameters as hp
 from models.audit_settings import AuditSettings
 from models.features import MODEL_NAME
 from radiographs.options import IngestOptions
+from radiographs.overrides import ConfigError, explain, merged, parse_override
 
 DATAFLOW_NEEDS = ("--project", "--region", "--temp_location")
 
@@ -30,10 +31,6 @@ SHIPPED_FOLDER = Path(models.__file__).parent / "tuned"  # a folder a task
 
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})  # laid over settings
-
-
-class ConfigError(ValueError):
-    """A setting is unknown or has a value that is not allowed; the text says which."""
 
 
 class Phantoms(hp.Settings):
@@ -355,7 +352,7 @@ def with_shipped(config: PipelineConfig) -> PipelineConfig:
     shipped = json.loads(file.read_text(encoding="utf-8"))
     tuned = hp.with_tuned(config.hyperparameters, shipped["values"], config.tuner.keep)
     nothing_to_import = {"tuner": {"hyperparameters": ""}}
-    return config_from(_merged(config.model_dump() | tuned.model_dump(), nothing_to_import))
+    return config_from(merged(config.model_dump() | tuned.model_dump(), nothing_to_import))
 
 
 def config_from(values: Mapping[str, Any]) -> PipelineConfig:
@@ -373,7 +370,7 @@ def config_from(values: Mapping[str, Any]) -> PipelineConfig:
     try:
         return PipelineConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError("; ".join(_explain(item) for item in error.errors())) from None
+        raise explain(error.errors(), PipelineConfig) from None
 
 
 def settings_table() -> str:
@@ -395,16 +392,6 @@ def _settings_row(name: str, default: Any, description: str | None) -> str:
     return f"| `{name}` | `{shown}` | {description} |"
 
 
-def _merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(base)
-    for key, value in top.items():
-        below = result.get(key)
-        if isinstance(below, Mapping) and isinstance(value, Mapping):
-            value = _merged(below, value)
-        result[key] = value
-    return result
-
-
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         if isinstance(value, Mapping):
@@ -423,7 +410,7 @@ def _given(
     from_file = _read_file(file) if file else {}
     overridden: dict[str, Any] = {}
     for override in overrides:
-        overridden = _merged(overridden, _parse_override(override))
+        overridden = merged(overridden, parse_override(override))
     return from_file, overridden
 
 
@@ -432,7 +419,7 @@ def _laid_over(preset: str, *layers: Mapping[str, Any]) -> PipelineConfig:
         raise ConfigError(f"there is no preset '{preset}'; choose one of {', '.join(PRESETS)}")
     values = PRESETS[preset]
     for layer in layers:
-        values = _merged(values, layer)
+        values = merged(values, layer)
     return config_from(values)
 
 
@@ -447,52 +434,6 @@ def _read_file(file: Path) -> Mapping[str, Any]:
     if not isinstance(values, Mapping):
         raise ConfigError(f"the config file {file} must hold settings by part, such as 'train:'")
     return values
-
-
-def _parse_override(override: str) -> Mapping[str, Any]:
-    name, equals, text = override.partition("=")
-    if not equals or not name:
-        raise ConfigError(f"'{override}' is not of the form part.setting=value")
-    try:
-        value: Any = yaml.safe_load(text) if text else ""
-    except yaml.YAMLError:
-        value = text
-    if isinstance(value, str) and _is_number(value):
-        value = float(value)  # YAML 1.1 takes 1e-3 for a string
-    for key in reversed(name.split(".")):
-        value = {key: value}
-    return value
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _explain(error: Mapping[str, Any]) -> str:
-    name = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "value_error":
-        sentence = str(error["ctx"]["error"])
-        return f"{name}: {sentence}" if name else sentence
-    if error["type"] == "model_type":
-        return f"{name} is a group of settings; {_allowed_beside((*error['loc'], ''))}"
-    if error["type"] == "tuple_type":
-        return f"{name} is a list, such as --set '{name}=[{error['input']}]'"
-    if error["type"] == "extra_forbidden":
-        return f"there is no setting '{name}'; {_allowed_beside(error['loc'])}"
-    return f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"
-
-
-def _allowed_beside(location: tuple[str | int, ...]) -> str:
-    group: Any = PipelineConfig
-    for key in location[:-1]:
-        group = type(group.model_fields[str(key)].default)
-    parent = ".".join(str(key) for key in location[:-1])
-    where = f"'{parent}' has" if parent else "there are"
-    return f"{where}: {', '.join(group.model_fields)}"
 
 
 if __name__ == "__main__":

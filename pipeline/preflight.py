@@ -15,6 +15,7 @@ from models.packaged_weights import PUBLISHED, published_file
 from pipeline.config import Beam, ConfigError, PipelineConfig
 from pipeline.locations import WorkDirectory
 from pipeline.runs import refuse_demo_over_films
+from radiographs.local_roots import check_folder
 
 # TFX, Beam and TensorFlow match names that hold the first four; Keras fills in the braces.
 _PATTERN_CHARACTERS = "*?[\\{}"
@@ -117,14 +118,7 @@ def check_data_root(data_root: Path | None, work: WorkDirectory) -> None:
         refuse_demo_over_films(work)
         return
     _check_name("the data root", data_root.resolve(), "--data-root")
-    if not data_root.is_dir():
-        raise ConfigError(f"the data root {data_root} is not a folder; check --data-root")
-    try:
-        empty = not any(data_root.iterdir())
-    except OSError as error:
-        raise ConfigError(f"the data root {data_root} cannot be read: {error.strerror}") from None
-    if empty:
-        raise ConfigError(f"the data root {data_root} is empty; it needs NORMAL/ and PNEUMONIA/")
+    check_folder(data_root)
     if work.path.is_relative_to(data_root.resolve()):
         raise ConfigError(
             f"the work directory {work.path} lies inside the data root, which a run would then "

@@ -1,8 +1,8 @@
 """Which files below a data root are films, and what is known of each.
 
-Two layouts are read: class folders, and a manifest. Both work on a listing of
-relative paths, so any file system serves. No file is lost silently: one that is no film
-is listed as ignored, with the reason, and what looks like a mistake is said.
+Two layouts are read: class folders, and a manifest, which the tables of a public data set become.
+All work on a listing of relative paths, so any file system serves. No file is lost silently: one
+that is no film is listed as ignored, with the reason, and what looks like a mistake is said.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from radiographs.films import Film
 from radiographs.folder_hints import folder_hints, manifest_hints
 from radiographs.folder_names import label_and_split
 from radiographs.ignored import count_reasons, ignored_sentence, largest_folders
-from radiographs.manifests import read_manifest
+from radiographs.manifests import ManifestFilms, read_manifest
 from radiographs.not_films import HIDDEN, NO_PICTURE, Bystanders, doubtful_notes
 from radiographs.options import IngestOptions
 from radiographs.patient_ids import identify_patients
+from radiographs.public_sets import PublicManifest, public_manifest
 from radiographs.views import is_lateral
 
 OUTSIDE_CLASS = "not in a class folder"
@@ -84,10 +85,15 @@ def read_films(
     _check_names(paths)
     rules = FileNameRules(options)
     manifest = _find_manifest(paths, options)
-    if manifest is None:
-        layout = _read_folders(paths, rules)
-    else:
+    public = None
+    if not manifest and options.layout == "auto" and not _has_class_folders(paths):
+        public = public_manifest(paths, read_text, options)
+    if manifest:
         layout = _read_manifest(manifest, paths, read_text(manifest), rules)
+    elif public:
+        layout = _read_public(public, paths, rules)
+    else:
+        layout = _read_folders(paths, rules)
     return _each_file_once(layout, links) if links else layout
 
 
@@ -109,6 +115,11 @@ def _check_names(paths: Sequence[str]) -> None:
             path.encode()
         except UnicodeEncodeError:
             raise DataError(f"the file name {path!a} is not valid UTF-8; rename the file") from None
+
+
+def _has_class_folders(paths: Iterable[str]) -> bool:
+    """Tells whether somebody has sorted the files by class, whatever tables lie beside them."""
+    return set(LABELS) <= {place[0] for path in paths if (place := label_and_split(path))}
 
 
 def _find_manifest(paths: Sequence[str], options: IngestOptions) -> str | None:
@@ -225,10 +236,27 @@ def _advice(ignored: Iterable[tuple[str, str]], hints: Sequence[str]) -> str:
 
 def _read_manifest(manifest: str, paths: Sequence[str], text: str, rules: FileNameRules) -> Layout:
     named = read_manifest(manifest, paths, text, rules)
-    known = {manifest, *(film.path for film in named.films), *(path for path, _ in named.left_out)}
+    return _manifest_layout(manifest, [manifest], named, paths)
+
+
+def _read_public(public: PublicManifest, paths: Sequence[str], rules: FileNameRules) -> Layout:
+    named = read_manifest(public.title, paths, public.text, rules)
+    named = replace(
+        named,
+        left_out=[*named.left_out, *public.left_out],
+        notes=[*public.notes, *named.notes],
+    )
+    return _manifest_layout(public.title, public.tables, named, paths)
+
+
+def _manifest_layout(
+    name: str, tables: Sequence[str], named: ManifestFilms, paths: Sequence[str]
+) -> Layout:
+    """Returns what tables name, and all else as ignored."""
+    known = {*tables, *(film.path for film in named.films), *(path for path, _ in named.left_out)}
     bystanders = Bystanders(paths)
     others = [
-        (path, bystanders.reason(path) or f"not named in {manifest}")
+        (path, bystanders.reason(path) or f"not named in {name}")
         for path in paths
         if path not in known
     ]

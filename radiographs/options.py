@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 NO_STRESS = "none"
 BY_STYLE = "style"
+JOIN, IGNORE = "join", "ignore"  # of near duplicates
 PUBLIC_DATA_SETS = "auto"  # instead of a pattern for the patient
 
 
@@ -45,6 +46,17 @@ class IngestOptions(BaseModel):
     label_conflicts: Literal["stop", "drop"] = Field(
         "stop",
         description="the same bytes under both labels: stop the run, or drop these films",
+    )
+    uncertain_labels: Literal["leave_out", "pneumonia", "normal"] = Field(
+        "leave_out",
+        description="what a film counts as of which a public data set says that pneumonia is "
+        "uncertain, or radiologists disagree",
+    )
+    near_duplicates: Literal["note", "join", "ignore"] = Field(
+        "note",
+        description="films that show the same picture in other files: note says so of those of "
+        "several patients, join keeps these patients in one split, for which all films are read "
+        "twice, ignore does not look for them",
     )
     patient_pattern: str = Field(
         PUBLIC_DATA_SETS,

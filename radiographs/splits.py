@@ -99,8 +99,8 @@ def assign_splits(
     Args:
         films: The films; paths are unique.
         options: Mode, fractions, seed.
-        identical: Groups of paths whose files have the same bytes; the patients of such a
-            group stay together where splits are carved.
+        identical: Groups of paths that are one film; the patients of such a group stay together
+            where splits are carved.
         statistics_of: Measures films for the stress split; called only if that is carved.
         places: Style of each usable film by path, for a split by style.
 
@@ -249,9 +249,7 @@ def _carving_notes(
     notes = []
     together = sum(len(group.patients) for group in groups if len(group.patients) > 1)
     if together:
-        notes.append(
-            f"{together:,} patients share identical files with others: they stay together."
-        )
+        notes.append(f"{together:,} patients share films with others: they stay together.")
     overlapping = elsewhere & {film.patient_id for film in train}
     if overlapping:
         notes.append(

@@ -14,7 +14,6 @@ import tensorflow as tf
 from tfx.dsl.io import fileio
 
 from components.auditor.abstention import abstention_of
-from components.auditor.difference_hash import DifferenceHash
 from components.auditor.findings import ExternalSite
 from components.auditor.overlap import (
     DIFFERENCE_HASH,
@@ -26,8 +25,8 @@ from components.auditor.overlap import (
 )
 from components.auditor.scoring import judged, score_examples, scores_of
 from components.radiograph_example_gen.executor import read_image, to_example
-from components.radiograph_example_gen.identical import find_identical_files
 from components.radiograph_example_gen.listing import (
+    TfxRoot,
     list_files,
     read_layout,
     size_and_time,
@@ -35,8 +34,10 @@ from components.radiograph_example_gen.listing import (
 from metrics.estimates import estimate
 from metrics.scores import AUC, RECALL
 from models import features
+from radiographs.difference_hash import DifferenceHash
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
+from radiographs.identical import find_identical_files
 from radiographs.label_conflicts import settle_label_conflicts
 from radiographs.layouts import Layout, ignored_notes
 from radiographs.options import IngestOptions
@@ -141,7 +142,9 @@ def _settled(root: str, options: IngestOptions) -> Layout:
     found = find_films(root, options)
     with _named(root):
         paths = [film.path for film in found.films]
-        layout = settle_label_conflicts(found, find_identical_files(root, paths, options), options)
+        layout = settle_label_conflicts(
+            found, find_identical_files(TfxRoot(root), paths, options), options
+        )
     for note in (*ignored_notes(layout), *layout.notes, *patient_notes(layout.films)):
         _LOG.info("external site: %s", note)
     return layout

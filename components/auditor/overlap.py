@@ -23,11 +23,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import pandas as pd
 import tensorflow as tf
 
-from components.auditor.difference_hash import DifferenceHash, difference_hash, same_films
 from components.auditor.scoring import image_of, read_examples
 from components.radiograph_example_gen.listing import read_bytes, size_and_time
 from models import features
 from radiographs.decoding import grey_levels, sha256_of
+from radiographs.difference_hash import DifferenceHash, difference_hash, same_films
 from radiographs.errors import DataError, UnusableImage
 from radiographs.file_names import original_stem
 from radiographs.films import Film

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from itertools import combinations
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import tensorflow as tf
@@ -18,6 +17,7 @@ from tfx.utils import io_utils
 
 from models import features
 from radiographs.errors import DataError
+from radiographs.leaks import Anomaly, absent_classes, breach_sentence, leaks, without_films
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,27 +28,6 @@ REPORT = "report"
 
 ANOMALIES_FILE = "anomalies.json"
 TRAINING_ENVIRONMENT = "TRAINING"
-
-_SHOWN = 5  # names in a sentence; the report has all
-
-
-@dataclass(frozen=True)
-class Anomaly:
-    """One breach of the data contract.
-
-    Attributes:
-        where: Split or pair of splits.
-        what: Feature that is concerned.
-        why: A sentence for the user.
-    """
-
-    where: str
-    what: str
-    why: str
-
-    def __str__(self) -> str:
-        """Returns the anomaly as a line of a list."""
-        return f"{self.where}, {self.what}: {self.why}"
 
 
 class DataGateError(DataError):
@@ -90,10 +69,7 @@ class DataGateExecutor(base_executor.BaseExecutor):
         report_uri = artifact_utils.get_single_uri(output_dict[REPORT])
         io_utils.write_string_file(f"{report_uri}/{ANOMALIES_FILE}", report)
         if anomalies:
-            listed = "\n".join(f"  - {anomaly}" for anomaly in anomalies)
-            raise DataGateError(
-                f"the data breaks its contract:\n{listed}", {ANOMALIES_FILE: report}
-            )
+            raise DataGateError(breach_sentence(anomalies), {ANOMALIES_FILE: report})
         _LOG.info("%d splits keep the data contract", len(statistics))
 
 
@@ -114,7 +90,7 @@ def schema_anomalies(
     """
     for split, of_split in statistics.items():
         if of_split.datasets[0].num_examples == 0:
-            yield Anomaly(split, "films", "there are none; check data.split and the folders")
+            yield without_films(split)
             continue
         found = tfdv.validate_statistics(of_split, schema, environment=environment)
         for feature, anomaly in sorted(found.anomaly_info.items()):
@@ -141,35 +117,7 @@ def missing_classes(
             if list(feature.path.step) == [features.LABEL]
             for value in feature.string_stats.top_values
         }
-        for label in features.LABELS:
-            if label not in present:
-                why = f"there is no {label} film; look into the quarantine list and data.split"
-                yield Anomaly(split, features.LABEL, why)
-
-
-def leaks(identities: Mapping[str, Iterable[tuple[str, str]]]) -> Iterator[Anomaly]:
-    """Finds patients and byte-identical images that two splits share.
-
-    Args:
-        identities: `(patient_id, sha256)` of each film, by split.
-
-    Yields:
-        One anomaly for each pair of splits and kind of leak.
-    """
-    patients = {split: {patient for patient, _ in films} for split, films in identities.items()}
-    images = {split: {digest for _, digest in films} for split, films in identities.items()}
-    remedy = "set data.split=by_patient, or move them to one side"
-    for kind, feature, members in (
-        ("patients", features.PATIENT_ID, patients),
-        ("byte-identical images", features.SHA256, images),
-    ):
-        for one, other in combinations(members, 2):
-            shared = sorted(members[one] & members[other])
-            if shared:
-                names = ", ".join(name[:40] for name in shared[:_SHOWN])
-                more = f" and {len(shared) - _SHOWN} more" if len(shared) > _SHOWN else ""
-                why = f"{len(shared)} {kind} are in both splits ({names}{more}); {remedy}"
-                yield Anomaly(f"{one} and {other}", feature, why)
+        yield from absent_classes(split, present)
 
 
 def _load_statistics(

@@ -7,9 +7,8 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -23,10 +22,10 @@ from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
-from components.radiograph_example_gen.identical import find_identical_files
-from components.radiograph_example_gen.listing import read_bytes, read_layout
+from components.radiograph_example_gen.listing import TfxRoot, read_bytes
 from components.radiograph_example_gen.report import (
     LINES_SUFFIX,
+    PRINT_LINES,
     QUARANTINE_LINES,
     STYLE_LINES,
     write_report,
@@ -37,15 +36,14 @@ from models import features
 from models.hyperparameters import Preprocessing
 from models.lung_fields.fields import check_weights
 from models.preprocessing import quality_and_lungs
-from radiographs.acquisition import acquisition_statistics
+from radiographs import ingest_plan
 from radiographs.decoding import CanonicalFilm, read_film
 from radiographs.errors import UnusableImage
 from radiographs.films import Film
-from radiographs.label_conflicts import settle_label_conflicts
 from radiographs.layouts import Layout, ignored_notes
-from radiographs.options import BY_STYLE, IngestOptions
-from radiographs.patient_ids import patient_notes
-from radiographs.splits import SplitPlan, assign_splits
+from radiographs.near_duplicates import fingerprint, to_hex
+from radiographs.options import IGNORE, IngestOptions
+from radiographs.splits import SplitPlan
 from radiographs.styles import Description, Place, Styles, describe_surroundings
 
 _LOG = logging.getLogger(__name__)
@@ -57,10 +55,11 @@ REPORT = "report"
 
 _UNUSABLE = "unusable"
 _STYLED = "styled"
+_PRINTED = "printed"
+# Tag of what is not an example, and how the files of its lines begin.
+_LINES = ((_UNUSABLE, QUARANTINE_LINES), (_STYLED, STYLE_LINES), (_PRINTED, PRINT_LINES))
 
 _EXAMPLE_FILES = write_split.DEFAULT_TF_RECORD_FILE_NAME
-
-_FILMS_PER_MESSAGE = 1000
 
 _ANY_FILM = Preprocessing()
 
@@ -127,7 +126,7 @@ def _write_examples(read: Mapping[str, beam.PCollection], examples: list[Artifac
 
 
 def _write_lines(read: Mapping[str, beam.PCollection], report_uri: str) -> None:
-    for tag, name in ((_UNUSABLE, QUARANTINE_LINES), (_STYLED, STYLE_LINES)):
+    for tag, name in _LINES:
         file = f"{report_uri}/{name}"
         _ = (
             read[tag]
@@ -190,7 +189,7 @@ class ReadFilms(beam.PTransform):
         read = (
             planned
             | "SpreadOverWorkers" >> beam.Reshuffle()
-            | "ReadFilm" >> beam.ParDo(self._read).with_outputs(_UNUSABLE, main=_STYLED)
+            | "ReadFilm" >> beam.ParDo(self._read).with_outputs(_UNUSABLE, _PRINTED, main=_STYLED)
         )
         described = read[_STYLED] | "Describe" >> beam.Map(lambda one: (one.path, one.description))
         styles = described | "FindStyles" >> FindStyles(self._seed)
@@ -198,7 +197,7 @@ class ReadFilms(beam.PTransform):
         waiting = read[_STYLED] | "Wait" >> ThroughFiles(self._folder)
         given = waiting | "GiveStyle" >> give.with_outputs(_STYLED, *features.SPLITS)
         of_tag = {tag: given[tag] for tag in (_STYLED, *features.SPLITS)}
-        return {_UNUSABLE: read[_UNUSABLE], **of_tag}
+        return {_UNUSABLE: read[_UNUSABLE], _PRINTED: read[_PRINTED], **of_tag}
 
 
 class _ReadFilm(beam.DoFn):
@@ -216,6 +215,9 @@ class _ReadFilm(beam.DoFn):
         else:
             image, description = read
             yield _Read(film.path, split, to_example(film, image), description)
+            if self._options.near_duplicates != IGNORE:
+                found_by = to_hex(fingerprint(image.grey))
+                yield beam.pvalue.TaggedOutput(_PRINTED, [film.path, image.facts.sha256, found_by])
 
 
 class _GiveStyle(beam.DoFn):
@@ -365,46 +367,14 @@ def plan_ingest(
     Raises:
         DataError: Saying what is wrong with the folder and what to do.
     """
-    found = read_layout(root, options)
-    identical = find_identical_files(root, [film.path for film in found.films], options)
-    layout = settle_label_conflicts(found, identical, options)
-    places: dict[str, Place] = {}
-    if options.split == BY_STYLE:
 
+    def find_places(paths: Sequence[str]) -> dict[str, Place]:
         def describe(path: str) -> Description:
             return read_and_describe(root, path, options, judging)[1]
 
-        places = places_of([film.path for film in layout.films], describe, options.seed)
-    plan = assign_splits(
-        layout.films,
-        options,
-        identical=identical,
-        statistics_of=lambda measured: _measure(root, measured, options),
-        places=places,
-    )
-    plan = replace(plan, notes=[*layout.notes, *patient_notes(layout.films), *plan.notes])
+        return places_of(paths, describe, options.seed)
+
+    layout, plan = ingest_plan.plan_ingest(TfxRoot(root), options, find_places)
     for note in (*ignored_notes(layout), *plan.notes):
         _LOG.info("%s", note)
     return layout, plan
-
-
-def _measure(root: str, paths: Sequence[str], options: IngestOptions) -> dict[str, np.ndarray]:
-    """Returns the acquisition statistics of the usable films, by path."""
-
-    def measure(path: str) -> np.ndarray | None:
-        try:
-            return acquisition_statistics(read_bytes(root, path), options)
-        except UnusableImage:  # the ingest puts it on the quarantine list
-            return None
-
-    _LOG.info("Measuring how %s films were taken, for the stress split", f"{len(paths):,}")
-    statistics = {}
-    with ThreadPoolExecutor() as threads:
-        for count, (path, values) in enumerate(
-            zip(paths, threads.map(measure, paths), strict=True), start=1
-        ):
-            if values is not None:
-                statistics[path] = values
-            if count % _FILMS_PER_MESSAGE == 0:
-                _LOG.info("%s of %s films measured", f"{count:,}", f"{len(paths):,}")
-    return statistics

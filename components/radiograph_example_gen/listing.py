@@ -1,63 +1,50 @@
-"""Lists and reads the files of a data root through TFX's file systems.
-
-Links are a matter of local roots: each has to lead to something inside the root, and the walk
-ends where one leads back to a folder that it is in.
-"""
+"""Lists and reads the files of a data root through TFX's file systems."""
 
 from __future__ import annotations
 
-import os
 import posixpath
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 
 import tensorflow as tf
 from tfx.dsl.io import fileio, filesystem
 
-from radiographs.csv_tables import decode_text
-from radiographs.errors import DataError, UnusableImage
-from radiographs.layouts import Layout, read_films
-from radiographs.not_films import is_hidden
+from radiographs import data_roots
+from radiographs.data_roots import Listing, no_folder, unreadable_file, unreadable_folder
+from radiographs.layouts import Layout
+from radiographs.local_roots import list_local
 from radiographs.options import IngestOptions
 
 # TFX reads through TensorFlow where it is installed, whose errors are no OSError.
 _UNREADABLE = (OSError, tf.errors.OpError, filesystem.NotFoundError)
 
-LOOP = "a link that leads back to a folder above it, or where another link has led"
-NO_FILE = "a pipe, socket or device, not a file"
 
+class TfxRoot:
+    """A `radiographs.data_roots.DataRoot` on any file system of TFX."""
 
-@dataclass(frozen=True)
-class Listing:
-    """What lies below a data root.
+    def __init__(self, root: str):
+        """Remembers the folder, local or remote; it may be a link itself."""
+        self._root = root
 
-    Attributes:
-        paths: All files, relative to the root, with forward slashes, in order.
-        links: The path of the file itself, for every path that leads to it by way of a link.
-        aside: What is neither file nor folder: path and reason.
-    """
+    def listing(self) -> Listing:
+        """Returns what `list_root` does."""
+        return list_root(self._root)
 
-    paths: list[str] = field(default_factory=list)
-    links: dict[str, str] = field(default_factory=dict)
-    aside: list[tuple[str, str]] = field(default_factory=list)
+    def content(self, path: str) -> bytes:
+        """Returns what `read_bytes` does."""
+        return read_bytes(self._root, path)
+
+    def size_bytes(self, path: str) -> int:
+        """Returns the size that `size_and_time` does."""
+        return size_and_time(self._root, path)[0]
 
 
 def read_layout(root: str, options: IngestOptions) -> Layout:
-    """Finds the films of a data root.
+    """Returns `radiographs.data_roots.read_layout` of a local or remote folder."""
+    return data_roots.read_layout(TfxRoot(root), options)
 
-    Args:
-        root: Local or remote folder.
-        options: Which layout, and how to tell patient and subtype from a file name.
 
-    Returns:
-        The films and the files that are none.
-
-    Raises:
-        DataError: If there is no such folder, a link leads out of it, or its films cannot be told.
-    """
-    listing = list_root(root)
-    layout = read_films(listing.paths, lambda path: read_text(root, path), options, listing.links)
-    return replace(layout, ignored=sorted([*layout.ignored, *listing.aside]))
+def read_text(root: str, path: str) -> str:
+    """Returns `radiographs.data_roots.text_of` of a file below a local or remote folder."""
+    return data_roots.text_of(TfxRoot(root), path)
 
 
 def list_files(root: str) -> list[str]:
@@ -78,11 +65,11 @@ def list_root(root: str) -> Listing:
         DataError: If there is no such folder, it cannot be read, or a link leads out of it.
     """
     if not fileio.isdir(root):
-        raise DataError(f"the data root {root} is not a folder; check --data-root")
+        raise no_folder(root)
     try:
-        return _list_remote(root) if "://" in root else _list_local(root)
+        return _list_remote(root) if "://" in root else list_local(root)
     except _UNREADABLE as error:
-        raise DataError(f"a folder below {root} cannot be read: {error}") from None
+        raise unreadable_folder(root, error) from None
 
 
 def _list_remote(root: str) -> Listing:
@@ -91,59 +78,6 @@ def _list_remote(root: str) -> Listing:
         inside = posixpath.relpath(str(folder), root)
         paths += [posixpath.normpath(posixpath.join(inside, str(name))) for name in names]
     return Listing(sorted(paths))
-
-
-def _list_local(root: str) -> Listing:
-    listing = Listing()
-    real_root = os.path.realpath(root)
-    for path, real in _walk("", (real_root,), listing.aside, set()):
-        listing.paths.append(path)
-        inside = os.path.relpath(real, real_root)
-        if inside != path:
-            listing.links[path] = inside
-    listing.paths.sort()
-    return listing
-
-
-def _walk(
-    folder: str,
-    above: tuple[str, ...],
-    aside: list[tuple[str, str]],
-    linked: set[str],
-    below_link: bool = False,
-) -> Iterator[tuple[str, str]]:
-    """Yields the path of every file below a folder, and where the file itself is.
-
-    Args:
-        folder: Relative to the root.
-        above: The real folders from the root to this one.
-        aside: Gets what is not followed.
-        linked: Real folders that a link has led to. Below a link each is entered once, or folders
-            that are linked with each other would be walked in every order.
-        below_link: Whether this folder was reached by a link.
-    """
-    with os.scandir(above[-1]) as entries:
-        in_order = sorted(entries, key=lambda entry: entry.name)
-    for entry in in_order:
-        path = posixpath.join(folder, entry.name)
-        is_link = entry.is_symlink()
-        real = os.path.realpath(entry.path) if is_link else entry.path
-        if is_link and (is_hidden(path) or not os.path.exists(real)):
-            yield path, entry.path
-        elif os.path.commonpath((above[0], real)) != above[0]:
-            raise DataError(
-                f"the link '{path}' leads out of the data root, to {real}; put a copy in its place "
-                "or take it away"
-            )
-        elif os.path.isfile(real):
-            yield path, real
-        elif not os.path.isdir(real):
-            aside.append((path, NO_FILE))
-        elif real in above or (is_link and below_link and real in linked):
-            aside.append((path, LOOP))
-        else:
-            linked.update([real] if is_link else [])
-            yield from _walk(path, (*above, real), aside, linked, below_link or is_link)
 
 
 def size_and_time(root: str, path: str) -> tuple[int, int]:
@@ -165,19 +99,4 @@ def read_bytes(root: str, path: str) -> bytes:
         with fileio.open(posixpath.join(root, path), "rb") as file:
             return file.read()
     except _UNREADABLE as error:
-        reason = getattr(error, "message", "") or getattr(error, "strerror", "") or "no such file"
-        raise UnusableImage(f"cannot be read ({reason}); check its permissions") from None
-
-
-def read_text(root: str, path: str) -> str:
-    """Returns the text of a file below a root, of UTF-8 or UTF-16, without a byte order mark.
-
-    Raises:
-        DataError: If it cannot be read or is neither.
-    """
-    try:
-        return decode_text(read_bytes(root, path))
-    except UnusableImage as error:
-        raise DataError(f"{path} {error}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path} is not UTF-8 text; save it as UTF-8") from None
+        raise unreadable_file(error) from None

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import logging
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tfx.dsl.io import fileio
 
+from components.radiograph_example_gen.listing import TfxRoot
 from components.radiograph_example_gen.styles import count_styles, write_montage
-from models import features
 from models.remote_files import write_text
-from radiographs.errors import DataError
-from radiographs.layouts import Layout, ignored_summary
+from radiographs.film_groups import count_groups, describe_groups, near_duplicate_notes
+from radiographs.ingest_account import account, kept_films
+from radiographs.layouts import Layout
+from radiographs.near_duplicates import from_hex, near_duplicates, reduced_from
 from radiographs.options import IngestOptions
+from radiographs.quarantine import QUARANTINE_FILE, reasons_csv, refuse_too_many
 from radiographs.splits import SplitPlan
 
 _LOG = logging.getLogger(__name__)
 
 INGEST_FILE = "ingest.json"
-QUARANTINE_FILE = "quarantine.csv"
 IGNORED_FILE = "ignored.csv"
 
 # Beam writes lines to files that begin so, and `write_report` takes them up.
 QUARANTINE_LINES = "quarantine"
 STYLE_LINES = "styles"
+PRINT_LINES = "fingerprints"
 LINES_SUFFIX = ".jsonl"
 
 
@@ -48,46 +47,33 @@ def write_report(
         DataError: If more than `max_quarantine_fraction` of the films are unusable.
     """
     unusable = _quarantined(uri)
-    rejected = {path for path, _ in unusable}
-    kept = [film for film in layout.films if film.path not in rejected]
-    patients: dict[str, set[str]] = {split: set() for split in features.SPLITS}
-    images: Counter[str] = Counter()
-    for film in kept:
-        patients[plan.split_of[film.path]].add(film.patient_id)
-        images[plan.split_of[film.path]] += 1
-    reasons, folders = ignored_summary(layout)
     places = {path: (style, far) for path, style, far in _read_lines(_lines(uri, STYLE_LINES))}
-    report = {
-        "layout": layout.kind,
-        "images": {split: images[split] for split in features.SPLITS},
-        "patients": {split: len(patients[split]) for split in features.SPLITS},
-        "labels": dict(Counter(film.label for film in kept)),
-        "rejected": len(unusable),
-        "ignored": len(layout.ignored),
-        "ignored_reasons": reasons,
-        "ignored_folders": folders,
-        "notes": plan.notes,
-        "styles": count_styles(kept, places),
+    styles = count_styles(kept_films(layout, unusable), places)
+    alike = describe_groups(_near_duplicates(uri, root, options), layout.films, plan.split_of)
+    report = account(layout, plan, unusable) | {
+        "styles": styles,
+        "near_duplicates": count_groups(alike),
     }
-    write_text(f"{uri}/{QUARANTINE_FILE}", _csv(unusable))
-    write_text(f"{uri}/{IGNORED_FILE}", _csv(layout.ignored))
+    for note in near_duplicate_notes(alike):
+        _LOG.info("%s", note)
+        report["notes"] = [*report["notes"], note]
+    write_text(f"{uri}/{QUARANTINE_FILE}", reasons_csv(unusable))
+    write_text(f"{uri}/{IGNORED_FILE}", reasons_csv(layout.ignored))
     write_montage(uri, root, places, options)
     write_text(f"{uri}/{INGEST_FILE}", json.dumps(report, indent=2))
     if unusable:
         _LOG.info("%d of %d files quarantined", len(unusable), len(layout.films))
-    _refuse_too_many(unusable, len(layout.films), options)
+    refuse_too_many(unusable, len(layout.films), options)
 
 
-def _refuse_too_many(unusable: list[list[str]], films: int, options: IngestOptions) -> None:
-    share = len(unusable) / films
-    if share > options.max_quarantine_fraction:
-        path, reason = unusable[0]
-        raise DataError(
-            f"{len(unusable)} of {films} files are unusable ({share:.1%}, allowed is "
-            f"{options.max_quarantine_fraction:.1%}), the first is {path}: {reason}; mend them "
-            "or raise data.max_quarantine_fraction",
-            {QUARANTINE_FILE: _csv(unusable)},
-        )
+def _near_duplicates(uri: str, root: str, options: IngestOptions) -> list[list[str]]:
+    """Compares the fingerprints that the workers took; only films that are near are read again."""
+    rows = _read_lines(_lines(uri, PRINT_LINES))
+    return near_duplicates(
+        {path: from_hex(found_by) for path, _, found_by in rows},
+        {path: digest for path, digest, _ in rows},
+        reduced_from(TfxRoot(root), options),
+    )
 
 
 def _quarantined(uri: str) -> list[list[str]]:
@@ -106,9 +92,3 @@ def _read_lines(pattern: str) -> list[Any]:
             lines += file.read().splitlines()
         fileio.remove(file_name)
     return [json.loads(line) for line in lines]
-
-
-def _csv(rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("path", "reason"), *rows])
-    return text.getvalue()

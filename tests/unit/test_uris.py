@@ -31,8 +31,10 @@ LOCAL = {
     "models.finished_trials.FinishedTrials.keep": "a trial is trained in a temporary folder",
     "models.fitting.Epochs.on_epoch_end": "this save is that of models.checkpoints",
     "models.keras_environment": "reads Keras' settings of this machine",
-    "components.radiograph_example_gen.listing._list_local": "a URI goes to _list_remote",
-    "components.radiograph_example_gen.listing._walk": "is called by _list_local only",
+    "radiographs.local_roots.check_folder": "is called before tasks are",
+    "radiographs.local_roots.LocalRoot": "tasks read through TfxRoot",
+    "radiographs.local_roots.list_local": "a URI goes to _list_remote",
+    "radiographs.local_roots._walk": "is called by list_local only",
 }
 
 _ON_THIS_MACHINE = re.compile(

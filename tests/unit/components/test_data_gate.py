@@ -18,14 +18,13 @@ from tfx.types import standard_artifacts
 from components import DataGateReport
 from components.data_gate.executor import (
     ANOMALIES_FILE,
-    Anomaly,
     DataGateError,
     DataGateExecutor,
-    leaks,
     missing_classes,
     schema_anomalies,
 )
 from models import features
+from radiographs.leaks import Anomaly, leaks
 from tests.support import ROOT
 
 SCHEMA_FILE = ROOT / "schema" / "schema.pbtxt"

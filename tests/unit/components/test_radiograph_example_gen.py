@@ -27,6 +27,7 @@ from components.radiograph_example_gen.listing import (
 from models import features
 from models.hyperparameters import Preprocessing
 from models.preprocessing import quality_of
+from radiographs import ingest_plan
 from radiographs.decoding import CanonicalFilm, ImageFacts
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
@@ -290,8 +291,8 @@ class TestPlan:
                 (root / label / f"{label}{number}.png").write_bytes(encode(film))
         (root / "NORMAL" / "gone.png").symlink_to(root / "nowhere.png")
         (root / "NORMAL" / "cut.png").write_bytes(encode(draw_film(50))[:200])
-        monkeypatch.setattr(executor, "_FILMS_PER_MESSAGE", 21)
-        with caplog.at_level("INFO", logger=executor.__name__):
+        monkeypatch.setattr(ingest_plan, "_FILMS_PER_MESSAGE", 21)
+        with caplog.at_level("INFO", logger=ingest_plan.__name__):
             _, plan = plan_ingest(str(root), IngestOptions(stress_split="test"))
         assert {path for path, split in plan.split_of.items() if split == "test"} == {
             f"{label}/{label}{number}.png" for label in features.LABELS for number in (17, 18, 19)
@@ -306,7 +307,7 @@ class TestPlan:
     def test_a_random_split_measures_nothing(
         self, root: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(executor, "acquisition_statistics", None)
+        monkeypatch.setattr(ingest_plan, "acquisition_statistics", None)
         _, plan = plan_ingest(str(root), IngestOptions())
         assert set(plan.split_of.values()) == set(features.SPLITS)
 

@@ -146,7 +146,7 @@ class TestIdenticalFiles:
         plan = assign_splits(films, IngestOptions(), chain)
         assert_sound(films, plan)
         assert len({plan.split_of[path] for path in first}) == 1
-        assert any(note.startswith("40 patients share identical files") for note in plan.notes)
+        assert any(note.startswith("40 patients share films") for note in plan.notes)
 
     def test_without_the_hint_they_are_apart(self) -> None:
         films = cohort(80)

@@ -6,19 +6,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from components.radiograph_example_gen.listing import read_bytes, size_and_time
+from radiographs.data_roots import DataRoot
 from radiographs.decoding import read_film, sha256_of
 from radiographs.errors import UnusableImage
 from radiographs.options import IngestOptions
 
 
 def find_identical_files(
-    root: str, paths: Sequence[str], options: IngestOptions
+    root: DataRoot, paths: Sequence[str], options: IngestOptions
 ) -> list[list[str]]:
     """Finds films with the same bytes; reads only files of equal size.
 
     Args:
-        root: Local or remote folder.
+        root: Of the films.
         paths: Of the films.
         options: Which files are usable; empty ones are alike, but no films.
 
@@ -27,7 +27,7 @@ def find_identical_files(
     """
     by_size: dict[int, list[str]] = defaultdict(list)
     for path in paths:
-        by_size[size_and_time(root, path)[0]].append(path)
+        by_size[root.size_bytes(path)].append(path)
     return [
         same
         for same_size in by_size.values()
@@ -37,17 +37,17 @@ def find_identical_files(
     ]
 
 
-def _same_bytes(root: str, paths: Iterable[str]) -> Iterator[list[str]]:
+def _same_bytes(root: DataRoot, paths: Iterable[str]) -> Iterator[list[str]]:
     by_digest: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         with suppress(UnusableImage):  # the ingest puts it on the quarantine list
-            by_digest[sha256_of(read_bytes(root, path))].append(path)
+            by_digest[sha256_of(root.content(path))].append(path)
     yield from (group for group in by_digest.values() if len(group) > 1)
 
 
-def _is_usable(root: str, path: str, options: IngestOptions) -> bool:
+def _is_usable(root: DataRoot, path: str, options: IngestOptions) -> bool:
     try:
-        read_film(read_bytes(root, path), options)
+        read_film(root.content(path), options)
     except UnusableImage:
         return False
     return True

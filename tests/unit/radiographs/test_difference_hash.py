@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from components.auditor.difference_hash import SAME_FILM_BITS, difference_hash, same_films
+from radiographs.difference_hash import SAME_FILM_BITS, difference_hash, same_films
 from radiographs.phantoms import draw_patient, draw_phantom
 from tests.support import ROOT
 

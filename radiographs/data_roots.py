@@ -1,0 +1,120 @@
+"""A folder of films, on whatever file system: what lies in it, and the bytes of a file.
+
+Ingest reads through TFX's file systems, `radiographs.inspect` on this machine; both plan from here.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from radiographs.csv_tables import decode_text
+from radiographs.errors import DataError, UnusableImage
+from radiographs.layouts import Layout, read_films
+from radiographs.options import IngestOptions
+
+_MOST_BYTES = 500_000_000  # of a table that is unpacked; the largest public one has a fifth
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies below a data root.
+
+    Attributes:
+        paths: All files, relative to the root, with forward slashes, in order.
+        links: The path of the file itself, for every path that leads to it by way of a link.
+        aside: What is neither file nor folder: path and reason.
+    """
+
+    paths: list[str] = field(default_factory=list)
+    links: dict[str, str] = field(default_factory=dict)
+    aside: list[tuple[str, str]] = field(default_factory=list)
+
+
+class DataRoot(Protocol):
+    """A folder of films."""
+
+    def listing(self) -> Listing:
+        """Lists all files below it, each under all of its names.
+
+        Raises:
+            DataError: If there is no such folder, it cannot be read, or a link leads out of it.
+        """
+        ...
+
+    def content(self, path: str) -> bytes:
+        """Returns the content of a file below it.
+
+        Raises:
+            UnusableImage: If it cannot be read.
+        """
+        ...
+
+    def size_bytes(self, path: str) -> int:
+        """Returns the size of a file below it, -1 where it cannot be told."""
+        ...
+
+
+def read_layout(root: DataRoot, options: IngestOptions) -> Layout:
+    """Finds the films of a data root.
+
+    Args:
+        root: Of the films.
+        options: Which layout, and how to tell patient and subtype from a file name.
+
+    Returns:
+        The films and the files that are none.
+
+    Raises:
+        DataError: If there is no such folder, a link leads out of it, or its films cannot be told.
+    """
+    listing = root.listing()
+    layout = read_films(listing.paths, lambda path: text_of(root, path), options, listing.links)
+    return replace(layout, ignored=sorted([*layout.ignored, *listing.aside]))
+
+
+def text_of(root: DataRoot, path: str) -> str:
+    """Returns the text of a file below a root, of UTF-8 or UTF-16, without a byte order mark.
+
+    A table that is packed by gzip, as public sets give them out, is unpacked.
+
+    Raises:
+        DataError: If it cannot be read or is neither.
+    """
+    try:
+        data = root.content(path)
+        return decode_text(_unpacked(path, data) if path.lower().endswith(".gz") else data)
+    except UnusableImage as error:
+        raise DataError(f"{path} {error}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not UTF-8 text; save it as UTF-8") from None
+
+
+def _unpacked(path: str, data: bytes) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as table:
+            text = table.read(_MOST_BYTES + 1)
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataError(f"{path} is damaged ({error}); copy it again from its source") from None
+    if len(text) > _MOST_BYTES:
+        raise DataError(f"{path} unpacks to more than {_MOST_BYTES:,} bytes; it is no table")
+    return text
+
+
+def no_folder(root: str) -> DataError:
+    """Returns what is said of a root that is no folder."""
+    return DataError(f"the data root {root} is not a folder; check --data-root")
+
+
+def unreadable_folder(root: str, error: Exception) -> DataError:
+    """Returns what is said of a folder below a root that cannot be listed."""
+    return DataError(f"a folder below {root} cannot be read: {error}")
+
+
+def unreadable_file(error: Exception) -> UnusableImage:
+    """Returns what is said of a file that cannot be read."""
+    reason = getattr(error, "message", "") or getattr(error, "strerror", "") or "no such file"
+    return UnusableImage(f"cannot be read ({reason}); check its permissions")

@@ -1,0 +1,73 @@
+"""Reads the films of a layout as the ingest does, and keeps of each what an inspection needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from radiographs.data_roots import DataRoot
+from radiographs.decoding import ImageFacts, read_film
+from radiographs.errors import UnusableImage
+from radiographs.near_duplicates import Fingerprint, fingerprint
+from radiographs.options import IngestOptions
+
+_AT_ONCE = 512  # films handed to the threads, to bound the memory
+
+
+@dataclass(frozen=True)
+class ReadFilms:
+    """What the files of a layout hold.
+
+    Attributes:
+        facts: Of the usable films, by path.
+        prints: Fingerprint of each of these.
+        unusable: Path and reason of the others, in order.
+    """
+
+    facts: dict[str, ImageFacts] = field(default_factory=dict)
+    prints: dict[str, Fingerprint] = field(default_factory=dict)
+    unusable: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read_films(
+    root: DataRoot,
+    paths: Sequence[str],
+    options: IngestOptions,
+    tell: Callable[[int], None] = lambda films: None,
+) -> ReadFilms:
+    """Reads films, several at once; decoders release Python's lock, so threads do.
+
+    Args:
+        root: Of the films.
+        paths: Of the films.
+        options: Which files are usable.
+        tell: Is told how many films have been read since it was last told.
+
+    Returns:
+        What is known of each.
+    """
+
+    def read(path: str) -> tuple[ImageFacts, Fingerprint] | str:
+        try:
+            film = read_film(root.content(path), options)
+        except UnusableImage as error:
+            return str(error)
+        return film.facts, fingerprint(film.grey)
+
+    films = ReadFilms()
+    with ThreadPoolExecutor() as threads:
+        for some in _parts(paths):
+            for path, one in zip(some, threads.map(read, some), strict=True):
+                if isinstance(one, str):
+                    films.unusable.append((path, one))
+                else:
+                    films.facts[path], films.prints[path] = one
+            tell(len(some))
+    films.unusable.sort()
+    return films
+
+
+def _parts(paths: Sequence[str]) -> Iterator[Sequence[str]]:
+    for first in range(0, len(paths), _AT_ONCE):
+        yield paths[first : first + _AT_ONCE]
