@@ -18,7 +18,7 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test fuzz mutants lint lock names newer clean
+.PHONY: help install run test fuzz mutants lint lock names prism newer clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,9 @@ lock: $(PYTHON_VERSIONS:%=lock-%) ## write requirements/ anew from setup.py; ARG
 
 names: install ## look up, in the wheels of every lock, the names of TFX and its family in use
 	$(VENV)/bin/python -m tools.library_names
+
+prism: ## build Prism, Beam's portable runner, by Go; tests of engines find it
+	go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$(shell sed -En 's/^apache-beam.*==([0-9.]+).*/\1/p' $(LOCK))
 
 newer: ## run the demo and every test in a Debian 13 with Python 3.13; on Debian, as root
 	tools/newer_lane.sh $(ARGS)
