@@ -185,7 +185,7 @@ class TestDockerfile:
 class TestMakefile:
     def test_help_is_the_default_and_lists_the_verbs(self) -> None:
         lines = make().stdout.splitlines()
-        lanes = ("lock", "names", "newer")
+        lanes = ("lock", "names", "prism", "newer")
         verbs = ["help", "install", "run", "test", "fuzz", "mutants", "lint", *lanes, "clean"]
         assert [line.split()[:2] for line in lines] == [["make", verb] for verb in verbs]
 
