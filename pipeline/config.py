@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 import models
 from models import hyperparameters as hp
 from models.audit_settings import AuditSettings
+from models.explanation_settings import ExplanationSettings
 from models.features import MODEL_NAME
 from radiographs.options import IngestOptions
 
@@ -103,6 +104,7 @@ class PipelineConfig(hp.Settings):
     train: hp.Train = hp.Train()
     tuner: Tuner = Tuner()
     evaluation: Evaluation = Evaluation()
+    explanations: ExplanationSettings = ExplanationSettings()
     beam: Beam = Beam()
 
     @model_validator(mode="after")
