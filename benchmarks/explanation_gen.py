@@ -18,7 +18,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from tfx.utils import path_utils
 
-from components.explanation_gen.explaining import ExplainedModel, explain_films
+from components.explanation_gen.explained_model import ExplainedModel
+from components.explanation_gen.explaining import explain_films
 from components.explanation_gen.index import write_index
 from models.explanation_settings import ExplanationSettings
 from models.features import TEST

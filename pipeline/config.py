@@ -218,6 +218,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "min_slice_positives": 15,
             "min_slice_negatives": 15,
         },
+        "explanations": {"films": 60},  # of about 135 test films
     },
     "standard": {
         # What lies around the lungs tells how a film was taken, and with it the class: it is cut

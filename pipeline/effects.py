@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.explanation_settings import ExplanationSettings
 from models.hyperparameters import Augmentation, Selective
 from pipeline.config import NOTHING, Phantoms, PipelineConfig, Tuner, changed_settings
 from radiographs.options import BY_STYLE
@@ -176,6 +177,11 @@ RULES = (
         ("evaluation.control_epochs",),
         lambda config: not config.evaluation.shortcut_audit,
         "it needs evaluation.shortcut_audit=true",
+    ),
+    Rule(
+        _of("explanations", ExplanationSettings.model_fields, "films"),
+        lambda config: config.explanations.films == 0,
+        "explanations.films=0 explains no film",
     ),
     Rule(
         ("beam.workers",),

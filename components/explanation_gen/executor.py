@@ -8,7 +8,8 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import path_utils
 
-from components.explanation_gen.explaining import ExplainedModel, explain_films
+from components.explanation_gen.explained_model import ExplainedModel
+from components.explanation_gen.explaining import explain_films
 from components.explanation_gen.index import write_index
 from models import features
 from models.explanation_settings import ExplanationSettings

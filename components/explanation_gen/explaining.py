@@ -11,11 +11,10 @@ from __future__ import annotations
 import logging
 import posixpath
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
@@ -29,7 +28,7 @@ from components.auditor.scoring import (
     read_examples,
     score_examples,
 )
-from components.auditor.served_pixels import ServedPixels
+from components.explanation_gen.explained_model import ExplainedModel
 from components.explanation_gen.index import ExplainedFilm
 from components.explanation_gen.pictures import (
     Picture,
@@ -39,52 +38,23 @@ from components.explanation_gen.pictures import (
     encode_small,
 )
 from components.explanation_gen.sampling import sample
-from components.explanation_gen.strata import OUTCOME, OUTCOMES, strata_of, with_outcomes
+from components.explanation_gen.strata import (
+    NOT_JUDGED,
+    OUTCOME,
+    OUTCOMES,
+    strata_of,
+    with_outcomes,
+)
 from models import features
 from models.explanation_settings import ExplanationSettings
-from models.network import activations_and_logits
-from models.records import read_network
 from models.remote_files import write_bytes
-from models.served_facts import read_facts
 
 _LOG = logging.getLogger(__name__)
 
-FILMS, HEAT, FEATURE_MAPS = "films", "heat", "feature_maps"  # folders of pictures
+_FOLDERS = {"film": "films", "heat": "heat", "feature_maps": "feature_maps"}  # by field
 
+_NAMED = 5  # kinds of films that a message names
 _FILMS_A_CALL = 8  # gradients of a film take far more memory than its answer
-
-
-@dataclass(frozen=True)
-class ExplainedModel:
-    """A model that is asked where it looks.
-
-    Attributes:
-        served: A loaded SavedModel.
-        prepared: How it prepares a film.
-        network: The same network, of `activations_and_logits` without its mirror image.
-        threshold: Probability from which a film is called PNEUMONIA.
-    """
-
-    served: Any
-    prepared: ServedPixels
-    network: keras.Model
-    threshold: float
-
-    @classmethod
-    def open(cls, saved_model: str, model_run: str) -> ExplainedModel:
-        """Opens what a training left.
-
-        Args:
-            saved_model: Folder of the SavedModel.
-            model_run: Folder of the training record.
-        """
-        served, facts = tf.saved_model.load(saved_model), read_facts(saved_model)
-        return cls(
-            served,
-            ServedPixels(served, facts.settings.preprocessing),
-            activations_and_logits(read_network(facts.settings, model_run)),
-            facts.operating_point.threshold,
-        )
 
 
 def explain_films(
@@ -104,22 +74,17 @@ def explain_films(
     scored = with_outcomes(score_examples(model.served, read_examples(test_uris)))
     films = choose_films(scored, model.threshold, settings.films)
     mapped = _first_of_each_outcome(films, settings.feature_maps)
-    for folder in (FILMS, HEAT, FEATURE_MAPS):
+    for folder in _FOLDERS.values():
         tf.io.gfile.makedirs(posixpath.join(uri, folder))
-    chosen = (
-        (place, image_of(example))
-        for place, example in enumerate(read_examples(test_uris))
-        if place in films
-    )
-    for batch in batches(chosen, _FILMS_A_CALL):
+    for batch in batches(_images(films, test_uris), _FILMS_A_CALL):
         places, images = zip(*batch, strict=True)
-        for place, image, answer in zip(places, images, _ask(model.served, images), strict=True):
-            drawn = _draw(films[place], image, answer[features.OVERLAY_BYTES], settings.size_px)
+        for place, image, answer in zip(places, images, model.explain(images), strict=True):
+            film = films[place]
+            drawn = _draw(film, image, answer[features.OVERLAY_BYTES], settings.size_px)
             if place in mapped:
-                drawn[FEATURE_MAPS] = _draw_feature_maps(model, image)
-            films[place] = replace(
-                films[place], **_write(drawn, films[place].sha256, uri), **_found(answer)
-            )
+                drawn["feature_maps"] = draw_feature_maps(model.feature_maps(image))
+            files = {field: _write(one, film.sha256, field, uri) for field, one in drawn.items()}
+            films[place] = replace(film, **files, **_found(answer))
     _tell(films.values(), len(scored))
     return list(films.values())
 
@@ -138,8 +103,16 @@ def choose_films(scored: pd.DataFrame, threshold: float, at_most: int) -> dict[i
     """
     if scored.empty:
         return {}
-    once = scored.drop_duplicates(features.SHA256)
-    chosen = sample(strata_of(once, threshold), at_most)
+    strata = strata_of(scored.drop_duplicates(features.SHA256), threshold)
+    chosen = sample(strata, at_most)
+    if left_out := [reason for reason, order in strata if chosen.keys().isdisjoint(order)]:
+        _LOG.warning(
+            "explanations.films=%d leaves %d of %d kinds of films without an example: %s",
+            at_most,
+            len(left_out),
+            len(strata),
+            ", ".join(left_out[:_NAMED]) + ("" if len(left_out) <= _NAMED else ", ..."),
+        )
     return {place: _known(scored.loc[place], reasons) for place, reasons in chosen.items()}
 
 
@@ -159,24 +132,18 @@ def _known(film: pd.Series, reasons: tuple[str, ...]) -> ExplainedFilm:
     )
 
 
+def _images(places: Collection[int], uris: Sequence[str]) -> Iterator[tuple[int, bytes]]:
+    for place, example in enumerate(read_examples(uris)):
+        if place in places:
+            yield place, image_of(example)
+
+
 def _first_of_each_outcome(films: Mapping[int, ExplainedFilm], at_most: int) -> set[int]:
     of_outcome = {
         outcome: [place for place, film in films.items() if film.outcome == outcome]
         for outcome in OUTCOMES
     }
     return {place for places in of_outcome.values() for place in places[:at_most]}
-
-
-def _ask(served: Any, images: Sequence[bytes]) -> list[dict[str, Any]]:
-    """Returns what `explain_images` answers of each film, without the heatmap itself."""
-    answer = served.signatures[features.EXPLAIN_IMAGES](
-        **{features.IMAGE_BYTES: tf.constant(images)}
-    )
-    wanted = (
-        features.OVERLAY_BYTES, features.BOXES, features.BOX_SCORES, features.LUNG_OPACITY,
-    )  # fmt: skip
-    columns = {name: answer[name].numpy() for name in wanted}
-    return [{name: column[row] for name, column in columns.items()} for row in range(len(images))]
 
 
 def _found(answer: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -194,39 +161,26 @@ def _rounded(numbers: Iterable[float]) -> list[float]:
     return [round(float(number), 4) for number in numbers]
 
 
-def _draw(
-    film: ExplainedFilm, image: bytes, overlay: bytes, size_px: int
-) -> dict[str, Picture | None]:
-    """Draws a film and its heat, unless it is so large that decoding it is dangerous."""
+def _draw(film: ExplainedFilm, image: bytes, overlay: bytes, size_px: int) -> dict[str, Picture]:
+    """Draws a film and its heat, by field; nothing of one that is too large to be decoded."""
     picture = draw_film(image, size_px) if film.quality != features.TOO_LARGE else None
-    return {FILMS: picture, HEAT: None if picture is None else draw_heat(overlay, picture)}
+    if picture is None:
+        return {}
+    heat = draw_heat(overlay, picture)
+    return {"film": picture} if heat is None else {"film": picture, "heat": heat}
 
 
-def _draw_feature_maps(model: ExplainedModel, image: bytes) -> Picture:
-    _, given = model.prepared.of_images([image])
-    (layers,), _ = model.network(given, training=False)
-    return draw_feature_maps([layer[0].numpy() for layer in reversed(layers)])
-
-
-def _write(drawn: Mapping[str, Picture | None], name: str, uri: str) -> dict[str, str]:
-    """Writes pictures and returns where they are, by field of an `ExplainedFilm`."""
-    fields = {FILMS: "film", HEAT: "heat", FEATURE_MAPS: "feature_maps"}
-    written = {}
-    for folder, picture in drawn.items():
-        if picture is not None:
-            written[fields[folder]] = f"{folder}/{name}.jpg"
-            write_bytes(posixpath.join(uri, folder, f"{name}.jpg"), encode_small(picture))
-    return written
+def _write(picture: Picture, name: str, field: str, uri: str) -> str:
+    """Writes a picture and returns where it is below the folder of the artifact."""
+    file = f"{_FOLDERS[field]}/{name}.jpg"
+    write_bytes(posixpath.join(uri, file), encode_small(picture))
+    return file
 
 
 def _tell(films: Collection[ExplainedFilm], test_films: int) -> None:
-    counted = Counter(OUTCOMES.get(film.outcome, "not judged") for film in films)
-    _LOG.info(
-        "%d of %d test films are explained%s",
-        len(films),
-        test_films,
-        "".join(f", {count} {outcome}" for outcome, count in counted.items()),
-    )
+    counted = Counter(OUTCOMES.get(film.outcome, NOT_JUDGED) for film in films)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counted.items())
+    _LOG.info("%d of %d test films are explained: %s", len(films), test_films, kinds or "none")
     missing = sum(not film.film for film in films)
     if missing:
         _LOG.warning("%d explained films cannot be drawn", missing)
