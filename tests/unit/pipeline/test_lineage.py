@@ -25,6 +25,7 @@ OUTPUTS = {
     ("Evaluator", "evaluation"), ("Evaluator", "blessing"),
     ("Auditor", "audit"), ("AuditGate", "verdicts"), ("AuditGate", "blessing"),
     ("ModelValidator", "blessing"), ("Pusher", "pushed_model"),
+    ("ExplanationGen", "explanations"),
 }  # fmt: skip
 
 
