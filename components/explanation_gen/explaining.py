@@ -83,8 +83,9 @@ def explain_films(
             drawn = _draw(film, image, answer[features.OVERLAY_BYTES], settings.size_px)
             if place in mapped:
                 drawn["feature_maps"] = draw_feature_maps(model.feature_maps(image))
-            files = {field: _write(one, film.sha256, field, uri) for field, one in drawn.items()}
-            films[place] = replace(film, **files, **_found(answer))
+            found = _found(answer)
+            found |= {field: _write(one, film.sha256, field, uri) for field, one in drawn.items()}
+            films[place] = replace(film, **found)
     _tell(films.values(), len(scored))
     return list(films.values())
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.feature_maps import feature_map_montage
+from radiographs.formats.png import decode_grey_png
 
 Picture = npt.NDArray[np.uint8]  # [height, width] grey, or [height, width, 3] blue, green, red
 
@@ -59,9 +60,7 @@ def draw_feature_maps(layers: list[npt.NDArray[np.float32]]) -> Picture:
     Returns:
         The montages of the layers beside one another, grey.
     """
-    montages = [
-        _decode(feature_map_montage(layer, _MAPS_A_LAYER), cv2.IMREAD_GRAYSCALE) for layer in layers
-    ]
+    montages = [decode_grey_png(feature_map_montage(layer, _MAPS_A_LAYER)) for layer in layers]
     height = max(len(montage) for montage in montages)
     return np.hstack(
         [np.pad(montage, ((0, height - len(montage)), (0, 0))) for montage in montages]

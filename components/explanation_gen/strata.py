@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from components.auditor.scoring import DECISION, REASON
@@ -83,10 +84,10 @@ def _outcomes(films: pd.DataFrame) -> Iterator[Stratum]:
 def _by_certainty(films: pd.DataFrame, threshold: float) -> Iterator[Stratum]:
     """Yields films by how far their log-odds lie from those of the operating point."""
     judged = films[films[OUTCOME] != ""]
-    distance = (_logit(judged[features.PROBABILITY]) - _logit(threshold)).abs()
-    ordered = judged.loc[distance.sort_values(kind="stable").index]
-    yield LEAST_CERTAIN, ordered.index.tolist()
-    surest = judged.loc[(-distance).sort_values(kind="stable").index]
+    probability = judged[features.PROBABILITY].to_numpy(float)
+    distance = np.abs(_logit(probability) - _logit(threshold))
+    yield LEAST_CERTAIN, judged.index[np.argsort(distance, kind="stable")].tolist()
+    surest = judged.iloc[np.argsort(-distance, kind="stable")]
     for label in features.LABELS:
         called = surest[DECISION] == label
         yield MOST_CERTAIN.format(label=label), surest.index[called].tolist()
@@ -95,9 +96,9 @@ def _by_certainty(films: pd.DataFrame, threshold: float) -> Iterator[Stratum]:
 
 
 def _unlike(films: pd.DataFrame) -> list[int]:
-    distance = films[features.OUT_OF_DISTRIBUTION].astype(float)
-    unlike = distance[distance > _UNLIKE]
-    return (-unlike).sort_values(kind="stable").index.tolist()
+    unlike = films[films[features.OUT_OF_DISTRIBUTION].astype(float) > _UNLIKE]
+    distance = unlike[features.OUT_OF_DISTRIBUTION].to_numpy(float)
+    return unlike.index[np.argsort(-distance, kind="stable")].tolist()
 
 
 def _slices(films: pd.DataFrame) -> Iterator[Stratum]:
@@ -124,6 +125,6 @@ def _in_turn(films: pd.DataFrame, column: str) -> list[int]:
     return films.assign(rank=rank).sort_values(["rank", column], kind="stable").index.tolist()
 
 
-def _logit(probability: pd.Series | float) -> pd.Series | float:
+def _logit(probability: npt.ArrayLike) -> npt.NDArray[np.floating]:
     inside = np.clip(probability, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
     return np.log(inside / (1 - inside))
