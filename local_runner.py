@@ -132,28 +132,34 @@ def _account_for(
     error: BaseException, work: WorkDirectory, run: Run, console: Console, component: str
 ) -> int:
     """Writes and says why a run stopped early, and returns the exit status."""
+    durations, version = _finished(work, run)
+    if version:
+        console.print(f"before that, version {version} was pushed")
     if was_interrupted(error):
-        run.write_failure("interrupted", "stopped by Ctrl-C or SIGTERM", _durations(work, run))
+        reason = "stopped by Ctrl-C or SIGTERM"
+        run.write_failure("interrupted", reason, durations, pushed_version=version)
         console.print("stopped; the same command goes on from what has finished")
         return EXIT_FAILED
     logging.getLogger(__name__).error("the run failed", exc_info=error)
     failure = explain(error, places_of(work.path), component)
-    run.write_failure("failed", failure.sentence, _durations(work, run), failure.files)
+    run.write_failure("failed", failure.sentence, durations, failure.files, version)
     console.print(f"local_runner: {failure.sentence}", markup=False)
     for name in failure.files:
         console.print(f"all of it: {run.folder / name}", markup=False)
     return EXIT_DATA if failure.of_data else EXIT_FAILED
 
 
-def _durations(work: WorkDirectory, run: Run) -> dict[str, float]:
-    """Returns what the components that finished took, as far as the store can still be read."""
+def _finished(work: WorkDirectory, run: Run) -> tuple[dict[str, float], str]:
+    """Returns what finished components took and what was pushed, as far as the store is read."""
     try:
-        from pipeline.lineage import durations, finished_components  # late, as TFX is
+        from pipeline import lineage  # late, as TFX is
 
-        return durations(finished_components(work.metadata, run.run_id))
+        outputs = lineage.run_outputs(work.metadata, run.run_id)
+        finished = lineage.finished_components(work.metadata, run.run_id)
+        return lineage.durations(finished), lineage.pushed_version(outputs)
     except Exception:
         logging.getLogger(__name__).error("the metadata store cannot be read", exc_info=True)
-        return {}
+        return {}, ""
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from pipeline.lineage import run_outputs, unfinished_inputs
 from pipeline.locations import WorkDirectory
 
 START, ACCOUNT = "start", "account"  # before the first component, after the last
-LAST_COMPONENT = "Pusher"
+LAST_COMPONENT = "ExplanationGen"
 
 _POLLING_SECONDS = 0.005
 _EVENT = re.compile(r"Component (\S+) is (running|finished)\.$")
@@ -172,7 +172,7 @@ def faults_of(work: WorkDirectory, run_id: str) -> list[str]:
         _contents(folder)
         for folder in (work.path / "artifacts" / "Trainer" / "model").glob("*/Format-Serving")
     }
-    pushed = outputs[LAST_COMPONENT, "pushed_model"].custom_properties["pushed_version"]
+    pushed = outputs["Pusher", "pushed_model"].custom_properties["pushed_version"]
     own = Path(outputs["Trainer", "model"].uri) / "Format-Serving"
     faults = list(unfinished_inputs(work.metadata, run_id))
     for folder in sorted(work.serving_root.iterdir()):

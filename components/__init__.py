@@ -1,6 +1,12 @@
 """The pipeline's own TFX components, one folder each."""
 
 # By these names the container of a Kubeflow task finds the types; see `artifacts`.
-from components.artifacts import AuditVerdicts, DataGateReport, IngestReport, ModelAudit
+from components.artifacts import (
+    AuditVerdicts,
+    DataGateReport,
+    FilmExplanations,
+    IngestReport,
+    ModelAudit,
+)
 
-__all__ = ["AuditVerdicts", "DataGateReport", "IngestReport", "ModelAudit"]
+__all__ = ["AuditVerdicts", "DataGateReport", "FilmExplanations", "IngestReport", "ModelAudit"]

@@ -71,8 +71,18 @@ def write_text(uri: str, text: str) -> None:
         uri: As of `written_beside`.
         text: The new content, kept as UTF-8.
     """
-    with tf.io.gfile.GFile(uri + UNFINISHED, "w") as file:
-        file.write(text)
+    write_bytes(uri, text.encode("utf-8"))
+
+
+def write_bytes(uri: str, content: bytes) -> None:
+    """Writes a file, whole or not at all.
+
+    Args:
+        uri: As of `written_beside`.
+        content: Of the new file.
+    """
+    with tf.io.gfile.GFile(uri + UNFINISHED, "wb") as file:
+        file.write(content)
     tf.io.gfile.rename(uri + UNFINISHED, uri, overwrite=True)
 
 

@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 import models
 from models import hyperparameters as hp
 from models.audit_settings import AuditSettings
+from models.explanation_settings import ExplanationSettings
 from models.features import MODEL_NAME
 from radiographs.options import IngestOptions
 from radiographs.overrides import ConfigError, explain, merged, parse_override
@@ -137,6 +138,7 @@ class PipelineConfig(hp.Settings):
     train: hp.Train = hp.Train()
     tuner: Tuner = Tuner()
     evaluation: Evaluation = Evaluation()
+    explanations: ExplanationSettings = ExplanationSettings()
     beam: Beam = Beam()
 
     @model_validator(mode="after")
@@ -250,6 +252,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "min_slice_positives": 15,
             "min_slice_negatives": 15,
         },
+        "explanations": {"films": 60},  # of about 135 test films
     },
     "standard": {
         # What lies around the lungs tells how a film was taken, and with it the class: it is cut

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.explanation_settings import ExplanationSettings
 from models.hyperparameters import Augmentation, Selective
 from pipeline.beam import names_another_runner
 from pipeline.config import NOTHING, Phantoms, PipelineConfig, Tuner, changed_settings
@@ -171,6 +172,11 @@ RULES = (
         ("evaluation.control_epochs",),
         lambda config: not config.evaluation.shortcut_audit,
         "it needs evaluation.shortcut_audit=true",
+    ),
+    Rule(
+        _of("explanations", ExplanationSettings.model_fields, "films"),
+        lambda config: config.explanations.films == 0,
+        "explanations.films=0 explains no film",
     ),
     Rule(
         ("beam.workers",),

@@ -91,6 +91,18 @@ def finished_components(metadata_file: Path, run_id: str) -> dict[str, Finished]
     return dict(sorted(finished.items(), key=lambda item: item[1].started))
 
 
+def pushed_version(outputs: Mapping[tuple[str, str], mlmd.Artifact]) -> str:
+    """Returns the version that a run has pushed, or nothing.
+
+    Args:
+        outputs: Of `run_outputs`.
+    """
+    pushed_model = outputs.get(("Pusher", "pushed_model"))
+    if pushed_model is None or pushed_model.custom_properties["pushed"].int_value != 1:
+        return ""
+    return pushed_model.custom_properties["pushed_version"].string_value
+
+
 def durations(finished: Mapping[str, Finished]) -> dict[str, float]:
     """Returns the `durations_seconds` of an account, to a tenth of a second.
 

@@ -15,6 +15,7 @@ from components.auditor import external
 from components.auditor.component import Auditor
 from components.data_gate.component import DataGate
 from components.evaluation import decisions
+from components.explanation_gen.component import ExplanationGen
 from components.model_validator.component import ModelValidator
 from components.pusher.component import Pusher
 from components.radiograph_example_gen.component import RadiographExampleGen
@@ -124,10 +125,14 @@ def create_components(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=locations.serving_root)
         ),
     )
+    explanation_gen = ExplanationGen(
+        examples, model, trainer.outputs["model_run"], config.explanations, source
+    )
+    explanation_gen.add_upstream_node(pusher)  # a picture that fails must not keep a model back
     nodes = [
         example_gen, schema_importer, statistics_gen, example_validator, data_gate, transform,
         hyperparameters, trainer, baseline, evaluator, auditor, audit_gate,
-        model_validator, pusher,
+        model_validator, pusher, explanation_gen,
     ]  # fmt: skip
     return [node for node in nodes if node is not None]
 

@@ -62,6 +62,7 @@ class Run:
         reason: str,
         durations_seconds: Mapping[str, float],
         files: Mapping[str, str] | None = None,
+        pushed_version: str = "",
     ) -> None:
         """Writes the account of a run that stopped early.
 
@@ -70,15 +71,16 @@ class Run:
             reason: A sentence.
             durations_seconds: Of the components that finished.
             files: What else to keep in the folder, text by file name.
+            pushed_version: What was pushed before, or empty.
         """
         account = {
             "run_id": self.run_id,
             "status": status,
             "error": reason,
-            "blessed": False,
-            "servable": False,
-            "pushed": False,
-            "pushed_version": "",
+            "blessed": bool(pushed_version),
+            "servable": bool(pushed_version),
+            "pushed": bool(pushed_version),
+            "pushed_version": pushed_version,
             "data": {},
             "metrics": {},
             "gates": [],

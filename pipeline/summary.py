@@ -20,7 +20,7 @@ from models.records import TRAINING_RECORD
 from pipeline.comparison import Comparison, comparison_of
 from pipeline.config import Evaluation
 from pipeline.gates import read_verdicts
-from pipeline.lineage import durations, finished_components, run_outputs
+from pipeline.lineage import durations, finished_components, pushed_version, run_outputs
 from pipeline.slices import OVERALL, SliceMetrics, load_slices
 
 
@@ -121,7 +121,7 @@ def summarise(metadata_file: Path, run_id: str, data_root: Path, gates: Evaluati
     ingest_report = outputs[("RadiographExampleGen", "report")]
     audit = read_audit(outputs)
     slices = load_slices(evaluation_uri, audited_intervals(audit))
-    version = _pushed_version(outputs.get(("Pusher", "pushed_model")))
+    version = pushed_version(outputs)
     blessing = outputs.get(("AuditGate", "blessing"))
     blessed = _is_blessed(blessing)
     return Summary(
@@ -193,12 +193,6 @@ def _accepted(blessing: Artifact | None) -> str:
     """Returns the reason that the metadata store has, or nothing."""
     known = {} if blessing is None else blessing.custom_properties
     return known[ACCEPTED_BLIND_TEST].string_value if ACCEPTED_BLIND_TEST in known else ""
-
-
-def _pushed_version(pushed_model: Artifact | None) -> str:
-    if pushed_model is None or pushed_model.custom_properties["pushed"].int_value != 1:
-        return ""
-    return pushed_model.custom_properties["pushed_version"].string_value
 
 
 def _read_json(artifact: Artifact | None, name: str) -> Any:

@@ -86,10 +86,10 @@ def score_images(served: Any, images: Iterable[bytes]) -> pd.DataFrame:
     return pd.concat(answers, ignore_index=True)
 
 
-def batches(films: Iterable[Any]) -> Iterator[list[Any]]:
-    """Yields films in lists of `BATCH_FILMS`, the last one shorter."""
+def batches(films: Iterable[Any], at_once: int = BATCH_FILMS) -> Iterator[list[Any]]:
+    """Yields films in lists of so many, the last one shorter."""
     remaining = iter(films)
-    while batch := list(itertools.islice(remaining, BATCH_FILMS)):
+    while batch := list(itertools.islice(remaining, at_once)):
         yield batch
 
 

@@ -54,6 +54,7 @@ ABSOLUTE_PATH = re.compile(r"(?<![\w.:/*-])/(?:[\w.-]+/)*[\w.-]+")
 TASKS = {
     "RadiographExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "DataGate",
     "Transform", "Trainer", "Evaluator", "Auditor", "AuditGate", "ModelValidator", "Pusher",
+    "ExplanationGen",
 }  # fmt: skip
 RESOLVERS = {
     "LatestBlessedModel-model-blessing-resolver",
@@ -235,6 +236,11 @@ def test_data_is_judged_before_anything_is_made_of_it(spec: pb.PipelineSpec) -> 
     assert {"Evaluator", "Auditor", "AuditGate", "ModelValidator"} <= after(spec, "Pusher")
 
 
+def test_no_push_waits_for_pictures(spec: pb.PipelineSpec) -> None:
+    assert "ExplanationGen" not in after(spec, "Pusher")
+    assert "Pusher" in after(spec, "ExplanationGen")
+
+
 def test_films_come_from_the_data_root(spec: pb.PipelineSpec) -> None:
     assert constant(spec, "RadiographExampleGen", "input_base") == DATA_ROOT
 
@@ -251,7 +257,7 @@ def test_the_code_is_part_of_the_cache_key(spec: pb.PipelineSpec) -> None:
     for task in ("Transform", "Trainer"):
         config = json.loads(constant(spec, task, "custom_config"))
         assert config["source_fingerprint"] == source_fingerprint()
-    for task in ("RadiographExampleGen", "DataGate", "ModelValidator"):
+    for task in ("RadiographExampleGen", "DataGate", "ModelValidator", "ExplanationGen"):
         assert constant(spec, task, "source_fingerprint") == source_fingerprint()
 
 
@@ -262,11 +268,12 @@ def test_films_are_always_read_anew_and_the_rest_is_cached(spec: pb.PipelineSpec
 
 
 def test_artifact_types_of_our_own_are_found_by_their_names(spec: pb.PipelineSpec) -> None:
-    for task, name in (
-        ("RadiographExampleGen", "components.IngestReport"),
-        ("DataGate", "components.DataGateReport"),
+    for task, key, name in (
+        ("RadiographExampleGen", "report", "components.IngestReport"),
+        ("DataGate", "report", "components.DataGateReport"),
+        ("ExplanationGen", "explanations", "components.FilmExplanations"),
     ):
-        output = spec.components[task].output_definitions.artifacts["report"]
+        output = spec.components[task].output_definitions.artifacts[key]
         schema = yaml.safe_load(output.artifact_type.instance_schema)
         assert schema["title"] == name
         module, _, title = name.rpartition(".")

@@ -24,6 +24,7 @@ from rich.console import Console
 from tfx import v1 as tfx
 
 from benchmarks.kills import open_gates
+from components.explanation_gen.index import read_index
 from components.radiograph_example_gen.executor import plan_ingest
 from models import features
 from pipeline.config import load_config
@@ -60,7 +61,7 @@ BEFORE_TRAINING = {
 }  # fmt: skip
 FROM_TRAINING_ON = {
     "Trainer", "LatestBlessedModel", "Evaluator", "Auditor", "AuditGate", "ModelValidator",
-    "Pusher",
+    "Pusher", "ExplanationGen",
 }  # fmt: skip
 
 
@@ -231,6 +232,17 @@ def test_the_other_site_was_audited(resumed: RemoteRun) -> None:
     assert audit["external"]["root"] == f"{ROOT}/elsewhere"
     assert audit["external"]["films"] == 12
     assert audit["shifts"] and audit["controls"]
+
+
+def test_films_are_explained_in_the_bucket(resumed: RemoteRun) -> None:
+    uri = resumed.outputs["ExplanationGen", "explanations"].uri
+    films = read_index(uri)
+    assert len(films) == films_in(resumed.outputs["RadiographExampleGen", "examples"].uri, "test")
+    named = {one for film in films for one in (film.film, film.heat, film.feature_maps) if one}
+    found = contents(uri)
+    assert set(found) == {"index.json", *named}
+    assert {found[name][:3] for name in named} == {b"\xff\xd8\xff"}  # JPEG
+    assert len(named) >= 2 * len(films)
 
 
 def test_the_trained_model_is_pushed_whole_and_answers(resumed: RemoteRun) -> None:

@@ -83,6 +83,8 @@ CASES = [
      ["evaluation.shift_audit=false", "evaluation.swap_audit=false", "evaluation.min_swap_auc=0"],
      ["evaluation.shift_audit=false"]),
     ("evaluation.control_epochs=2", ["evaluation.shortcut_audit=false"], []),
+    ("explanations.size_px=128", ["explanations.films=0"], []),
+    ("explanations.feature_maps=1", ["explanations.films=0"], ["explanations.films=10"]),
     ("beam.workers=2", ["beam.extra_args=[--runner=FlinkRunner]"], []),
     ("beam.workers=3", ["beam.extra_args=[--runner, SparkRunner]"],
      ["beam.extra_args=[--runner=DirectRunner]"]),

@@ -117,6 +117,25 @@ class TestAuditCache:
         assert gate["audit"].producer_component_id == "Auditor"
 
 
+class TestExplanations:
+    def settings(self, *overrides: str) -> str:
+        return components(*overrides)["ExplanationGen"].exec_properties["settings"]
+
+    @pytest.mark.parametrize("setting", ["films=10", "size_px=128", "feature_maps=0"])
+    def test_a_setting_explains_anew(self, setting: str) -> None:
+        assert self.settings() == self.settings("evaluation.min_auc=0.5") != ""
+        assert self.settings() != self.settings(f"explanations.{setting}")
+
+    def test_the_pusher_does_not_wait_and_the_audit_is_no_input(self) -> None:
+        nodes = components()
+        assert nodes["ExplanationGen"] not in nodes["Pusher"].upstream_nodes
+        assert nodes["Pusher"] in nodes["ExplanationGen"].upstream_nodes
+        inputs = nodes["ExplanationGen"].inputs
+        assert {one.producer_component_id for one in inputs.values()} == {
+            "RadiographExampleGen", "Trainer",
+        }  # fmt: skip
+
+
 class TestSplits:
     def test_transform_learns_from_train_alone(self) -> None:
         properties = components()["Transform"].exec_properties
@@ -230,6 +249,7 @@ class TestCacheKeys:
             ("DataGate", "source_fingerprint"),
             ("ModelValidator", "source_fingerprint"),
             ("Auditor", "source_fingerprint"),
+            ("ExplanationGen", "source_fingerprint"),
             ("Transform", "custom_config"),
             ("Tuner", "custom_config"),
             ("Trainer", "custom_config"),

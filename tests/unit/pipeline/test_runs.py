@@ -70,6 +70,13 @@ class TestFailure:
             "durations_seconds": {"Transform": 1.3},
         }
 
+    def test_what_was_pushed_before_is_said(self, tmp_path: Path) -> None:
+        run = Run("one", tmp_path)
+        run.write_failure("failed", "no picture", {"Pusher": 0.1}, pushed_version="1700000000")
+        account = json.loads(run.summary_file.read_text(encoding="utf-8"))
+        assert account["pushed"] is account["blessed"] is account["servable"] is True
+        assert (account["status"], account["pushed_version"]) == ("failed", "1700000000")
+
     def test_a_full_disk_does_not_hide_the_reason(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

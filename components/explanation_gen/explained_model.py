@@ -1,0 +1,88 @@
+"""The model of a run, opened to be asked where it looks and what its layers respond to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from components.auditor.served_pixels import ServedPixels
+from models import features
+from models.network import activations_and_logits
+from models.records import read_network
+from models.served_facts import read_facts
+
+_ANSWERS = (
+    features.OVERLAY_BYTES, features.BOXES, features.BOX_SCORES, features.LUNG_OPACITY,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ExplainedModel:
+    """A served model and the network in it.
+
+    Attributes:
+        served: A loaded SavedModel.
+        prepared: How it prepares a film.
+        network: Of `activations_and_logits`, without the mirror image.
+        threshold: Probability from which a film is called PNEUMONIA.
+    """
+
+    served: Any
+    prepared: ServedPixels
+    network: keras.Model
+    threshold: float
+
+    @classmethod
+    def open(cls, saved_model: str, model_run: str) -> ExplainedModel:
+        """Opens what a training left.
+
+        Args:
+            saved_model: Folder of the SavedModel.
+            model_run: Folder of the training record.
+
+        Returns:
+            The model.
+        """
+        served, facts = tf.saved_model.load(saved_model), read_facts(saved_model)
+        return cls(
+            served,
+            ServedPixels(served, facts.settings.preprocessing),
+            activations_and_logits(read_network(facts.settings, model_run)),
+            facts.operating_point.threshold,
+        )
+
+    def explain(self, images: Sequence[bytes]) -> list[dict[str, Any]]:
+        """Asks where the model looked.
+
+        Args:
+            images: Encoded films, at least one.
+
+        Returns:
+            By film the overlay, boxes, their scores and lung opacity, as `explain_images` has them.
+        """
+        answer = self.served.signatures[features.EXPLAIN_IMAGES](
+            **{features.IMAGE_BYTES: tf.constant(images)}
+        )
+        columns = {name: answer[name].numpy() for name in _ANSWERS}
+        return [
+            {name: column[row] for name, column in columns.items()} for row in range(len(images))
+        ]
+
+    def feature_maps(self, image: bytes) -> list[npt.NDArray[np.float32]]:
+        """Returns what the explained layers hold of a film.
+
+        Args:
+            image: Encoded film that the model judges.
+
+        Returns:
+            `[rows, columns, channels]` of each layer, the first one first.
+        """
+        _, given = self.prepared.of_images([image])
+        (layers,), _ = self.network(given, training=False)
+        return [layer[0].numpy() for layer in reversed(layers)]
