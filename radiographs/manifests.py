@@ -6,7 +6,6 @@ is left out is listed with the reason.
 
 from __future__ import annotations
 
-import math
 import posixpath
 import re
 from collections import defaultdict
@@ -26,6 +25,7 @@ from models.features import (
     TRAIN,
     UNKNOWN,
 )  # fmt: skip
+from radiographs.ages import MAX_AGE_YEARS, age_in_years
 from radiographs.csv_tables import csv_table
 from radiographs.errors import DataError
 from radiographs.file_names import FileNameRules, composed, stem_of, subtype_word
@@ -53,16 +53,12 @@ from radiographs.patient_ids import (
 )
 from radiographs.views import frontal_view
 
-MAX_AGE_YEARS = 120
-
 _SEXES = {
     **dict.fromkeys(("m", "male"), MALE),
     **dict.fromkeys(("f", "female"), FEMALE),
     **dict.fromkeys(("o", "other"), OTHER),
     "": UNKNOWN,
 }
-_AGE = re.compile(r"(\d+(?:\.\d*)?)([dwmy]?)", re.IGNORECASE)  # DICOM's age string: 058Y, 011M
-_UNITS_PER_YEAR = {"": 1.0, "y": 1.0, "m": 12.0, "w": 52.18, "d": 365.25}
 _LIST_MARKS = re.compile(r"[\[\]'\"]")  # as a program writes a list into a cell
 _NO_FINDING = "no finding"
 # A finding by itself: what denies or doubts one is a sentence, and of neither class.
@@ -307,14 +303,13 @@ def _word(value: str, column: str, allowed: Mapping[str, str], where: str, advic
 def _age_years(value: str, where: str) -> int:
     if not value:
         return AGE_UNKNOWN
-    match = _AGE.fullmatch(value)
-    age = float(match[1]) / _UNITS_PER_YEAR[match[2].lower()] if match else math.inf
-    if age > MAX_AGE_YEARS:
+    age = age_in_years(value)
+    if age is None:
         raise DataError(
             f"{where}: the age_years '{value}' is no age; write a number from 0 to "
             f"{MAX_AGE_YEARS}, or nothing where it is unknown"
         )
-    return math.floor(age)
+    return age
 
 
 def _unused_notes(manifest: str, header: Header) -> list[str]:
