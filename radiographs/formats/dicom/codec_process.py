@@ -5,6 +5,7 @@ A process is kept for the next film; several threads get one each.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -37,10 +38,7 @@ def decode(coding: str, width_px: int, height_px: int, bits: int, data: bytes) -
     Raises:
         UnusableImage: If the codec fails, whichever way.
     """
-    try:
-        process = _idle.pop()
-    except IndexError:
-        process = _Process()
+    process = _idle_one() or _Process()
     request = {"coding": coding, "width_px": width_px, "height_px": height_px, "bits": bits}
     samples = process.ask(request, data)  # one that fails is not kept
     if process.alive:
@@ -48,6 +46,15 @@ def decode(coding: str, width_px: int, height_px: int, bits: int, data: bytes) -
     if samples is None or samples.size != width_px * height_px:
         raise damaged(f"its {coding} pixels cannot be decoded")
     return samples.reshape(height_px, width_px)
+
+
+def _idle_one() -> _Process | None:
+    with contextlib.suppress(IndexError):  # none is left
+        while True:
+            process = _idle.pop()
+            if process.alive:
+                return process
+    return None
 
 
 class _Process:

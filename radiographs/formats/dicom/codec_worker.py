@@ -47,7 +47,14 @@ def decode(coding: str, width_px: int, height_px: int, bits: int, data: bytes) -
 
         planes = decode_frame(data, height_px * width_px, bits, "<")
         return _shaped(planes, width_px, height_px, bits)
-    return _shaped(_by_gdcm(coding, width_px, height_px, bits, data), width_px, height_px, bits)
+    if coding == "lossless JPEG":
+        return _shaped(_by_gdcm(coding, width_px, height_px, bits, data), width_px, height_px, bits)
+    # GDCM drops the bits above those asked for, so black that overshoots would come out white. One
+    # more bit tells what lies below black and above white.
+    samples = _by_gdcm(coding, width_px, height_px, bits + 1, data)
+    values = _shaped(samples, width_px, height_px, 16)
+    below = values >= 3 << (bits - 1)
+    return np.where(below, 0, np.minimum(values, (1 << bits) - 1)).astype(np.uint16)
 
 
 def _shaped(samples: bytes | bytearray, width_px: int, height_px: int, bits: int) -> np.ndarray:

@@ -21,6 +21,7 @@ _ALONE = (0x01, *range(0xD0, 0xD8))  # markers that no length follows
 _CODESTREAM = b"\xff\x4f\xff\x51"  # SOC and SIZ
 _CONTAINER = b"\0\0\0\x0cjP  "
 _MOST_BITS = 16
+_DEEP_BITS = 12  # of a lossy JPEG of more than 8; GDCM itself writes 16 into the header
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ def _jpeg(data: bytes) -> Codestream:
             if found or place + 10 > len(data):
                 raise damaged("its compressed pixels hold more than one picture, or none")
             bits, height, width, components = struct.unpack_from(">BHHB", data, place + 4)
+            if marker not in (_LOSSLESS, _JPEG_LS) and bits > 8:
+                bits = _DEEP_BITS
             coding = {_LOSSLESS: "lossless JPEG", _JPEG_LS: "JPEG-LS"}.get(marker, "JPEG")
             found = Codestream(data, width, height, bits, components, coding)
         if marker == _SOS:
