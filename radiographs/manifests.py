@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from models.features import (
     AGE_UNKNOWN,
@@ -89,10 +90,32 @@ class _Rows:
 
     of: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)  # where, values
     missing: list[str] = field(default_factory=list)
+    without_film: list[tuple[str, str]] = field(default_factory=list)  # where, why
+
+
+class Keys(Protocol):
+    """Finds the films of a row by something else than their path."""
+
+    def named(self, header: Sequence[str]) -> list[str]:
+        """Returns the header with the column of the keys named `PATH`."""
+        ...
+
+    def find(self, written: str) -> list[str]:
+        """Returns the paths of all films of a key."""
+        ...
+
+    def missing(self, written: str) -> str:
+        """Returns why a row has no film."""
+        ...
 
 
 def read_manifest(
-    manifest: str, paths: Sequence[str], text: str, rules: FileNameRules
+    manifest: str,
+    paths: Sequence[str],
+    text: str,
+    rules: FileNameRules,
+    keys: Keys | None = None,
+    patients: Mapping[str, str] | None = None,
 ) -> ManifestFilms:
     """Reads a manifest.
 
@@ -101,6 +124,8 @@ def read_manifest(
         paths: All files below the root.
         text: Its content.
         rules: For what the columns leave open.
+        keys: Where rows name films by a key; one without a film is left out.
+        patients: Ids by path, for films that the table gives none.
 
     Returns:
         The films and what was left out.
@@ -110,13 +135,24 @@ def read_manifest(
     """
     table = csv_table(manifest, text)
     first_line, names = next(table)
-    header = read_header(f"{manifest} line {first_line}", names)
+    where = f"{manifest} line {first_line}"
+    header = (
+        read_header(where, keys.named(names), frozenset((PATIENT_ID, VIEW, SEX, AGE_YEARS)))
+        if keys
+        else read_header(where, names)
+    )
     find = _finder(paths, header)
     rows = _Rows()
     for line, cells in table:
-        _take_row(rows, line, _named(header, cells), find, f"{manifest} line {line}")
-    left_out = _set_other_findings_aside(rows) if header.of[LABEL].kind == "findings" else []
-    written, unwritten = _written_ids(rows, header)
+        where, values = f"{manifest} line {line}", _named(header, cells)
+        if keys:
+            _take_keyed_row(rows, values, keys, where)
+        else:
+            _take_row(rows, line, values, find, where)
+    left_out = list(rows.without_film)
+    if header.of[LABEL].kind == "findings":
+        left_out += _set_other_findings_aside(rows)
+    written, unwritten = _written_ids(rows, header, patients or {})
     patients = identify_patients(list(rows.of), written, rules)
     films = [
         _film(path, values, patients.of[path], rules, where)
@@ -195,6 +231,20 @@ def _take_row(
         rows.of[found[0]] = where, values
 
 
+def _take_keyed_row(rows: _Rows, values: dict[str, str], keys: Keys, where: str) -> None:
+    """Gives a row to all films of its key; two rows of one film have to agree on the label."""
+    found = keys.find(values[PATH])
+    if not found:
+        rows.without_film.append((where, keys.missing(values[PATH])))
+    for path in found:
+        before, others = rows.of.setdefault(path, (where, values))
+        if others[LABEL].lower() != values[LABEL].lower():
+            raise DataError(
+                f"{before} and {where}: the same film has two labels, '{others[LABEL]}' and "
+                f"'{values[LABEL]}'; correct one of the rows"
+            )
+
+
 def _check_path(written: str, where: str) -> None:
     if not written:
         raise DataError(f"{where}: the path is empty; fill it in or remove the row")
@@ -229,11 +279,16 @@ def _set_other_findings_aside(rows: _Rows) -> list[tuple[str, str]]:
     return aside
 
 
-def _written_ids(rows: _Rows, header: Header) -> tuple[dict[str, str], list[str]]:
+def _written_ids(
+    rows: _Rows, header: Header, patients: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
     """Returns the ids by path, and what is written where a word means none."""
     if PATIENT_ID not in header.of:
-        return {}, []
-    ids = {path: written_id(row[PATIENT_ID], where) for path, (where, row) in rows.of.items()}
+        return {path: patients.get(path, "") for path in rows.of}, []
+    ids = {
+        path: written_id(row[PATIENT_ID], where) or patients.get(path, "")
+        for path, (where, row) in rows.of.items()
+    }
     return ids, [rows.of[path][1][PATIENT_ID] for path, known in ids.items() if not known]
 
 

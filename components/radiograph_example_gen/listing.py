@@ -8,17 +8,28 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import tensorflow as tf
 from tfx.dsl.io import fileio, filesystem
 
 from radiographs.csv_tables import decode_text
+from radiographs.dicom_films import Hiding
+from radiographs.dicom_headers import (
+    HEADER_BYTES,
+    DicomHeader,
+    Headers,
+    may_be_dicom,
+    read_dicom_header,
+)  # fmt: skip
 from radiographs.errors import DataError, UnusableImage
 from radiographs.layouts import Layout, read_films
 from radiographs.not_films import is_hidden
 from radiographs.options import IngestOptions
+from radiographs.pseudonyms import pseudonyms_of, real_path
 
 # TFX reads through TensorFlow where it is installed, whose errors are no OSError.
 _UNREADABLE = (OSError, tf.errors.OpError, filesystem.NotFoundError)
@@ -50,14 +61,65 @@ def read_layout(root: str, options: IngestOptions) -> Layout:
         options: Which layout, and how to tell patient and subtype from a file name.
 
     Returns:
-        The films and the files that are none.
+        The films and the files that are none. Where there is DICOM, or a key is set, patients are
+        pseudonyms, and so are the paths of DICOM files, which `read_bytes` takes all the same.
 
     Raises:
-        DataError: If there is no such folder, a link leads out of it, or its films cannot be told.
+        DataError: If there is no such folder, a link leads out of it, its films cannot be told, or
+            the key of pseudonyms cannot be used.
     """
     listing = list_root(root)
-    layout = read_films(listing.paths, lambda path: read_text(root, path), options, listing.links)
+    headers = read_headers(root, listing.paths, options)
+    if not headers and not options.pseudonym_key_file:
+        return _layout(root, listing, options, {})
+    pseudonyms, notes = pseudonyms_of(options.pseudonym_key_file, remote="://" in root)
+    try:
+        layout = _layout(root, listing, options, headers)
+    except DataError as error:
+        raise DataError(Hiding([], headers, pseudonyms).sentence(str(error)), error.files) from None
+    hiding = Hiding(layout.films, headers, pseudonyms)
+    return replace(
+        layout,
+        films=sorted(map(hiding.film, layout.films), key=lambda film: film.path),
+        ignored=sorted(
+            (hiding.path(path), hiding.sentence(reason)) for path, reason in layout.ignored
+        ),
+        notes=[*notes, *map(hiding.sentence, layout.notes)],
+    )
+
+
+def _layout(root: str, listing: Listing, options: IngestOptions, headers: Headers) -> Layout:
+    layout = read_films(
+        listing.paths, lambda path: read_text(root, path), options, listing.links, headers
+    )
     return replace(layout, ignored=sorted([*layout.ignored, *listing.aside]))
+
+
+def read_headers(root: str, paths: Sequence[str], options: IngestOptions) -> dict[str, DicomHeader]:
+    """Reads the headers of the files that are DICOM by their content.
+
+    Args:
+        root: Local or remote folder.
+        paths: Of all files below it; those named as pictures or tables are not looked into.
+        options: Which films are read.
+
+    Returns:
+        Headers by path.
+    """
+
+    def read(path: str) -> DicomHeader | None:
+        with suppress(UnusableImage):  # the ingest says why
+            start = read_bytes(root, path, HEADER_BYTES)
+            header = read_dicom_header(start, options)
+            if header is None or header.complete or len(start) < HEADER_BYTES:
+                return header
+            return read_dicom_header(read_bytes(root, path), options)
+        return None
+
+    candidates = [path for path in paths if may_be_dicom(path)]
+    with ThreadPoolExecutor() as threads:
+        found = dict(zip(candidates, threads.map(read, candidates), strict=True))
+    return {path: header for path, header in found.items() if header is not None}
 
 
 def list_files(root: str) -> list[str]:
@@ -149,23 +211,29 @@ def _walk(
 def size_and_time(root: str, path: str) -> tuple[int, int]:
     """Returns a file's size in bytes and its time in nanoseconds; -1 where it cannot be read."""
     try:
-        status = fileio.stat(posixpath.join(root, path))
+        status = fileio.stat(posixpath.join(root, real_path(path)))
     except _UNREADABLE:
         return -1, -1
     return status.length, status.mtime_nsec
 
 
-def read_bytes(root: str, path: str) -> bytes:
+def read_bytes(root: str, path: str, most: int = -1) -> bytes:
     """Returns the content of a file below a root.
+
+    Args:
+        root: Local or remote folder.
+        path: Of the file, hidden or not.
+        most: Bytes from its start; all of them where negative.
 
     Raises:
         UnusableImage: If it cannot be read.
     """
     try:
-        with fileio.open(posixpath.join(root, path), "rb") as file:
-            return file.read()
+        with fileio.open(posixpath.join(root, real_path(path)), "rb") as file:
+            return file.read(most)
     except _UNREADABLE as error:
         reason = getattr(error, "message", "") or getattr(error, "strerror", "") or "no such file"
+        reason = reason.replace(real_path(path), path)
         raise UnusableImage(f"cannot be read ({reason}); check its permissions") from None
 
 

@@ -56,7 +56,10 @@ def write_report(
         patients[plan.split_of[film.path]].add(film.patient_id)
         images[plan.split_of[film.path]] += 1
     reasons, folders = ignored_summary(layout)
-    places = {path: (style, far) for path, style, far in _read_lines(_lines(uri, STYLE_LINES))}
+    written = {path: path for path in (film.path for film in kept)}  # hidden ones lead to files
+    places = {
+        written[path]: (style, far) for path, style, far in _read_lines(_lines(uri, STYLE_LINES))
+    }
     report = {
         "layout": layout.kind,
         "images": {split: images[split] for split in features.SPLITS},

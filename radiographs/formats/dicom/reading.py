@@ -65,10 +65,12 @@ class DicomFile:
     Attributes:
         tags: The data elements of `attributes`.
         syntax: UID of the transfer syntax.
+        ends_at_pixels: Whether reading ended where the pixels begin.
     """
 
     tags: Dataset
     syntax: str
+    ends_at_pixels: bool = False
 
     @property
     def little_endian(self) -> bool:
@@ -123,6 +125,13 @@ def read_pixels(data: bytes, most_bytes: int) -> DicomFile:
 
 
 def _read(data: bytes, wanted: Sequence[str], most_bytes: int, with_pixels: bool) -> DicomFile:
+    ends: list[int] = []
+
+    def at_pixels(tag: int, vr: str | None, length: int) -> bool:
+        if int(tag) >> 16 >= _PIXEL_GROUP:
+            ends.append(tag)
+        return bool(ends)
+
     try:
         file = io.BytesIO(data)
         syntax, object_class = _syntax(file, data)
@@ -133,7 +142,7 @@ def _read(data: bytes, wanted: Sequence[str], most_bytes: int, with_pixels: bool
             file,
             syntax == ImplicitVRLittleEndian,
             syntax != ExplicitVRBigEndian,
-            stop_when=None if with_pixels else _at_pixels,
+            stop_when=None if with_pixels else at_pixels,
             specific_tags=[tag for word in wanted if (tag := tag_for_keyword(word)) is not None],
         )
         if object_class and "SOPClassUID" not in tags:
@@ -145,11 +154,7 @@ def _read(data: bytes, wanted: Sequence[str], most_bytes: int, with_pixels: bool
         raise
     except Exception:  # pydicom's own are of many kinds, and their text may quote values
         raise damaged("its DICOM data elements make no sense") from None
-    return DicomFile(tags, syntax)
-
-
-def _at_pixels(tag: int, vr: str | None, length: int) -> bool:
-    return int(tag) >> 16 >= _PIXEL_GROUP
+    return DicomFile(tags, syntax, bool(ends))
 
 
 def _syntax(file: io.BytesIO, data: bytes) -> tuple[str, str]:
