@@ -29,7 +29,7 @@ from models.hyperparameters import Preprocessing
 from models.preprocessing import quality_of
 from radiographs.decoding import CanonicalFilm, ImageFacts
 from radiographs.errors import DataError, UnusableImage
-from radiographs.films import Film
+from radiographs.films import Film, FilmTags
 from radiographs.options import IngestOptions
 from radiographs.phantoms import draw_phantom
 from tests.support import draw_film, encode, write_films
@@ -364,6 +364,7 @@ def test_example_holds_what_is_known_of_the_film() -> None:
     film = Film(
         "NORMAL/größe.png", "NORMAL", "none", "größe", site="Zürich", view="AP", sex="F",
         age_years=7,
+        tags=FilmTags("L", "DX", "CHEST", 0.25, "Philips", "5e", 3),
     )  # fmt: skip
     facts = ImageFacts(640, 480, 0.25, "PNG", sha256="0a1b")
     example = to_example(film, CanonicalFilm(b"pixels", facts, np.zeros((1, 1), np.uint8)))
@@ -385,4 +386,11 @@ def test_example_holds_what_is_known_of_the_film() -> None:
         "source_format": b"PNG",
         "sha256": b"0a1b",
         "style": b"unknown",
+        "laterality": b"L",
+        "modality": b"DX",
+        "body_part": b"CHEST",
+        "pixel_spacing_mm": 0.25,
+        "manufacturer": b"Philips",
+        "device_model": b"5e",
+        "study_day": 3,
     }
