@@ -155,7 +155,7 @@ def rotate_key(file: Path) -> Path:
         DataError: If there is no key, or one was kept before.
     """
     read_key(file)
-    old, new = Path(f"{file}.old"), Path(f"{file}.new")
+    old, new = _old(file), Path(f"{file}.new")
     write_new_key(new)
     try:
         os.link(file, old)  # fails where there is one, which a rename would replace
@@ -166,6 +166,16 @@ def rotate_key(file: Path) -> Path:
         ) from None
     new.replace(file)
     return old
+
+
+def kept_keys(setting: str) -> list[Path]:
+    """Returns the key that a rotation left beside that of a setting, or nothing."""
+    old = _old(key_file(setting))
+    return [old] if old.is_file() else []
+
+
+def _old(file: Path) -> Path:
+    return Path(f"{file}.old")
 
 
 def pseudonyms_of(setting: str, remote: bool) -> tuple[Pseudonyms, list[str]]:
