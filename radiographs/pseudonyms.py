@@ -76,7 +76,16 @@ def hidden(path: str, pseudonyms: Pseudonyms) -> HiddenPath:
 
 
 def key_file(setting: str) -> Path:
-    """Returns the file that a setting names, or the default one where it is empty."""
+    """Returns the file that a setting names, or the default one where it is empty.
+
+    Raises:
+        DataError: If it is a URI: who may read what lies there cannot be seen.
+    """
+    if "://" in setting:
+        raise DataError(
+            f"data.pseudonym_key_file: {setting} is no file of this machine; mount the key where "
+            "the ingest runs, readable by its user alone, and name that file"
+        )
     return Path(setting or DEFAULT_KEY_FILE).expanduser()
 
 

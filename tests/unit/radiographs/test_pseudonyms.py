@@ -102,6 +102,10 @@ class TestSetting:
         with pytest.raises(DataError, match="cannot be read"):
             pseudonyms_of(str(tmp_path / "none"), remote=False)
 
+    def test_of_a_uri_is_refused(self) -> None:
+        with pytest.raises(DataError, match="is no file of this machine; mount the key"):
+            pseudonyms_of("gs://bucket/key", remote=True)
+
     def test_that_is_empty_makes_a_key_once_and_says_so(self, default: Path) -> None:
         first, notes = pseudonyms_of("", remote=False)
         assert notes == [
