@@ -89,16 +89,16 @@ def _added(film: Film, header: DicomHeader, first: date | None) -> Film:
 class Hiding:
     """Puts pseudonyms in the place of what identifies: ids of all films, paths of DICOM files."""
 
-    def __init__(self, films: Sequence[Film], headers: Headers, pseudonyms: Pseudonyms):
+    def __init__(self, films: Sequence[Film], paths: Sequence[str], pseudonyms: Pseudonyms):
         """Works the pseudonyms out.
 
         Args:
             films: With ids as they are written.
-            headers: Of the files that are DICOM, films or not.
+            paths: Of the files whose names may identify somebody, films or not.
             pseudonyms: By the key of the site.
         """
         self._pseudonyms = pseudonyms
-        self._paths = {path: hidden(path, pseudonyms) for path in headers}
+        self._paths = {path: hidden(path, pseudonyms) for path in paths}
         self._patients = {
             film.patient_id: pseudonyms.of("patient", film.patient_id) for film in films
         }
@@ -116,7 +116,7 @@ class Hiding:
         )
 
     def path(self, path: str) -> str:
-        """Returns the pseudonym of a DICOM file's path, and any other path as it is."""
+        """Returns the pseudonym of a path that is hidden, and any other path as it is."""
         return self._paths.get(path, path)
 
     def sentence(self, sentence: str) -> str:

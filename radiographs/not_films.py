@@ -56,6 +56,7 @@ _UNTOLD = _IMAGES | {
     "left", "right", "lung", "lungs", "heart", "manual", "auto", "pred", "predicted", "infection",
     "png", "jpg", "jpeg", "dcm",
 }  # fmt: skip
+_TABLE = re.compile(r"\.[ct]sv(?:\.txt)?(?: line \d+)?$")
 _NO_PICTURE_ENDINGS = (
     ".txt", ".xml", ".json", ".jsonl", ".csv", ".tsv", ".md", ".html", ".htm", ".pdf", ".rtf",
     ".doc", ".docx", ".xls", ".xlsx", ".ods", ".yaml", ".yml", ".ini", ".log", ".py", ".ipynb",
@@ -157,6 +158,11 @@ def doubtful_notes(films: Collection[str]) -> list[str]:
         f"{are} named like a mask, an annotation or a thumbnail, such as '{doubtful[0]}', but no "
         "film of that name is there, so they are read as films; take out what is none."
     ]
+
+
+def is_table(path: str) -> bool:
+    """Returns whether a file is named as a table, or is a line of one as messages name it."""
+    return bool(_TABLE.search(path.lower()))
 
 
 def is_no_picture(path: str) -> bool:

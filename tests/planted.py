@@ -83,6 +83,8 @@ def write_planted_tree(root: Path, films: int) -> None:
     rows.append(f"{NAME}A{films + 1},,,NORMAL,")
     (root / f"{NAME} coded.dcm").write_bytes(planted_film(films, films + 2, codes=True))
     (root / f"{NAME} no row.dcm").write_bytes(planted_film(films, films + 3))
+    (root / f"{NAME} report.pdf").write_bytes(b"%PDF-")
+    (root / f"{NAME}_0" / f"{NAME}.csv").write_text("x", encoding="utf-8")
     (root / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
 
 

@@ -27,7 +27,7 @@ from radiographs.dicom_headers import (
 )  # fmt: skip
 from radiographs.errors import DataError, UnusableImage
 from radiographs.layouts import Layout, read_films
-from radiographs.not_films import is_hidden
+from radiographs.not_films import is_hidden, is_table
 from radiographs.options import IngestOptions
 from radiographs.pseudonyms import pseudonyms_of, real_path
 
@@ -76,8 +76,13 @@ def read_layout(root: str, options: IngestOptions) -> Layout:
     try:
         layout = _layout(root, listing, options, headers)
     except DataError as error:
-        raise DataError(Hiding([], headers, pseudonyms).sentence(str(error)), error.files) from None
-    hiding = Hiding(layout.films, headers, pseudonyms)
+        told = Hiding([], list(headers), pseudonyms).sentence(str(error))
+        raise DataError(told, error.files) from None
+    # In a tree of patients every name may be somebody's, but that of the table of labels.
+    names = [path for path, _ in layout.ignored if "/" in path or not is_table(path)]
+    hiding = Hiding(
+        layout.films, [*headers, *(names if layout.kind == "dicom" else ())], pseudonyms
+    )
     return replace(
         layout,
         films=sorted(map(hiding.film, layout.films), key=lambda film: film.path),

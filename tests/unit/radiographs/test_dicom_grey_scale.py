@@ -19,7 +19,7 @@ from radiographs.formats.dicom.grey_scale import grey_levels_of
 from radiographs.formats.dicom.pixels import describe_pixels, stored_patterns
 from radiographs.formats.dicom.reading import is_dicom, read_header, read_pixels
 from radiographs.options import IngestOptions
-from tests.dicom_films import dicom_file, drawn_values
+from tests.dicom_films import dataset_of, dicom_file, drawn_values, encoded
 
 SHARED_DICOM = Path(__file__).parents[4] / "shared" / "data" / "dicom"
 PYDICOM_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
@@ -189,6 +189,11 @@ class TestPadding:
     def test_of_signed_pixels(self) -> None:
         values = (-2000, -1000, 0, 1000)
         assert levels_of(*values, dtype=np.int16, PixelPaddingValue=-2000) == [0, 0, 128, 255]
+
+    def test_written_with_the_other_sign(self) -> None:
+        film = dataset_of(np.array([[-2000, -1000, 0, 1000]], np.int16))
+        film.add_new("PixelPaddingValue", "US", 65536 - 2000)
+        assert shown(encoded(film))[0].tolist() == [0, 0, 128, 255]
 
     def test_alone_is_no_film(self) -> None:
         with pytest.raises(UnusableImage, match="all of its pixels are padding"):

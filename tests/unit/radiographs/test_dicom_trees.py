@@ -160,7 +160,7 @@ class TestFilms:
 
 def test_hiding_takes_ids_and_paths_out_of_all_that_is_told() -> None:
     layout = read(TestFilms.TABLE)
-    hiding = Hiding(layout.films, HEADERS, Pseudonyms(b"k" * 32))
+    hiding = Hiding(layout.films, list(HEADERS), Pseudonyms(b"k" * 32))
     film = hiding.film(layout.films[0])
     assert real_path(film.path) == "p1/a"
     assert film.patient_id == hiding.film(layout.films[1]).patient_id
