@@ -68,7 +68,7 @@ def _contradictions(film: Film, header: DicomHeader) -> list[str]:
 
 def _added(film: Film, header: DicomHeader, first: date | None) -> Film:
     facts = header.facts
-    known_day = header.studied is not None and first is not None
+    day = (header.studied - first).days if header.studied and first else STUDY_DAY_UNKNOWN
     return replace(
         film,
         view=facts.view if film.view == UNKNOWN else film.view,
@@ -81,7 +81,7 @@ def _added(film: Film, header: DicomHeader, first: date | None) -> Film:
             pixel_spacing_mm=facts.pixel_spacing_mm,
             manufacturer=facts.manufacturer,
             device_model=header.model or UNKNOWN,
-            study_day=(header.studied - first).days if known_day else STUDY_DAY_UNKNOWN,
+            study_day=day,
         ),
     )
 

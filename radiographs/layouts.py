@@ -134,7 +134,7 @@ def _read_dicom(
     labels: LabelTable, paths: Sequence[str], rules: FileNameRules, headers: Headers
 ) -> Layout:
     named = read_manifest(
-        labels.name, paths, labels.text, rules, keys=labels, patients=_patients(headers)
+        labels.name, paths, labels.text, rules, keys=labels, known_patients=_patients(headers)
     )
     known = {labels.name, *(film.path for film in named.films)}
     known.update(path for path, _ in named.left_out)
@@ -295,7 +295,7 @@ def _advice(ignored: Iterable[tuple[str, str]], hints: Sequence[str]) -> str:
 def _read_manifest(
     manifest: str, paths: Sequence[str], text: str, rules: FileNameRules, headers: Headers
 ) -> Layout:
-    named = read_manifest(manifest, paths, text, rules, patients=_patients(headers))
+    named = read_manifest(manifest, paths, text, rules, known_patients=_patients(headers))
     known = {manifest, *(film.path for film in named.films), *(path for path, _ in named.left_out)}
     bystanders = Bystanders(paths)
     others = [

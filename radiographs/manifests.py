@@ -66,6 +66,8 @@ _NO_FINDING = "no finding"
 _PNEUMONIA = re.compile(r"(?:(?:viral|bacterial|lobar|aspiration|covid-19)\s+)?pneumonia")
 _OTHER_FINDING = "neither No Finding nor Pneumonia"
 
+_TOLD_BY_TAGS = frozenset((PATIENT_ID, VIEW, SEX, AGE_YEARS))  # where rows name DICOM films
+
 _FILES_NAMED = 3  # of a long list, in an error message
 
 
@@ -115,7 +117,7 @@ def read_manifest(
     text: str,
     rules: FileNameRules,
     keys: Keys | None = None,
-    patients: Mapping[str, str] | None = None,
+    known_patients: Mapping[str, str] | None = None,
 ) -> ManifestFilms:
     """Reads a manifest.
 
@@ -125,7 +127,7 @@ def read_manifest(
         text: Its content.
         rules: For what the columns leave open.
         keys: Where rows name films by a key; one without a film is left out.
-        patients: Ids by path, for films that the table gives none.
+        known_patients: Ids by path, for films that the table gives none.
 
     Returns:
         The films and what was left out.
@@ -133,26 +135,9 @@ def read_manifest(
     Raises:
         DataError: Saying which line is wrong and what to do.
     """
-    table = csv_table(manifest, text)
-    first_line, names = next(table)
-    where = f"{manifest} line {first_line}"
-    header = (
-        read_header(where, keys.named(names), frozenset((PATIENT_ID, VIEW, SEX, AGE_YEARS)))
-        if keys
-        else read_header(where, names)
-    )
-    find = _finder(paths, header)
-    rows = _Rows()
-    for line, cells in table:
-        where, values = f"{manifest} line {line}", _named(header, cells)
-        if keys:
-            _take_keyed_row(rows, values, keys, where)
-        else:
-            _take_row(rows, line, values, find, where)
-    left_out = list(rows.without_film)
-    if header.of[LABEL].kind == "findings":
-        left_out += _set_other_findings_aside(rows)
-    written, unwritten = _written_ids(rows, header, patients or {})
+    rows, header = _read_rows(manifest, paths, text, keys)
+    of_others = _set_other_findings_aside(rows) if header.of[LABEL].kind == "findings" else []
+    written, unwritten = _written_ids(rows, header, known_patients or {})
     patients = identify_patients(list(rows.of), written, rules)
     films = [
         _film(path, values, patients.of[path], rules, where)
@@ -161,12 +146,34 @@ def read_manifest(
     _check_films(manifest, films, rows.missing)
     notes = [
         *_unused_notes(manifest, header),
-        *_findings_notes(manifest, header, left_out),
+        *_findings_notes(manifest, header, of_others),
         *_folder_notes(manifest, films),
         *missing_id_notes(unwritten, manifest),
         *patients.notes,
     ]
-    return ManifestFilms(films, left_out, notes)
+    return ManifestFilms(films, [*rows.without_film, *of_others], notes)
+
+
+def _read_rows(
+    manifest: str, paths: Sequence[str], text: str, keys: Keys | None
+) -> tuple[_Rows, Header]:
+    """Reads all rows, and which column is which."""
+    table = csv_table(manifest, text)
+    first_line, names = next(table)
+    where = f"{manifest} line {first_line}"
+    if keys:
+        header = read_header(where, keys.named(names), _TOLD_BY_TAGS)
+    else:
+        header = read_header(where, names)
+    find = _finder(paths, header)
+    rows = _Rows()
+    for line, cells in table:
+        where, values = f"{manifest} line {line}", _named(header, cells)
+        if keys:
+            _take_keyed_row(rows, values, keys, where)
+        else:
+            _take_row(rows, line, values, find, where)
+    return rows, header
 
 
 def _named(header: Header, cells: Sequence[str]) -> dict[str, str]:

@@ -79,11 +79,11 @@ def _modality_values(values: npt.NDArray[np.int32], file: DicomFile) -> Values:
     lut = _first_item(file.tags, "ModalityLUTSequence")
     if lut is not None:
         return _looked_up(values, lut, file)[0]
-    slope = number_of(file.tags, "RescaleSlope", 1.0)
-    intercept = number_of(file.tags, "RescaleIntercept", 0.0)
-    if not slope or not np.isfinite(slope) or not np.isfinite(intercept):
+    slope = number_of(file.tags, "RescaleSlope", 1.0) or 0.0
+    intercept = number_of(file.tags, "RescaleIntercept", 0.0) or 0.0
+    if not slope or not np.isfinite([slope, intercept]).all():
         raise damaged("its rescale slope makes no sense")
-    return values * slope + float(intercept or 0)
+    return values * slope + intercept
 
 
 def _window(values: Values, file: DicomFile) -> Values | None:
