@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import resource
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -271,4 +272,6 @@ class TestCodecProcess:
         monkeypatch.setattr(codec_process, "_SECONDS", 0.2)
         monkeypatch.setattr(codec_process, "_idle", [])
         data = compressed(dicom_file(drawn_values(12), 12), uid.JPEGLSLossless)
+        before = time.monotonic()
         assert "its JPEG-LS pixels cannot be decoded" in reason_of(data)
+        assert time.monotonic() - before < 20
