@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from radiographs.csv_tables import csv_table
@@ -92,7 +93,7 @@ def find_label_table(
         for path in sorted(paths)
         if path.lower().endswith(_TABLES) and "/" not in path and not is_hidden(path)
     ]
-    tables = [(path, text) for path in given or others for text in [read_text(path)]]
+    tables = [(path, read_text(path)) for path in given] or list(_readable(others, read_text))
     found = [
         _label_table(path, text, key, headers)
         for path, text in tables
@@ -103,6 +104,13 @@ def find_label_table(
         both = " and ".join(f"'{table.name}'" for table in found)
         raise DataError(f"{both} may both hold the labels; set data.manifest to one of them")
     return found[0] if found else None
+
+
+def _readable(paths: Sequence[str], read_text: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+    """Yields tables and their text; one that is no text has nothing to do with the films."""
+    for path in paths:
+        with suppress(DataError):
+            yield path, read_text(path)
 
 
 def _key(name: str, text: str) -> tuple[int, str] | None:

@@ -22,7 +22,14 @@ from radiographs.folder_hints import folder_hints, manifest_hints
 from radiographs.folder_names import label_and_split
 from radiographs.ignored import count_reasons, ignored_sentence, largest_folders
 from radiographs.manifests import read_manifest
-from radiographs.not_films import HIDDEN, NO_PICTURE, Bystanders, doubtful_notes, is_hidden
+from radiographs.not_films import (
+    HIDDEN,
+    NO_PICTURE,
+    Bystanders,
+    doubtful_notes,
+    is_hidden,
+    is_no_picture,
+)
 from radiographs.options import IngestOptions
 from radiographs.patient_ids import identify_patients
 from radiographs.views import is_lateral
@@ -121,6 +128,8 @@ def _find_labels(
     """Finds the table of labels of a DICOM tree, where that is what the root holds."""
     if options.layout in ("folders", "manifest") or not (headers or options.layout == "dicom"):
         return None
+    if options.layout == "auto" and _has_class_folders(paths, headers):
+        return None
     table = find_label_table(paths, read_text, options, headers)
     if table is None and options.layout == "dicom":
         raise DataError(
@@ -128,6 +137,15 @@ def _find_labels(
             "PatientID and a column label; add it, or set data.manifest to its name"
         )
     return table
+
+
+def _has_class_folders(paths: Sequence[str], headers: Headers) -> bool:
+    """Tells whether pictures lie in class folders, whatever DICOM file has strayed among them."""
+    return any(
+        label_and_split(path) and not is_no_picture(path) and not is_hidden(path)
+        for path in paths
+        if path not in headers
+    )
 
 
 def _read_dicom(

@@ -44,12 +44,13 @@ def grey_levels_of(
     """
     tags = file.tags
     padding = _padding(tags, description)
-    if padding[patterns].all():
+    film = patterns[~padding[patterns]] if padding.any() else patterns
+    if not film.size:
         raise UnusableImage("all of its pixels are padding; it has no content")
     values = _modality_values(description.values, file)
     shown = _window(values, file)
     if shown is None:
-        shown = _full_range(values, patterns[~padding[patterns]], description)
+        shown = _full_range(values, film, description)
     inverse = text_of(tags, "PresentationLUTShape").upper() == "INVERSE"
     # On digital radiographs both say the same once more (PS3.3, C.8.11.3.1.2).
     if description.white_is_low or inverse:

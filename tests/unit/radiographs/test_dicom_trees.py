@@ -67,6 +67,22 @@ class TestKeys:
         assert read(table, "manifest.csv").kind == "dicom"
         assert read(table, "my labels.csv", manifest="my labels.csv").kind == "dicom"
 
+    def test_class_folders_of_pictures_go_before(self) -> None:
+        pictures = {"NORMAL/1.png": "", "PNEUMONIA/2.png": ""}
+        layout = read("AccessionNumber,label\nA1,NORMAL\nA3,PNEUMONIA\n", more=pictures)
+        assert (layout.kind, list(labels_of(layout))) == ("folders", list(pictures))
+
+    def test_a_table_that_is_no_text_is_passed_over(self) -> None:
+        texts = {"labels.csv": "AccessionNumber,label\nA1,NORMAL\nA3,PNEUMONIA\n"}
+
+        def read_text(path: str) -> str:
+            if path not in texts:
+                raise DataError(f"{path} is not UTF-8 text; save it as UTF-8")
+            return texts[path]
+
+        paths = ["a.csv", *texts, *HEADERS]
+        assert read_films(paths, read_text, IngestOptions(), headers=HEADERS).kind == "dicom"
+
     def test_findings(self) -> None:
         layout = read("AccessionNumber,Finding Labels\nA1,No Finding\nA3,Pneumonia\nA4,Mass\n")
         assert labels_of(layout) == {"p1/a": "NORMAL", "p2/d": "PNEUMONIA"}
