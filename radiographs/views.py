@@ -23,7 +23,6 @@ _PLACED = frozenset((
 NOT_FRONTAL = "not frontal"
 _SIDEWAYS = frozenset(("lateral", "lat", "ll", "rl", "llat", "rlat"))
 _OBLIQUE = frozenset(("rao", "lao", "rpo", "lpo", "llo", "rlo", "oblique", "obl", "lordotic"))
-_LYING = frozenset(("decubitus", "decub", "lld", "rld"))  # on a side: frontal all the same
 _LEFT_RIGHT = frozenset(("left", "right", "l", "r"))
 _GLUED = frozenset(("antero", "anterior", "postero", "posterior"))
 
@@ -72,8 +71,6 @@ def view_of_words(written: str) -> str:
         PA or AP, `NOT_FRONTAL` for a lateral or oblique view, or unknown.
     """
     words = set(split_words(written, _GLUED)) - _LEFT_RIGHT
-    if not words - _PLACED or words & _LYING:
-        return UNKNOWN
     if words & (_SIDEWAYS | _OBLIQUE) and words <= _PLACED | _SIDEWAYS | _OBLIQUE:
         return NOT_FRONTAL
     return frontal_view(written) or UNKNOWN

@@ -51,6 +51,7 @@ class TestFacts:
             ({"ViewPosition": "ap"}, "AP"),
             ({"ViewPosition": "AP SUPINE"}, "AP"),
             ({"ViewPosition": "LLD"}, UNKNOWN),
+            ({"ViewCodeSequence": coded("left lateral decubitus")}, UNKNOWN),
             ({"ViewCodeSequence": coded("postero-anterior")}, "PA"),
             ({"ViewCodeSequence": coded("antero-posterior")}, "AP"),
             ({"SeriesDescription": "Chest PA"}, "PA"),
