@@ -31,6 +31,7 @@ LOCAL = {
     "models.finished_trials.FinishedTrials.keep": "a trial is trained in a temporary folder",
     "models.fitting.Epochs.on_epoch_end": "this save is that of models.checkpoints",
     "models.keras_environment": "reads Keras' settings of this machine",
+    "radiographs.formats.dicom.codec_process": "runs a file of this package",
     "radiographs.pseudonyms": "a key is a file of this machine, and a URI is refused",
     "components.radiograph_example_gen.listing._list_local": "a URI goes to _list_remote",
     "components.radiograph_example_gen.listing._walk": "is called by _list_local only",

@@ -11,12 +11,15 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 
 from radiographs.formats.decoder import damaged
 
-_WORKER = "radiographs.formats.dicom.codec_worker"
+# Run as a file, the worker imports none of ours and starts at once.
+_WORKER = Path(__file__).with_name("codec_worker.py")
+_RUN = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')"
 _SECONDS = 60.0  # a film of 100 megapixels takes a few
 
 _idle: list[_Process] = []
@@ -61,7 +64,7 @@ class _Process:
     def __init__(self) -> None:
         path = os.pathsep.join(part or os.getcwd() for part in sys.path)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", _WORKER],
+            [sys.executable, "-c", _RUN, str(_WORKER)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

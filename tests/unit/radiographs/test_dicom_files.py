@@ -267,8 +267,7 @@ class TestCodecProcess:
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         (tmp_path / "hangs.py").write_text("import time; time.sleep(60)")
-        monkeypatch.syspath_prepend(str(tmp_path))
-        monkeypatch.setattr(codec_process, "_WORKER", "hangs")
+        monkeypatch.setattr(codec_process, "_WORKER", tmp_path / "hangs.py")
         monkeypatch.setattr(codec_process, "_SECONDS", 0.2)
         monkeypatch.setattr(codec_process, "_idle", [])
         data = compressed(dicom_file(drawn_values(12), 12), uid.JPEGLSLossless)
