@@ -21,6 +21,7 @@ from radiographs.formats.jpeg import JpegDecoder, decode_grey_jpeg
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
 _ALLOCATED = (8, 16)
+_MOST_EXCESS = 0.1  # some writers pad; more are rows that the header does not tell of
 _NO_PIXELS = "it has no pixels (7FE0,0010); copy it again from its source"
 _COLOURS = "its pixels are in colours, and grey films are read; export it as grey"
 
@@ -145,6 +146,11 @@ def _native(file: DicomFile, data: bytes, description: PixelDescription) -> np.n
         raise damaged("its pixels are in fragments, and its transfer syntax says they are not")
     if len(data) < count * dtype.itemsize:
         raise damaged(f"{len(data):,} of {count * dtype.itemsize:,} bytes of pixels are there")
+    if len(data) > (1 + _MOST_EXCESS) * count * dtype.itemsize + 2:
+        raise damaged(
+            f"{len(data):,} bytes of pixels are there, and its rows and columns tell of "
+            f"{count * dtype.itemsize:,}"
+        )
     words = np.frombuffer(data, dtype, count)
     if description.allocated == 8 and not file.little_endian and _words_swapped(file):
         words = _swapped(data, count)

@@ -190,6 +190,13 @@ class TestDamaged:
             dicom_file(drawn_values(8))[:-10]
         )
 
+    def test_rows_that_the_header_does_not_tell_of(self) -> None:
+        data = dicom_file(drawn_values(8), Rows=70)
+        assert "7,680 bytes of pixels are there, and its rows and columns tell of 6,720" in (
+            reason_of(data)
+        )
+        assert read(dicom_file(drawn_values(8), Rows=79)).grey.shape == (79, 96)
+
     @pytest.mark.parametrize("syntax", [*LOSSLESS, uid.JPEGBaseline8Bit])
     def test_frame_cut_off(self, syntax: str) -> None:
         data = compressed(dicom_file(drawn_values(8)), syntax)
