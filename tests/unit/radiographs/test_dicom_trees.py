@@ -103,6 +103,11 @@ class TestLeftOut:
             ("report.pdf", "no DICOM file"),
         ]
 
+    def test_a_row_of_a_film_that_is_set_aside_is_listed_beside_it(self) -> None:
+        ignored = read("SOPInstanceUID,label\n1.1,NORMAL\n1.4,PNEUMONIA\n1.5,NORMAL\n").ignored
+        row = ("labels.csv line 4", "row without a DICOM film of its SOP instance UID")
+        assert {row, ("p2/lateral", "no frontal view by its tags")} <= set(ignored)
+
     def test_two_labels_of_one_film_stop(self) -> None:
         with pytest.raises(DataError, match=r"labels\.csv line 2 and labels\.csv line 4: the same"):
             read("AccessionNumber,label\nA1,NORMAL\nA3,PNEUMONIA\nA1,PNEUMONIA\n")
