@@ -16,15 +16,24 @@ AGE_YEARS = "age_years"  # int64: 0 to 120, or AGE_UNKNOWN
 WIDTH_PX = "width_px"  # int64
 HEIGHT_PX = "height_px"  # int64
 MEAN_INTENSITY = "mean_intensity"  # float32 in [0, 1]
-SOURCE_FORMAT = "source_format"  # bytes: "JPEG" or "PNG"
+SOURCE_FORMAT = "source_format"  # bytes: "JPEG", "PNG" or "DICOM"
 SHA256 = "sha256"  # bytes: hexadecimal digest of the file
 STYLE = "style"  # bytes: one of STYLES, or UNKNOWN
+# What the tags of a DICOM file say; of any other file unknown.
+LATERALITY = "laterality"  # bytes: one of LATERALITIES
+MODALITY = "modality"  # bytes: one of MODALITIES
+BODY_PART = "body_part"  # bytes: "CHEST" or UNKNOWN
+PIXEL_SPACING_MM = "pixel_spacing_mm"  # float32: between rows, or SPACING_UNKNOWN
+MANUFACTURER = "manufacturer"  # bytes: a known name, OTHER_MANUFACTURER or UNKNOWN
+DEVICE_MODEL = "device_model"  # bytes: pseudonym, or UNKNOWN
+STUDY_DAY = "study_day"  # int64: days since the patient's first study, or STUDY_DAY_UNKNOWN
 
 RAW_STRING_FEATURES = (
     IMAGE, LABEL, SUBTYPE, PATIENT_ID, SITE, VIEW, SEX, SOURCE_FORMAT, SHA256, STYLE,
+    LATERALITY, MODALITY, BODY_PART, MANUFACTURER, DEVICE_MODEL,
 )  # fmt: skip
-RAW_INT_FEATURES = (AGE_YEARS, WIDTH_PX, HEIGHT_PX)
-RAW_FLOAT_FEATURES = (MEAN_INTENSITY,)
+RAW_INT_FEATURES = (AGE_YEARS, WIDTH_PX, HEIGHT_PX, STUDY_DAY)
+RAW_FLOAT_FEATURES = (MEAN_INTENSITY, PIXEL_SPACING_MM)
 
 NORMAL = "NORMAL"
 PNEUMONIA = "PNEUMONIA"
@@ -44,6 +53,11 @@ MALE = "M"
 FEMALE = "F"
 OTHER = "O"
 SEXES = (MALE, FEMALE, OTHER, UNKNOWN)
+LATERALITIES = ("L", "R", "B", UNKNOWN)
+MODALITIES = ("CR", "DX", "RG", "OT", UNKNOWN)
+OTHER_MANUFACTURER = "other"
+SPACING_UNKNOWN = -1.0
+STUDY_DAY_UNKNOWN = -1
 # How a film was taken, as far as it shows around the lungs; numbered anew in each run.
 STYLES = ("1", "2", "3", "4", "5", "6", "7", "8")
 

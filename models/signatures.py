@@ -39,7 +39,8 @@ from models.warmup import write_warmup_requests
 _DEFAULTS: dict[str, tuple[tf.DType, str | int | float]] = {
     **{name: (tf.string, features.UNKNOWN) for name in features.RAW_STRING_FEATURES},
     **{name: (tf.int64, features.AGE_UNKNOWN) for name in features.RAW_INT_FEATURES},
-    **{name: (tf.float32, 0.0) for name in features.RAW_FLOAT_FEATURES},
+    features.MEAN_INTENSITY: (tf.float32, 0.0),
+    features.PIXEL_SPACING_MM: (tf.float32, features.SPACING_UNKNOWN),
 }
 
 

@@ -26,6 +26,7 @@ from pipeline.beam import beam_arguments
 from pipeline.config import PipelineConfig
 from pipeline.evaluation import make_eval_config
 from pipeline.locations import Locations
+from radiographs.pseudonyms import kept_keys
 
 BASELINE = "LatestBlessedModel"
 
@@ -77,8 +78,10 @@ def create_components(
     lungs = Path(config.own_lung_weights)
     finding = f"{source}{digest([lungs])}" if lungs.is_file() else source
     framing = finding if config.preprocessing.lungs != "none" else source
+    # Films that were ingested before the key was rotated have other pseudonyms.
+    rotated = digest(kept_keys(config.data.pseudonym_key_file))
     example_gen = RadiographExampleGen(
-        locations.data_root, config.data, framing, config.preprocessing
+        locations.data_root, config.data, f"{framing}{rotated}", config.preprocessing
     )
     examples = example_gen.outputs["examples"]
     schema_importer = tfx.components.ImportSchemaGen(schema_file=locations.schema_file)

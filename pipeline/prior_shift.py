@@ -25,6 +25,7 @@ from models.served_facts import ServedFacts, read_facts
 from pipeline.config import ConfigError
 from pipeline.versions import find_version, publish
 from radiographs.decoding import read_film
+from radiographs.dicom_headers import may_be_dicom
 from radiographs.errors import DataError, UnusableImage
 from radiographs.file_names import FileNameRules
 from radiographs.not_films import Bystanders
@@ -166,7 +167,8 @@ def _images(root: str, paths: list[str], usable: list[str]) -> Iterator[bytes]:
         try:
             film = read_film(read_bytes(root, path), IngestOptions())
         except UnusableImage as error:
-            _LOG.warning("%s is left out: %s", path, error)
+            named = "a file" if may_be_dicom(path) else path  # it may be named for a patient
+            _LOG.warning("%s is left out: %s", named, error)
         else:
             usable.append(path)
             yield film.encoded

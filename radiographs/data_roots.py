@@ -8,13 +8,26 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from radiographs.csv_tables import decode_text
+from radiographs.dicom_films import Hiding
+from radiographs.dicom_headers import (
+    HEADER_BYTES,
+    DicomHeader,
+    Headers,
+    may_be_dicom,
+    read_dicom_header,
+)  # fmt: skip
 from radiographs.errors import DataError, UnusableImage
 from radiographs.layouts import Layout, read_films
+from radiographs.not_films import is_table
 from radiographs.options import IngestOptions
+from radiographs.pseudonyms import pseudonyms_of, real_path
 
 _MOST_BYTES = 500_000_000  # of a table that is unpacked; the largest public one has a fifth
 
@@ -45,8 +58,17 @@ class DataRoot(Protocol):
         """
         ...
 
-    def content(self, path: str) -> bytes:
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is on another machine."""
+        ...
+
+    def content(self, path: str, most: int = -1) -> bytes:
         """Returns the content of a file below it.
+
+        Args:
+            path: Of the file, hidden or not.
+            most: Bytes from its start; all of them where negative.
 
         Raises:
             UnusableImage: If it cannot be read.
@@ -66,13 +88,71 @@ def read_layout(root: DataRoot, options: IngestOptions) -> Layout:
         options: Which layout, and how to tell patient and subtype from a file name.
 
     Returns:
-        The films and the files that are none.
+        The films and the files that are none. Where there is DICOM, or a key is set, patients are
+        pseudonyms, and so are the paths of DICOM files, which a `DataRoot` takes all the same.
 
     Raises:
-        DataError: If there is no such folder, a link leads out of it, or its films cannot be told.
+        DataError: If there is no such folder, a link leads out of it, its films cannot be told, or
+            the key of pseudonyms cannot be used.
     """
     listing = root.listing()
-    layout = read_films(listing.paths, lambda path: text_of(root, path), options, listing.links)
+    headers = read_headers(root, listing.paths, options)
+    if not headers and not options.pseudonym_key_file:
+        return _layout(root, listing, options, {})
+    pseudonyms, notes = pseudonyms_of(options.pseudonym_key_file, remote=root.is_remote)
+    try:
+        layout = _layout(root, listing, options, headers)
+    except DataError as error:
+        told = Hiding([], list(headers), pseudonyms).sentence(str(error))
+        raise DataError(told, error.files) from None
+    # In a tree of patients every name may be somebody's, but that of the table of labels.
+    names = [path for path, _ in layout.ignored if "/" in path or not is_table(path)]
+    hiding = Hiding(
+        layout.films, [*headers, *(names if layout.kind == "dicom" else ())], pseudonyms
+    )
+    return replace(
+        layout,
+        films=sorted(map(hiding.film, layout.films), key=lambda film: film.path),
+        ignored=sorted(
+            (hiding.path(path), hiding.sentence(reason)) for path, reason in layout.ignored
+        ),
+        notes=[*notes, *map(hiding.sentence, layout.notes)],
+    )
+
+
+def read_headers(
+    root: DataRoot, paths: Sequence[str], options: IngestOptions
+) -> dict[str, DicomHeader]:
+    """Reads the headers of the files that are DICOM by their content.
+
+    Args:
+        root: Of the files.
+        paths: Of all files below it; those named as pictures or tables are not looked into.
+        options: Which films are read.
+
+    Returns:
+        Headers by path.
+    """
+
+    def read(path: str) -> DicomHeader | None:
+        with suppress(UnusableImage):  # the ingest says why
+            start = root.content(path, HEADER_BYTES)
+            header = read_dicom_header(start, options)
+            if header is None or header.complete or len(start) < HEADER_BYTES:
+                return header
+            return read_dicom_header(root.content(path), options)
+        return None
+
+    candidates = [path for path in paths if may_be_dicom(path)]
+    with ThreadPoolExecutor() as threads:
+        found = dict(zip(candidates, threads.map(read, candidates), strict=True))
+    return {path: header for path, header in found.items() if header is not None}
+
+
+def _layout(root: DataRoot, listing: Listing, options: IngestOptions, headers: Headers) -> Layout:
+    layout = read_films(
+        listing.paths, lambda path: text_of(root, path), options, listing.links, headers
+    )
     return replace(layout, ignored=sorted([*layout.ignored, *listing.aside]))
 
 
@@ -114,7 +194,8 @@ def unreadable_folder(root: str, error: Exception) -> DataError:
     return DataError(f"a folder below {root} cannot be read: {error}")
 
 
-def unreadable_file(error: Exception) -> UnusableImage:
-    """Returns what is said of a file that cannot be read."""
+def unreadable_file(error: Exception, path: str) -> UnusableImage:
+    """Returns what is said of a file that cannot be read, whose path may be hidden."""
     reason = getattr(error, "message", "") or getattr(error, "strerror", "") or "no such file"
+    reason = reason.replace(real_path(path), path)
     return UnusableImage(f"cannot be read ({reason}); check its permissions")

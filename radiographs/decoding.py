@@ -15,6 +15,7 @@ from PIL import Image
 
 from radiographs.errors import UnusableImage
 from radiographs.formats import DECODERS, FilmDecoder
+from radiographs.formats.dicom import DicomFacts
 from radiographs.formats.jpeg import JpegDecoder, decode_grey_jpeg, jpeg_size
 from radiographs.formats.png import decode_grey_png, encode_png, png_size
 from radiographs.grey_levels import is_blank, to_8_bit
@@ -22,7 +23,6 @@ from radiographs.options import IngestOptions
 
 # Other formats that films come in, often under a wrong name: offset, bytes there, format.
 _OTHER_FORMATS = (
-    (128, b"DICM", "DICOM"),
     (0, b"GIF8", "GIF"),
     (0, b"BM", "BMP"),
     (0, b"II*\0", "TIFF"),
@@ -51,8 +51,9 @@ class ImageFacts:
         width_px: Width of the upright film, as large as in the file.
         height_px: Height of the same.
         mean_intensity: Mean of the grey levels in [0, 1], of 16 bits after stretching.
-        source_format: `JPEG` or `PNG`, encoding of the file.
+        source_format: `JPEG`, `PNG` or `DICOM`, encoding of the file.
         sha256: Digest of the file, in hexadecimal.
+        dicom: What the tags of a DICOM file say; None of another file.
     """
 
     width_px: int
@@ -60,6 +61,7 @@ class ImageFacts:
     mean_intensity: float
     source_format: str
     sha256: str
+    dicom: DicomFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,11 @@ class CanonicalFilm:
 def read_film(data: bytes, options: IngestOptions) -> CanonicalFilm:
     """Turns a file into a canonical film.
 
-    Usable are JPEG of 8 bits and PNG of up to 16, grey, in colours or of a palette, opaque, of a
-    side within the options, that show something. The sides are checked before pixels are
-    decoded, so a small file that unpacks to a huge image costs nothing. Colours become their
-    luminance (ITU-R BT.601). A grey film of 8 bits keeps its bytes but for metadata.
+    Usable are JPEG of 8 bits and PNG of up to 16, grey, in colours or of a palette, opaque, and
+    DICOM of one grey frame that its tags do not tell to be anything but a frontal chest; of a side
+    within the options, and showing something. The sides are checked before pixels are decoded, so
+    a small file that unpacks to a huge image costs nothing. Colours become their luminance (ITU-R
+    BT.601). A grey film of 8 bits keeps its bytes but for metadata.
 
     Args:
         data: The encoded file.
@@ -107,6 +110,7 @@ def read_film(data: bytes, options: IngestOptions) -> CanonicalFilm:
         mean_intensity=float(grey.mean() / 255),
         source_format=decoder.name,
         sha256=sha256_of(data),
+        dicom=film.facts,
     )
     return CanonicalFilm(film.encoded or encode_png(grey), facts, grey)
 
@@ -143,14 +147,14 @@ def sha256_of(data: bytes) -> str:
 def _decoder_of(data: bytes) -> FilmDecoder:
     if not data:
         raise UnusableImage("the file is empty; copy it again from its source")
-    for offset, magic, name in _OTHER_FORMATS:
-        if data.startswith(magic, offset):
-            raise UnusableImage(f"the content is {name}, not JPEG or PNG; convert it to PNG")
     for decoder in DECODERS:
         if decoder.recognises(data):
             return decoder
+    for offset, magic, name in _OTHER_FORMATS:
+        if data.startswith(magic, offset):
+            raise UnusableImage(f"the content is {name}, not JPEG, PNG or DICOM; convert it to PNG")
     _refuse_late_start(data)
-    raise UnusableImage("the content is no image; only JPEG and PNG are read")
+    raise UnusableImage("the content is no image; only JPEG, PNG and DICOM are read")
 
 
 def _refuse_late_start(data: bytes) -> None:

@@ -4,7 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.features import AGE_UNKNOWN, UNKNOWN
+from models.features import AGE_UNKNOWN, SPACING_UNKNOWN, STUDY_DAY_UNKNOWN, UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class FilmTags:
+    """What the tags of a DICOM file say beside the rest; of any other file all is unknown.
+
+    Attributes:
+        laterality: One of `LATERALITIES`.
+        modality: One of `MODALITIES`.
+        body_part: `CHEST`, or unknown.
+        pixel_spacing_mm: Between rows.
+        manufacturer: A known name, `OTHER_MANUFACTURER` or unknown.
+        device_model: Pseudonym of the model, or unknown.
+        study_day: Days since the first study of the patient.
+    """
+
+    laterality: str = UNKNOWN
+    modality: str = UNKNOWN
+    body_part: str = UNKNOWN
+    pixel_spacing_mm: float = SPACING_UNKNOWN
+    manufacturer: str = UNKNOWN
+    device_model: str = UNKNOWN
+    study_day: int = STUDY_DAY_UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +46,7 @@ class Film:
         sex: One of `SEXES`.
         age_years: 0 to 120, or `AGE_UNKNOWN`.
         given_split: One of `SPLITS`, or empty where the data says nothing.
+        tags: What a DICOM file says beside this.
     """
 
     path: str
@@ -34,3 +58,4 @@ class Film:
     sex: str = UNKNOWN
     age_years: int = AGE_UNKNOWN
     given_split: str = ""
+    tags: FilmTags = FilmTags()

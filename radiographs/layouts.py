@@ -1,8 +1,9 @@
 """Which files below a data root are films, and what is known of each.
 
-Two layouts are read: class folders, and a manifest, which the tables of a public data set become.
-All work on a listing of relative paths, so any file system serves. No file is lost silently: one
-that is no film is listed as ignored, with the reason, and what looks like a mistake is said.
+Three layouts are read: class folders, a manifest, which the tables of a public data set become, and
+DICOM files with a table of labels. All work on a listing of relative paths, so any file system
+serves. No file is lost silently: one that is no film is listed as ignored, with the reason, and
+what looks like a mistake is said.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from models.features import LABELS
+from radiographs.dicom_films import with_tags
+from radiographs.dicom_headers import Headers
+from radiographs.dicom_labels import LabelTable, find_label_table
 from radiographs.errors import DataError
 from radiographs.file_names import FileNameRules, composed
 from radiographs.films import Film
@@ -19,7 +23,14 @@ from radiographs.folder_hints import folder_hints, manifest_hints
 from radiographs.folder_names import label_and_split
 from radiographs.ignored import count_reasons, ignored_sentence, largest_folders
 from radiographs.manifests import ManifestFilms, read_manifest
-from radiographs.not_films import HIDDEN, NO_PICTURE, Bystanders, doubtful_notes
+from radiographs.not_films import (
+    HIDDEN,
+    NO_PICTURE,
+    Bystanders,
+    doubtful_notes,
+    is_hidden,
+    is_no_picture,
+)
 from radiographs.options import IngestOptions
 from radiographs.patient_ids import identify_patients
 from radiographs.public_sets import PublicManifest, public_manifest
@@ -27,6 +38,7 @@ from radiographs.views import is_lateral
 
 OUTSIDE_CLASS = "not in a class folder"
 LATERAL = "named for a lateral view; frontal films are read"
+NO_DICOM = "no DICOM file"
 OTHER_NAME = "another name of a film that is read"
 
 
@@ -42,7 +54,7 @@ class Layout:
         notes: What looks like a mistake, as sentences for the user.
     """
 
-    kind: Literal["folders", "manifest"]
+    kind: Literal["folders", "manifest", "dicom"]
     films: list[Film]
     ignored: list[tuple[str, str]]
     notes: list[str] = field(default_factory=list)
@@ -65,6 +77,7 @@ def read_films(
     read_text: Callable[[str], str],
     options: IngestOptions,
     links: Mapping[str, str] | None = None,
+    headers: Headers | None = None,
 ) -> Layout:
     """Finds the films of a data root.
 
@@ -73,9 +86,11 @@ def read_films(
         read_text: Returns the content of one of them; called for the manifest only.
         options: Which layout, and how to tell patient and subtype from a file name.
         links: The path of the file itself, for every path that leads to it by way of a link.
+        headers: Of the files that are DICOM, by path.
 
     Returns:
-        The films and the files that are none.
+        The films and the files that are none. Ids and paths are as they are written:
+        `dicom_films.Hiding` takes them away.
 
     Raises:
         DataError: If the films cannot be told, or a class has none.
@@ -84,17 +99,22 @@ def read_films(
         raise DataError("the data root holds no files; put films there or change --data-root")
     _check_names(paths)
     rules = FileNameRules(options)
-    manifest = _find_manifest(paths, options)
+    headers = headers or {}
+    labels = _find_labels(paths, read_text, options, headers)
+    manifest = None if labels else _find_manifest(paths, options)
     public = None
-    if not manifest and options.layout == "auto" and not _has_class_folders(paths):
+    if not (labels or manifest or options.layout != "auto" or _has_class_folders(paths)):
         public = public_manifest(paths, read_text, options)
-    if manifest:
-        layout = _read_manifest(manifest, paths, read_text(manifest), rules)
+    if labels:
+        layout = _read_dicom(labels, paths, rules, headers)
+    elif manifest:
+        layout = _read_manifest(manifest, paths, read_text(manifest), rules, headers)
     elif public:
-        layout = _read_public(public, paths, rules)
+        layout = _read_public(public, paths, rules, headers)
     else:
-        layout = _read_folders(paths, rules)
-    return _each_file_once(layout, links) if links else layout
+        layout = _read_folders(paths, rules, headers)
+    layout = _each_file_once(layout, links) if links else layout
+    return _with_headers(layout, headers) if headers else layout
 
 
 def ignored_summary(layout: Layout) -> tuple[dict[str, int], dict[str, int]]:
@@ -107,6 +127,74 @@ def ignored_notes(layout: Layout) -> list[str]:
     """Returns what a user is told of ignored files: one sentence, or none."""
     sentence = ignored_sentence(*ignored_summary(layout))
     return [sentence] if sentence else []
+
+
+def _find_labels(
+    paths: Sequence[str], read_text: Callable[[str], str], options: IngestOptions, headers: Headers
+) -> LabelTable | None:
+    """Finds the table of labels of a DICOM tree, where that is what the root holds."""
+    if options.layout in ("folders", "manifest") or not (headers or options.layout == "dicom"):
+        return None
+    if options.layout == "auto" and _has_sorted_pictures(paths, headers):
+        return None
+    table = find_label_table(paths, read_text, options, headers)
+    if table is None and options.layout == "dicom":
+        raise DataError(
+            "the data root has no CSV of labels with a column AccessionNumber, SOPInstanceUID or "
+            "PatientID and a column label; add it, or set data.manifest to its name"
+        )
+    return table
+
+
+def _has_sorted_pictures(paths: Sequence[str], headers: Headers) -> bool:
+    """Tells whether pictures lie in class folders, whatever DICOM file has strayed among them."""
+    return any(
+        label_and_split(path) and not is_no_picture(path) and not is_hidden(path)
+        for path in paths
+        if path not in headers
+    )
+
+
+def _read_dicom(
+    labels: LabelTable, paths: Sequence[str], rules: FileNameRules, headers: Headers
+) -> Layout:
+    named = read_manifest(
+        labels.name, paths, labels.text, rules, keys=labels, known_patients=_patients(headers)
+    )
+    known = {labels.name, *(film.path for film in named.films)}
+    known.update(path for path, _ in named.left_out)
+    others = [
+        (path, _reason_outside(path, labels.name, headers)) for path in paths if path not in known
+    ]
+    return Layout("dicom", named.films, sorted([*named.left_out, *others]), named.notes)
+
+
+def _reason_outside(path: str, table: str, headers: Headers) -> str:
+    if path in headers:
+        return headers[path].aside or f"no row in {table}"
+    return HIDDEN if is_hidden(path) else NO_DICOM
+
+
+def _patients(headers: Headers) -> dict[str, str]:
+    return {path: header.patient for path, header in headers.items()}
+
+
+def _with_headers(layout: Layout, headers: Headers) -> Layout:
+    """Adds what DICOM tags say, and ignores what is no film by them."""
+    aside = {
+        film.path: headers[film.path].aside
+        for film in layout.films
+        if film.path in headers and headers[film.path].aside
+    }
+    films, notes = with_tags(layout.without(aside).films, headers)
+    for label in LABELS:
+        if aside and not any(film.label == label for film in films):
+            reason = next(iter(aside.values()))
+            raise DataError(
+                f"no film of {label} is left, as DICOM files are set aside by their tags, the "
+                f"first one as {reason}; both classes are needed, so add films of it"
+            )
+    return replace(layout.without(aside), films=films, notes=[*layout.notes, *notes])
 
 
 def _check_names(paths: Sequence[str]) -> None:
@@ -158,7 +246,7 @@ def _each_file_once(layout: Layout, links: Mapping[str, str]) -> Layout:
     return replace(layout, ignored=ignored).without(further)
 
 
-def _read_folders(paths: Sequence[str], rules: FileNameRules) -> Layout:
+def _read_folders(paths: Sequence[str], rules: FileNameRules, headers: Headers) -> Layout:
     bystanders = Bystanders(paths)
     places: dict[str, tuple[str, str]] = {}
     ignored = []
@@ -178,7 +266,7 @@ def _read_folders(paths: Sequence[str], rules: FileNameRules) -> Layout:
         *manifest_hints(paths),
     ]
     _check_class_folders({label for label, _ in places.values()}, ignored, hints)
-    patients = identify_patients(list(places), {}, rules)
+    patients = identify_patients(list(places), _patients(headers), rules)
     films = [
         Film(
             path=path,
@@ -234,13 +322,18 @@ def _advice(ignored: Iterable[tuple[str, str]], hints: Sequence[str]) -> str:
     return hints[0].removesuffix(".") if hints else "add them or change --data-root"
 
 
-def _read_manifest(manifest: str, paths: Sequence[str], text: str, rules: FileNameRules) -> Layout:
-    named = read_manifest(manifest, paths, text, rules)
+def _read_manifest(
+    manifest: str, paths: Sequence[str], text: str, rules: FileNameRules, headers: Headers
+) -> Layout:
+    named = read_manifest(manifest, paths, text, rules, known_patients=_patients(headers))
     return _manifest_layout(manifest, [manifest], named, paths)
 
 
-def _read_public(public: PublicManifest, paths: Sequence[str], rules: FileNameRules) -> Layout:
-    named = read_manifest(public.title, paths, public.text, rules)
+def _read_public(
+    public: PublicManifest, paths: Sequence[str], rules: FileNameRules, headers: Headers
+) -> Layout:
+    known = _patients(headers)
+    named = read_manifest(public.title, paths, public.text, rules, known_patients=known)
     named = replace(
         named,
         left_out=[*named.left_out, *public.left_out],

@@ -14,6 +14,7 @@ from radiographs.data_roots import Listing, no_folder, unreadable_file, unreadab
 from radiographs.errors import DataError
 from radiographs.not_films import is_hidden
 from radiographs.overrides import ConfigError
+from radiographs.pseudonyms import real_path
 
 LOOP = "a link that leads back to a folder above it, or where another link has led"
 NO_FILE = "a pipe, socket or device, not a file"
@@ -58,18 +59,23 @@ class LocalRoot:
         except OSError as error:
             raise unreadable_folder(self._root, error) from None
 
-    def content(self, path: str) -> bytes:
+    @property
+    def is_remote(self) -> bool:
+        """It is not."""
+        return False
+
+    def content(self, path: str, most: int = -1) -> bytes:
         """Returns the content of a file, as `DataRoot` says."""
         try:
-            with open(os.path.join(self._root, path), "rb") as file:
-                return file.read()
+            with open(os.path.join(self._root, real_path(path)), "rb") as file:
+                return file.read(most)
         except OSError as error:
-            raise unreadable_file(error) from None
+            raise unreadable_file(error, path) from None
 
     def size_bytes(self, path: str) -> int:
         """Returns the size of a file, as `DataRoot` says."""
         try:
-            return os.stat(os.path.join(self._root, path)).st_size
+            return os.stat(os.path.join(self._root, real_path(path))).st_size
         except OSError:
             return -1
 

@@ -180,12 +180,15 @@ class Header:
     unused: list[str]
 
 
-def read_header(where: str, written: Sequence[str]) -> Header:
+def read_header(
+    where: str, written: Sequence[str], told_elsewhere: AbstractSet[str] = frozenset()
+) -> Header:
     """Finds our columns in a header.
 
     Args:
         where: File and line, for messages.
         written: Column names as they are in the file.
+        told_elsewhere: Columns of ours that are not missed, so that nothing else is meant by one.
 
     Returns:
         Which column is which.
@@ -202,13 +205,24 @@ def read_header(where: str, written: Sequence[str]) -> Header:
     for ours in COLUMNS:
         if ours in of:
             continue
-        _refuse_nearly(ours, unused, where)
+        if ours not in told_elsewhere:
+            _refuse_nearly(ours, unused, where)
         if ours in REQUIRED:
             raise DataError(
                 f"{where}: there is no column '{ours}'; add it to the header, which is: "
                 f"{', '.join(names) or 'empty'}"
             )
     return Header(of, unused)
+
+
+def finds_column(ours: str, written: Sequence[str]) -> bool:
+    """Tells whether a header has a column of ours, under whatever name."""
+    return any(name.strip().lower() == ours or _kind(ours, name.strip()) for name in written)
+
+
+def column_words(name: str) -> str:
+    """Returns a column's name without case and separators: `Accession Number` is one word."""
+    return _plain(name)
 
 
 def _check_twice(names: Sequence[str], where: str) -> None:

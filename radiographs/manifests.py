@@ -6,12 +6,12 @@ is left out is listed with the reason.
 
 from __future__ import annotations
 
-import math
 import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from models.features import (
     AGE_UNKNOWN,
@@ -26,6 +26,7 @@ from models.features import (
     TRAIN,
     UNKNOWN,
 )  # fmt: skip
+from radiographs.ages import MAX_AGE_YEARS, age_in_years
 from radiographs.csv_tables import csv_table
 from radiographs.errors import DataError
 from radiographs.file_names import FileNameRules, composed, stem_of, subtype_word
@@ -53,21 +54,19 @@ from radiographs.patient_ids import (
 )
 from radiographs.views import frontal_view
 
-MAX_AGE_YEARS = 120
-
 _SEXES = {
     **dict.fromkeys(("m", "male"), MALE),
     **dict.fromkeys(("f", "female"), FEMALE),
     **dict.fromkeys(("o", "other"), OTHER),
     "": UNKNOWN,
 }
-_AGE = re.compile(r"(\d+(?:\.\d*)?)([dwmy]?)", re.IGNORECASE)  # DICOM's age string: 058Y, 011M
-_UNITS_PER_YEAR = {"": 1.0, "y": 1.0, "m": 12.0, "w": 52.18, "d": 365.25}
 _LIST_MARKS = re.compile(r"[\[\]'\"]")  # as a program writes a list into a cell
 _NO_FINDING = "no finding"
 # A finding by itself: what denies or doubts one is a sentence, and of neither class.
 _PNEUMONIA = re.compile(r"(?:(?:viral|bacterial|lobar|aspiration|covid-19)\s+)?pneumonia")
 _OTHER_FINDING = "neither No Finding nor Pneumonia"
+
+_TOLD_BY_TAGS = frozenset((PATIENT_ID, VIEW, SEX, AGE_YEARS))  # where rows name DICOM films
 
 _FILES_NAMED = 3  # of a long list, in an error message
 
@@ -93,10 +92,32 @@ class _Rows:
 
     of: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)  # where, values
     missing: list[str] = field(default_factory=list)
+    without_film: list[tuple[str, str]] = field(default_factory=list)  # where, why
+
+
+class Keys(Protocol):
+    """Finds the films of a row by something else than their path."""
+
+    def named(self, header: Sequence[str]) -> list[str]:
+        """Returns the header with the column of the keys named `PATH`."""
+        ...
+
+    def find(self, written: str) -> list[str]:
+        """Returns the paths of all films of a key."""
+        ...
+
+    def missing(self, written: str) -> str:
+        """Returns why a row has no film."""
+        ...
 
 
 def read_manifest(
-    manifest: str, paths: Sequence[str], text: str, rules: FileNameRules
+    manifest: str,
+    paths: Sequence[str],
+    text: str,
+    rules: FileNameRules,
+    keys: Keys | None = None,
+    known_patients: Mapping[str, str] | None = None,
 ) -> ManifestFilms:
     """Reads a manifest.
 
@@ -105,6 +126,8 @@ def read_manifest(
         paths: All files below the root.
         text: Its content.
         rules: For what the columns leave open.
+        keys: Where rows name films by a key; one without a film is left out.
+        known_patients: Ids by path, for films that the table gives none.
 
     Returns:
         The films and what was left out.
@@ -112,15 +135,9 @@ def read_manifest(
     Raises:
         DataError: Saying which line is wrong and what to do.
     """
-    table = csv_table(manifest, text)
-    first_line, names = next(table)
-    header = read_header(f"{manifest} line {first_line}", names)
-    find = _finder(paths, header)
-    rows = _Rows()
-    for line, cells in table:
-        _take_row(rows, line, _named(header, cells), find, f"{manifest} line {line}")
-    left_out = _set_other_findings_aside(rows) if header.of[LABEL].kind == "findings" else []
-    written, unwritten = _written_ids(rows, header)
+    rows, header = _read_rows(manifest, paths, text, keys)
+    of_others = _set_other_findings_aside(rows) if header.of[LABEL].kind == "findings" else []
+    written, unwritten = _written_ids(rows, header, known_patients or {})
     patients = identify_patients(list(rows.of), written, rules)
     films = [
         _film(path, values, patients.of[path], rules, where)
@@ -129,12 +146,34 @@ def read_manifest(
     _check_films(manifest, films, rows.missing)
     notes = [
         *_unused_notes(manifest, header),
-        *_findings_notes(manifest, header, left_out),
+        *_findings_notes(manifest, header, of_others),
         *_folder_notes(manifest, films),
         *missing_id_notes(unwritten, manifest),
         *patients.notes,
     ]
-    return ManifestFilms(films, left_out, notes)
+    return ManifestFilms(films, [*rows.without_film, *of_others], notes)
+
+
+def _read_rows(
+    manifest: str, paths: Sequence[str], text: str, keys: Keys | None
+) -> tuple[_Rows, Header]:
+    """Reads all rows, and which column is which."""
+    table = csv_table(manifest, text)
+    first_line, names = next(table)
+    where = f"{manifest} line {first_line}"
+    if keys:
+        header = read_header(where, keys.named(names), _TOLD_BY_TAGS)
+    else:
+        header = read_header(where, names)
+    find = _finder(paths, header)
+    rows = _Rows()
+    for line, cells in table:
+        where, values = f"{manifest} line {line}", _named(header, cells)
+        if keys:
+            _take_keyed_row(rows, values, keys, where)
+        else:
+            _take_row(rows, line, values, find, where)
+    return rows, header
 
 
 def _named(header: Header, cells: Sequence[str]) -> dict[str, str]:
@@ -199,6 +238,20 @@ def _take_row(
         rows.of[found[0]] = where, values
 
 
+def _take_keyed_row(rows: _Rows, values: dict[str, str], keys: Keys, where: str) -> None:
+    """Gives a row to all films of its key; two rows of one film have to agree on the label."""
+    found = keys.find(values[PATH])
+    if not found:
+        rows.without_film.append((where, keys.missing(values[PATH])))
+    for path in found:
+        before, others = rows.of.setdefault(path, (where, values))
+        if others[LABEL].lower() != values[LABEL].lower():
+            raise DataError(
+                f"{before} and {where}: the same film has two labels, '{others[LABEL]}' and "
+                f"'{values[LABEL]}'; correct one of the rows"
+            )
+
+
 def _check_path(written: str, where: str) -> None:
     if not written:
         raise DataError(f"{where}: the path is empty; fill it in or remove the row")
@@ -233,11 +286,16 @@ def _set_other_findings_aside(rows: _Rows) -> list[tuple[str, str]]:
     return aside
 
 
-def _written_ids(rows: _Rows, header: Header) -> tuple[dict[str, str], list[str]]:
+def _written_ids(
+    rows: _Rows, header: Header, patients: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
     """Returns the ids by path, and what is written where a word means none."""
     if PATIENT_ID not in header.of:
-        return {}, []
-    ids = {path: written_id(row[PATIENT_ID], where) for path, (where, row) in rows.of.items()}
+        return {path: patients.get(path, "") for path in rows.of}, []
+    ids = {
+        path: written_id(row[PATIENT_ID], where) or patients.get(path, "")
+        for path, (where, row) in rows.of.items()
+    }
     return ids, [rows.of[path][1][PATIENT_ID] for path, known in ids.items() if not known]
 
 
@@ -307,14 +365,13 @@ def _word(value: str, column: str, allowed: Mapping[str, str], where: str, advic
 def _age_years(value: str, where: str) -> int:
     if not value:
         return AGE_UNKNOWN
-    match = _AGE.fullmatch(value)
-    age = float(match[1]) / _UNITS_PER_YEAR[match[2].lower()] if match else math.inf
-    if age > MAX_AGE_YEARS:
+    age = age_in_years(value)
+    if age is None:
         raise DataError(
             f"{where}: the age_years '{value}' is no age; write a number from 0 to "
             f"{MAX_AGE_YEARS}, or nothing where it is unknown"
         )
-    return math.floor(age)
+    return age
 
 
 def _unused_notes(manifest: str, header: Header) -> list[str]:

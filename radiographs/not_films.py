@@ -56,6 +56,7 @@ _UNTOLD = _IMAGES | {
     "left", "right", "lung", "lungs", "heart", "manual", "auto", "pred", "predicted", "infection",
     "png", "jpg", "jpeg", "dcm",
 }  # fmt: skip
+_TABLE = re.compile(r"\.[ct]sv(?:\.txt)?(?: line \d+)?$")
 _NO_PICTURE_ENDINGS = (
     ".txt", ".xml", ".json", ".jsonl", ".csv", ".tsv", ".md", ".html", ".htm", ".pdf", ".rtf",
     ".doc", ".docx", ".xls", ".xlsx", ".ods", ".yaml", ".yml", ".ini", ".log", ".py", ".ipynb",
@@ -84,7 +85,7 @@ class Bystanders:
         self._films: set[tuple[str, ...]] = set()
         self._films_in: set[tuple[str, tuple[str, ...]]] = set()
         for path in paths:
-            if is_hidden(path) or _is_no_picture(path):
+            if is_hidden(path) or is_no_picture(path):
                 continue
             *folders, name = path.split("/")
             if any(_reason_of_name(folder) for folder in folders):
@@ -111,7 +112,7 @@ class Bystanders:
             return THUMBNAIL if THUMBNAIL in reasons else ANNOTATION
         if self._beside_pictures(folders):
             return ANNOTATION
-        return self._reason_of_file(path) or (NO_PICTURE if _is_no_picture(path) else "")
+        return self._reason_of_file(path) or (NO_PICTURE if is_no_picture(path) else "")
 
     def _beside_pictures(self, folders: Sequence[str]) -> bool:
         return any(
@@ -159,7 +160,13 @@ def doubtful_notes(films: Collection[str]) -> list[str]:
     ]
 
 
-def _is_no_picture(path: str) -> bool:
+def is_table(path: str) -> bool:
+    """Returns whether a file is named as a table, or is a line of one as messages name it."""
+    return bool(_TABLE.search(path.lower()))
+
+
+def is_no_picture(path: str) -> bool:
+    """Returns whether a file is named as text or a table."""
     return path.lower().endswith(_NO_PICTURE_ENDINGS)
 
 

@@ -18,10 +18,20 @@ class IngestOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    layout: Literal["auto", "folders", "manifest"] = Field(
-        "auto", description="class folders or manifest.csv; auto prefers a manifest"
+    layout: Literal["auto", "folders", "manifest", "dicom"] = Field(
+        "auto",
+        description="class folders, manifest.csv, or DICOM files anywhere with a CSV of labels by "
+        "accession number, SOP instance UID or patient id; auto prefers a manifest, then DICOM",
     )
     manifest: str = Field("manifest.csv", description="file name of the manifest under the root")
+    pseudonym_key_file: str = Field(
+        "",
+        description="key of the pseudonyms of patients, readable by its owner alone; without one, "
+        "ids of DICOM get one in the home folder, and ids of folders and manifests stay",
+    )
+    keep_burned_in: bool = Field(
+        False, description="keep DICOM films whose tags tell of text burned into the pixels"
+    )
     split: Literal["auto", "given", "by_patient", "style"] = Field(
         "auto",
         description="auto keeps given splits that can do their job, given keeps all of them, "

@@ -20,6 +20,10 @@ _PLACED = frozenset((
     "supine", "erect", "upright", "standing", "sitting", "seated", "semi", "semierect", "recumbent",
     "horizontal", "vertical", "portable", "mobile", "bedside", "bed", "in",
 ))  # fmt: skip
+NOT_FRONTAL = "not frontal"
+_SIDEWAYS = frozenset(("lateral", "lat", "ll", "rl", "llat", "rlat"))
+_OBLIQUE = frozenset(("rao", "lao", "rpo", "lpo", "llo", "rlo", "oblique", "obl", "lordotic"))
+_LEFT_RIGHT = frozenset(("left", "right", "l", "r"))
 _GLUED = frozenset(("antero", "anterior", "postero", "posterior"))
 
 
@@ -55,3 +59,18 @@ def frontal_view(written: str) -> str | None:
     if directions:
         return _VIEWS.get("".join(_DIRECTIONS[word] for word in directions))
     return UNKNOWN if others & _FRONTAL else None
+
+
+def view_of_words(written: str) -> str:
+    """Reads a view out of a tag, where it is certain.
+
+    Args:
+        written: Of a view position, the meaning of a code or a description.
+
+    Returns:
+        PA or AP, `NOT_FRONTAL` for a lateral or oblique view, or unknown.
+    """
+    words = set(split_words(written, _GLUED)) - _LEFT_RIGHT
+    if words & (_SIDEWAYS | _OBLIQUE) and words <= _PLACED | _SIDEWAYS | _OBLIQUE:
+        return NOT_FRONTAL
+    return frontal_view(written) or UNKNOWN

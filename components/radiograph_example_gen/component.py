@@ -41,7 +41,7 @@ class RadiographExampleGenSpec(component_spec.ComponentSpec):
 
 
 class RadiographExampleGen(FileBasedExampleGen):
-    """Reads class folders or a manifest, splits by patient, quarantines bad files.
+    """Reads class folders, a manifest or DICOM, splits by patient, quarantines bad files.
 
     Outputs `examples` (splits train, eval and test) and `report`.
     """

@@ -43,6 +43,7 @@ from radiographs.films import Film
 from radiographs.layouts import Layout, ignored_notes
 from radiographs.near_duplicates import fingerprint, to_hex
 from radiographs.options import IGNORE, IngestOptions
+from radiographs.pseudonyms import HiddenPath
 from radiographs.splits import SplitPlan
 from radiographs.styles import Description, Place, Styles, describe_surroundings
 
@@ -191,13 +192,17 @@ class ReadFilms(beam.PTransform):
             | "SpreadOverWorkers" >> beam.Reshuffle()
             | "ReadFilm" >> beam.ParDo(self._read).with_outputs(_UNUSABLE, _PRINTED, main=_STYLED)
         )
-        described = read[_STYLED] | "Describe" >> beam.Map(lambda one: (one.path, one.description))
+        described = read[_STYLED] | "Describe" >> beam.Map(_described)
         styles = described | "FindStyles" >> FindStyles(self._seed)
         give = beam.ParDo(_GiveStyle(self._places), beam.pvalue.AsSingleton(styles))
         waiting = read[_STYLED] | "Wait" >> ThroughFiles(self._folder)
         given = waiting | "GiveStyle" >> give.with_outputs(_STYLED, *features.SPLITS)
         of_tag = {tag: given[tag] for tag in (_STYLED, *features.SPLITS)}
         return {_UNUSABLE: read[_UNUSABLE], _PRINTED: read[_PRINTED], **of_tag}
+
+
+def _described(film: _Read) -> tuple[str, Description]:
+    return str(film.path), film.description  # a plain string, which Beam has a coder for
 
 
 class _ReadFilm(beam.DoFn):
@@ -292,6 +297,8 @@ def _judged(
     root: str, path: str, options: IngestOptions, judging: Preprocessing
 ) -> tuple[CanonicalFilm, npt.NDArray[np.bool_] | None]:
     film = read_film(read_bytes(root, path), options)
+    if film.facts.dicom and not isinstance(path, HiddenPath):
+        raise UnusableImage("it is DICOM, and named as something else; rename it to end in .dcm")
     quality, lungs = quality_and_lungs(film.encoded, options, judging)
     if quality == features.NO_LUNGS:
         raise UnusableImage(
@@ -333,13 +340,22 @@ def to_example(film: Film, image: CanonicalFilm) -> tf.train.Example:
         features.SOURCE_FORMAT: facts.source_format.encode(),
         features.SHA256: facts.sha256.encode(),
         features.STYLE: features.UNKNOWN.encode(),
+        features.LATERALITY: film.tags.laterality.encode(),
+        features.MODALITY: film.tags.modality.encode(),
+        features.BODY_PART: film.tags.body_part.encode(),
+        features.MANUFACTURER: film.tags.manufacturer.encode(),
+        features.DEVICE_MODEL: film.tags.device_model.encode(),
     }
     integers = {
+        features.STUDY_DAY: film.tags.study_day,
         features.AGE_YEARS: film.age_years,
         features.WIDTH_PX: facts.width_px,
         features.HEIGHT_PX: facts.height_px,
     }
-    floats = {features.MEAN_INTENSITY: facts.mean_intensity}
+    floats = {
+        features.MEAN_INTENSITY: facts.mean_intensity,
+        features.PIXEL_SPACING_MM: film.tags.pixel_spacing_mm,
+    }
     feature = {
         name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
         for name, value in strings.items()

@@ -12,6 +12,7 @@ from radiographs.data_roots import Listing, no_folder, unreadable_file, unreadab
 from radiographs.layouts import Layout
 from radiographs.local_roots import list_local
 from radiographs.options import IngestOptions
+from radiographs.pseudonyms import real_path
 
 # TFX reads through TensorFlow where it is installed, whose errors are no OSError.
 _UNREADABLE = (OSError, tf.errors.OpError, filesystem.NotFoundError)
@@ -28,9 +29,14 @@ class TfxRoot:
         """Returns what `list_root` does."""
         return list_root(self._root)
 
-    def content(self, path: str) -> bytes:
+    @property
+    def is_remote(self) -> bool:
+        """Whether the folder is on another machine."""
+        return "://" in self._root
+
+    def content(self, path: str, most: int = -1) -> bytes:
         """Returns what `read_bytes` does."""
-        return read_bytes(self._root, path)
+        return read_bytes(self._root, path, most)
 
     def size_bytes(self, path: str) -> int:
         """Returns the size that `size_and_time` does."""
@@ -83,20 +89,25 @@ def _list_remote(root: str) -> Listing:
 def size_and_time(root: str, path: str) -> tuple[int, int]:
     """Returns a file's size in bytes and its time in nanoseconds; -1 where it cannot be read."""
     try:
-        status = fileio.stat(posixpath.join(root, path))
+        status = fileio.stat(posixpath.join(root, real_path(path)))
     except _UNREADABLE:
         return -1, -1
     return status.length, status.mtime_nsec
 
 
-def read_bytes(root: str, path: str) -> bytes:
+def read_bytes(root: str, path: str, most: int = -1) -> bytes:
     """Returns the content of a file below a root.
+
+    Args:
+        root: Local or remote folder.
+        path: Of the file, hidden or not.
+        most: Bytes from its start; all of them where negative.
 
     Raises:
         UnusableImage: If it cannot be read.
     """
     try:
-        with fileio.open(posixpath.join(root, path), "rb") as file:
-            return file.read()
+        with fileio.open(posixpath.join(root, real_path(path)), "rb") as file:
+            return file.read(most)
     except _UNREADABLE as error:
-        raise unreadable_file(error) from None
+        raise unreadable_file(error, path) from None

@@ -47,11 +47,14 @@ def write_report(
         DataError: If more than `max_quarantine_fraction` of the films are unusable.
     """
     unusable = _quarantined(uri)
-    places = {path: (style, far) for path, style, far in _read_lines(_lines(uri, STYLE_LINES))}
-    styles = count_styles(kept_films(layout, unusable), places)
+    kept = kept_films(layout, unusable)
+    written = {film.path: film.path for film in kept}  # hidden ones lead to files
+    places = {
+        written[path]: (style, far) for path, style, far in _read_lines(_lines(uri, STYLE_LINES))
+    }
     alike = describe_groups(_near_duplicates(uri, root, options), layout.films, plan.split_of)
     report = account(layout, plan, unusable) | {
-        "styles": styles,
+        "styles": count_styles(kept, places),
         "near_duplicates": count_groups(alike),
     }
     for note in near_duplicate_notes(alike):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from radiographs.errors import UnusableImage
+
+if TYPE_CHECKING:
+    from radiographs.formats.dicom.facts import DicomFacts
 
 CheckSides = Callable[[int, int], None]  # of width and height in pixels
 
@@ -24,19 +27,21 @@ class DecodedFilm:
         height_px: Of the upright film.
         encoded: A grey JPEG or PNG of 8 bits without metadata that holds the very same film, where
             the file was one; None where the film has to be encoded anew.
+        facts: What its tags say, of DICOM.
     """
 
     levels: np.ndarray
     width_px: int
     height_px: int
     encoded: bytes | None
+    facts: DicomFacts | None = None
 
 
 class FilmDecoder(Protocol):
     """Reads one file format."""
 
     name: str  # what the feature `source_format` says
-    start: bytes  # of a file
+    start: bytes  # of a file; empty where it is nothing certain
 
     def recognises(self, data: bytes) -> bool:
         """Tells by its first bytes whether a file is of this format."""

@@ -98,12 +98,12 @@ class TestDataRoot:
             run,
             EXIT_DATA,
             "1 of 8 files are unusable (12.5%, allowed is 5.0%), the first is NORMAL/normal1.png: "
-            "the content is no image; only JPEG and PNG are read; mend them or raise "
+            "the content is no image; only JPEG, PNG and DICOM are read; mend them or raise "
             "data.max_quarantine_fraction",
         )
         assert (run.folder / "quarantine.csv").read_text(encoding="utf-8").splitlines() == [
             "path,reason",
-            "NORMAL/normal1.png,the content is no image; only JPEG and PNG are read",
+            "NORMAL/normal1.png,the content is no image; only JPEG, PNG and DICOM are read",
         ]
         assert f"all of it: {run.folder}/quarantine.csv" in run.text
         assert digests(root) == films

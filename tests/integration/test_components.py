@@ -27,7 +27,7 @@ from tests.support import LocalRun, draw_film, encode, read_examples, run_compon
 UNUSABLE = {
     "NORMAL/clear.png": "parts of it are transparent; save it without an alpha channel",
     "NORMAL/empty.png": "the file is empty; copy it again from its source",
-    "NORMAL/really a gif.jpeg": "the content is GIF, not JPEG or PNG; convert it to PNG",
+    "NORMAL/really a gif.jpeg": "the content is GIF, not JPEG, PNG or DICOM; convert it to PNG",
     "PNEUMONIA/point.png": "1 x 1 pixels is too small for a film; below data.min_side_px=64",
     "PNEUMONIA/truncated.jpeg": "the file is truncated or damaged (the end is missing); copy it "
     "again from its source",

@@ -35,6 +35,8 @@ LOCAL = {
     "radiographs.local_roots.LocalRoot": "tasks read through TfxRoot",
     "radiographs.local_roots.list_local": "a URI goes to _list_remote",
     "radiographs.local_roots._walk": "is called by list_local only",
+    "radiographs.formats.dicom.codec_process": "runs a file of this package",
+    "radiographs.pseudonyms": "a key is a file of this machine, and a URI is refused",
 }
 
 _ON_THIS_MACHINE = re.compile(

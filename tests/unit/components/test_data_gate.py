@@ -31,7 +31,9 @@ SCHEMA_FILE = ROOT / "schema" / "schema.pbtxt"
 FILM: dict[str, Any] = {
     "image": b"pixels", "label": "NORMAL", "subtype": "none", "patient_id": "p1", "site": "s",
     "view": "PA", "sex": "F", "style": "1", "age_years": 40, "width_px": 100, "height_px": 100,
-    "mean_intensity": 0.5, "source_format": "PNG", "sha256": "0a",
+    "mean_intensity": 0.5, "source_format": "PNG", "sha256": "0a", "laterality": "unknown",
+    "modality": "DX", "body_part": "CHEST", "pixel_spacing_mm": 0.14, "manufacturer": "Philips",
+    "device_model": "5e", "study_day": 0,
 }  # fmt: skip
 UNANSWERED = {"label": None, "subtype": None}
 
@@ -97,6 +99,10 @@ class TestSchemaAnomalies:
             ("age_years", -2, "-2"),
             ("width_px", 0, "0"),
             ("mean_intensity", 1.5, "1.5"),
+            ("modality", "CT", "CT"),
+            ("body_part", "HAND", "HAND"),
+            ("study_day", -2, "-2"),
+            ("pixel_spacing_mm", 7.0, "7"),
         ],
     )
     def test_a_value_outside_of_its_domain_is_named(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import pytest
 
-from components.radiograph_example_gen import executor
+from components.radiograph_example_gen import executor, listing
 from components.radiograph_example_gen.component import RadiographExampleGen
 from components.radiograph_example_gen.driver import RadiographInputProcessor
 from components.radiograph_example_gen.executor import plan_ingest, to_example
@@ -27,12 +28,14 @@ from components.radiograph_example_gen.listing import (
 from models import features
 from models.hyperparameters import Preprocessing
 from models.preprocessing import quality_of
-from radiographs import ingest_plan
+from radiographs import data_roots, ingest_plan
 from radiographs.decoding import CanonicalFilm, ImageFacts
 from radiographs.errors import DataError, UnusableImage
-from radiographs.films import Film
+from radiographs.films import Film, FilmTags
 from radiographs.options import IngestOptions
 from radiographs.phantoms import draw_phantom
+from radiographs.pseudonyms import pseudonyms_of, real_path, write_new_key
+from tests.dicom_films import dicom_file
 from tests.support import draw_film, encode, write_films
 
 
@@ -220,6 +223,85 @@ class TestLinks:
         assert layout.ignored == [("NORMAL/pipe.png", "a pipe, socket or device, not a file")]
 
 
+class TestDicom:
+    """DICOM files in class folders, beside pictures."""
+
+    @pytest.fixture(name="options")
+    def make_key(self, tmp_path: Path) -> IngestOptions:
+        write_new_key(tmp_path / "key")
+        return IngestOptions(pseudonym_key_file=str(tmp_path / "key"))
+
+    @pytest.fixture(name="root")
+    def add_dicom(self, root: Path) -> Path:
+        """Two films of Jane, one of somebody without a name, and one that is lateral."""
+        films: dict[str, dict[str, Any]] = {
+            "jane.dcm": {"PatientID": "Jane"},
+            "jane again": {"PatientID": "Jane"},
+            "nobody.dcm": {},
+            "side.dcm": {"ViewPosition": "LL"},
+        }
+        for name, tags in films.items():
+            content = dicom_file(draw_film(len(name)), AccessionNumber=name[:4], **tags)
+            (root / "NORMAL" / name).write_bytes(content)
+        return root
+
+    def test_films_are_hidden_and_read(self, root: Path, options: IngestOptions) -> None:
+        layout, plan = plan_ingest(str(root), options)
+        found = [film for film in layout.films if film.path.startswith("dicom/")]
+        assert sorted(map(real_path, (film.path for film in found))) == [
+            "NORMAL/jane again", "NORMAL/jane.dcm", "NORMAL/nobody.dcm",
+        ]  # fmt: skip
+        assert len({film.patient_id for film in found}) == 2
+        for film in found:
+            assert executor.read_image(str(root), film.path, options).facts.source_format == "DICOM"
+            assert size_and_time(str(root), film.path)[0] > 6400
+        assert plan.split_of.keys() == {film.path for film in layout.films}
+        ((aside, reason),) = layout.ignored
+        assert (real_path(aside), reason) == ("NORMAL/side.dcm", "no frontal view by its tags")
+
+    def test_with_a_key_all_patients_are_pseudonyms(
+        self, root: Path, options: IngestOptions
+    ) -> None:
+        shutil.rmtree(root / "NORMAL")
+        write_films(root, "NORMAL", 5)
+        films = read_layout(str(root), options).films
+        pseudonyms, _ = pseudonyms_of(options.pseudonym_key_file, remote=False)
+        assert {film.path: film.patient_id for film in films}["NORMAL/normal1.png"] == (
+            pseudonyms.of("patient", "normal1")
+        )
+
+    def test_notes_and_errors_name_nobody(self, root: Path, options: IngestOptions) -> None:
+        (root / "PNEUMONIA" / "Jane Doe").write_bytes((root / "NORMAL" / "jane.dcm").read_bytes())
+        with pytest.raises(DataError, match=r"'dicom/\w{20}' \(NORMAL\)") as error:
+            plan_ingest(str(root), options)
+        assert "ane" not in str(error.value) + "".join(error.value.files.values())
+
+    def test_a_file_that_is_gone_names_nobody(self, root: Path, options: IngestOptions) -> None:
+        film = next(
+            one for one in read_layout(str(root), options).films if "jane" in real_path(one.path)
+        )
+        (root / real_path(film.path)).unlink()
+        with pytest.raises(UnusableImage, match="cannot be read") as error:
+            read_bytes(str(root), film.path)
+        assert "jane" not in str(error.value)
+
+    def test_one_that_is_named_as_a_picture_is_unusable(
+        self, root: Path, options: IngestOptions
+    ) -> None:
+        (root / "NORMAL" / "jane.png").write_bytes((root / "NORMAL" / "jane.dcm").read_bytes())
+        with pytest.raises(UnusableImage, match=r"it is DICOM.*rename it to end in \.dcm"):
+            executor.read_image(str(root), "NORMAL/jane.png", options)
+
+    def test_a_header_longer_than_what_is_read_first(
+        self, root: Path, options: IngestOptions, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        films = listing.TfxRoot(str(root))
+        expected = data_roots.read_headers(films, ["NORMAL/jane.dcm"], options)
+        monkeypatch.setattr(data_roots, "HEADER_BYTES", 400)
+        assert data_roots.read_headers(films, ["NORMAL/jane.dcm"], options) == expected
+        assert expected["NORMAL/jane.dcm"].patient == "Jane"
+
+
 class TestLabelConflicts:
     """The same bytes under both labels."""
 
@@ -365,6 +447,7 @@ def test_example_holds_what_is_known_of_the_film() -> None:
     film = Film(
         "NORMAL/größe.png", "NORMAL", "none", "größe", site="Zürich", view="AP", sex="F",
         age_years=7,
+        tags=FilmTags("L", "DX", "CHEST", 0.25, "Philips", "5e", 3),
     )  # fmt: skip
     facts = ImageFacts(640, 480, 0.25, "PNG", sha256="0a1b")
     example = to_example(film, CanonicalFilm(b"pixels", facts, np.zeros((1, 1), np.uint8)))
@@ -386,4 +469,11 @@ def test_example_holds_what_is_known_of_the_film() -> None:
         "source_format": b"PNG",
         "sha256": b"0a1b",
         "style": b"unknown",
+        "laterality": b"L",
+        "modality": b"DX",
+        "body_part": b"CHEST",
+        "pixel_spacing_mm": 0.25,
+        "manufacturer": b"Philips",
+        "device_model": b"5e",
+        "study_day": 3,
     }

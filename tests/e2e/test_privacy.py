@@ -1,0 +1,77 @@
+"""A whole run over DICOM files that name somebody everywhere leaves nobody's name behind."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from models import features
+from radiographs.decoding import read_film
+from radiographs.options import IngestOptions
+from radiographs.pseudonyms import write_new_key
+from tests.conftest import SMALL
+from tests.dicom_films import dicom_file
+from tests.planted import PLANTED, found_in, write_planted_tree
+from tests.support import LocalRun, draw_film, run_local, settings
+
+FILMS = 60
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", name="run")
+def run_over_planted_films(tmp_path_factory: pytest.TempPathFactory) -> LocalRun:
+    """A run whose model is pushed, with everything that it writes below one folder."""
+    folder = tmp_path_factory.mktemp("planted")
+    root, key = folder / "tree", folder / "pseudonym.key"
+    write_planted_tree(root, FILMS)
+    write_new_key(key)
+    (folder / "written" / "tmp").mkdir(parents=True)
+    own = settings(
+        data__pseudonym_key_file=key,
+        data__max_quarantine_fraction=0.5,
+        data__min_eval_films_per_class=1,
+        tuner__enabled="false",
+        train__epochs=1,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder / "written" / "tmp"))
+        patch.setattr("tempfile.tempdir", None)  # read anew
+        run = run_local(folder / "written" / "work", "--data-root", str(root), *SMALL, *own)
+    assert run.status == 0, run.terminal
+    return run
+
+
+def test_nothing_planted_is_written(run: LocalRun) -> None:
+    assert found_in(run.work.path.parent) == []
+
+
+def test_nothing_planted_is_told(run: LocalRun) -> None:
+    assert not PLANTED.search(run.terminal.encode())
+
+
+def test_a_dicom_its_png_and_its_jpeg_have_one_probability(run: LocalRun) -> None:
+    model: Any = tf.saved_model.load(str(run.model))
+    grey = draw_film(3, 200)
+    jpeg = io.BytesIO()
+    Image.fromarray(grey).save(jpeg, "JPEG", quality=95)
+    deep = grey.astype(np.uint16) * 16
+    files = [
+        dicom_file(grey),
+        cv2.imencode(".png", grey)[1].tobytes(),
+        jpeg.getvalue(),
+        dicom_file(deep, 12, WindowCenter=2040.5, WindowWidth=4081),
+        dicom_file(4080 - deep, 12, PhotometricInterpretation="MONOCHROME1", WindowCenter=2040.5,
+                   WindowWidth=4081),
+    ]  # fmt: skip
+    encoded = [read_film(file, IngestOptions()).encoded for file in files]
+    answers = model.signatures[features.PREDICT_IMAGES](image_bytes=tf.constant(encoded))
+    probabilities = answers[features.PROBABILITY].numpy()
+    assert np.ptp(probabilities) < 0.01
+    assert not np.isnan(probabilities).any()
