@@ -16,8 +16,8 @@ SOURCES = (
     "radiographs/folder_names.py", "radiographs/file_names.py", "radiographs/not_films.py",
     "radiographs/patient_ids.py", "radiographs/ignored.py", "radiographs/label_conflicts.py",
     "components/auditor/*.py", "components/audit_gate/*.py", "components/data_gate/*.py",
-    "metrics/*.py", "models/calibration.py", "models/imbalance.py", "pipeline/gates.py",
-    "pipeline/baseline.py", "pipeline/comparison.py",
+    "components/evaluation/gates.py", "components/evaluation/comparison.py", "metrics/*.py",
+    "models/calibration.py", "models/imbalance.py", "pipeline/baseline.py",
 )  # fmt: skip
 
 # Tests of what a module is a part of, beside those of the same name as the module.
@@ -29,7 +29,7 @@ _FURTHER_TESTS = {
     "components/audit_gate/": ["components/audit_gate"],
     "components/data_gate/": ["components/test_data_gate.py"],
     "metrics/": ["metrics"],
-    "pipeline/comparison.py": ["pipeline/test_gates.py"],
+    "components/evaluation/comparison.py": ["components/evaluation/test_gates.py"],
 }
 
 

@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 import pandas as pd
-
 from pipeline.audit_report import audit_html, audit_lines
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from components.evaluation.comparison import Comparison
+from components.evaluation.slices import SliceMetrics
 from components.verdicts import Verdict
-from pipeline.comparison import Comparison
 from pipeline.report import COLUMNS, show, slice_frame, write_report
-from pipeline.slices import SliceMetrics
 from pipeline.summary import Summary
 
 SERVING_ROOT = Path("/work/serving_model/cxr")

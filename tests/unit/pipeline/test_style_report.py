@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.slices import SliceMetrics
 from pipeline.style_report import style_lines, style_sentence, styles_html
+
+from components.evaluation.slices import SliceMetrics
 
 STYLES = [
     {"style": "1", "films": 1000, "NORMAL": 620, "PNEUMONIA": 380},
