@@ -112,7 +112,7 @@ def execute(
     if not runner.started:
         return None
     _restore_pushed(run_outputs(work.metadata, run.run_id).get(("Pusher", "pushed_model")))
-    report = report_of(work, run)
+    report = report_of(work, run, str(films))
     summary = summarise(report, films)
     write_slices(summary.slices, run.report_folder)
     page = write_page(report, run.report_folder)

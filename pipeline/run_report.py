@@ -6,6 +6,7 @@ import csv
 import datetime
 import io
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,8 @@ from pipeline.lineage import durations, finished_components, run_inputs, run_out
 from pipeline.locations import WorkDirectory
 from pipeline.runs import CONFIG_FILE, Run, write_text
 
+_LOG = logging.getLogger(__name__)
+
 # Where each source of a report comes from: component and output.
 _OUTPUTS = {
     of.INGEST: ("RadiographExampleGen", "report"),
@@ -48,12 +51,13 @@ _OUTPUTS = {
 _BASELINE = ("Evaluator", "baseline_model")
 
 
-def report_of(work: WorkDirectory, run: Run, error: str = "") -> Report:
+def report_of(work: WorkDirectory, run: Run, data_root: str, error: str = "") -> Report:
     """Reads a run.
 
     Args:
         work: Its work directory.
         run: The run, which may have stopped early.
+        data_root: Films.
         error: Why it did, or nothing.
 
     Returns:
@@ -65,7 +69,8 @@ def report_of(work: WorkDirectory, run: Run, error: str = "") -> Report:
     }
     config = json.loads((run.folder / CONFIG_FILE).read_text(encoding="utf-8"))
     report = collect(sources, Evaluation.model_validate(config["evaluation"]))
-    return replace(report, run=_facts(work, run, config, outputs, error))
+    facts = _facts(work, run, config, outputs, error)
+    return replace(report, run=replace(facts, lineage=(("data root", data_root), *facts.lineage)))
 
 
 def with_files(report: Report, files: Mapping[str, str]) -> Report:
@@ -95,6 +100,29 @@ def write_page(report: Report, folder: Path) -> Path:
     page = folder / PAGE_FILE
     write_text(page, render(report))
     return page
+
+
+def write_failed_page(
+    work: WorkDirectory, run: Run, data_root: str, error: str, files: Mapping[str, str]
+) -> Path | None:
+    """Writes the page of a run that stopped early, of as much as there is.
+
+    Args:
+        work: Its work directory.
+        run: The run.
+        data_root: Films.
+        error: Why it stopped.
+        files: What the component that failed had found, text by file name.
+
+    Returns:
+        The page; None where it cannot be written, as on a full disk, which is logged.
+    """
+    try:
+        report = report_of(work, run, data_root, error)
+        return write_page(with_files(report, files), run.report_folder)
+    except Exception:  # the reason why the run stopped has to get out still
+        _LOG.error("the report cannot be written", exc_info=True)
+        return None
 
 
 def _source(artifact: Artifact) -> Source:

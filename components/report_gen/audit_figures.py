@@ -12,7 +12,7 @@ from markupsafe import Markup
 from components.evaluation.slices import SliceMetrics
 from components.report_gen.svg import BAD, MODEL, MUTED, drawing
 
-_ROW_PX, _AROUND_PX = 17, 60
+_ROW_PX, _AROUND_PX = 24, 74
 _LONGEST_NAME = 34
 
 
@@ -46,9 +46,9 @@ def dot_figure(
     shown = [row for row in rows if not math.isnan(row.value)]
     if not shown:
         return Markup()
-    size_px = (520, _AROUND_PX + _ROW_PX * len(shown))
+    size_px = (500, _AROUND_PX + _ROW_PX * len(shown))
     with drawing(name, f"{metric}: {title}", size_px) as drawn:
-        (axes,) = drawn.axes
+        axes = drawn.axes
         for place, row in enumerate(reversed(shown)):
             colour = BAD if floor and row.value < floor else MODEL
             if row.interval:
@@ -56,7 +56,7 @@ def dot_figure(
             axes.plot(row.value, place, "o", color=colour, markersize=5, clip_on=False)
         if floor:
             axes.axvline(floor, color=MUTED, linewidth=1, linestyle="--", label="floor")
-            axes.legend(fontsize=7, loc="lower left")
+            axes.legend(loc="lower left")
         axes.set_yticks(range(len(shown)), [_short(row.name) for row in reversed(shown)])
         axes.grid(visible=False, axis="y")
         axes.set(xlabel=metric, ylim=(-0.7, len(shown) - 0.3))

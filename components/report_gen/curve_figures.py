@@ -22,7 +22,7 @@ def roc_figure(curve: Curve, point: tuple[float, float]) -> Markup:
         point: 1 - specificity and sensitivity at the operating point.
     """
     with drawing("roc", f"ROC curve, area {curve.area:.3f}") as drawn:
-        (axes,) = drawn.axes
+        axes = drawn.axes
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle="--")
         _with_band(axes, curve, point)
         axes.set(xlabel="1 - specificity", ylabel="sensitivity")
@@ -39,7 +39,7 @@ def precision_recall_figure(curve: Curve, point: tuple[float, float], prevalence
     """
     description = f"Precision-recall curve, average precision {curve.area:.3f}"
     with drawing("precision-recall", description) as drawn:
-        (axes,) = drawn.axes
+        axes = drawn.axes
         axes.axhline(prevalence, color=MUTED, linewidth=0.8, linestyle="--")
         _with_band(axes, curve, point)
         axes.set(xlabel="recall (sensitivity)", ylabel="precision (PPV)")
@@ -53,7 +53,7 @@ def _with_band(axes: Axes, curve: Curve, point: tuple[float, float]) -> None:
     axes.plot(curve.x, curve.y, color=MODEL, label="model")
     axes.plot(*point, "o", color=OTHER, markersize=7, label="operating point", clip_on=False)
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
-    axes.legend(loc="lower right" if axes.get_legend_handles_labels() else "best", fontsize=8)
+    axes.legend(loc="lower right")
 
 
 def reliability_figure(bins: tuple[ReliabilityBin, ...]) -> Markup:
@@ -63,17 +63,20 @@ def reliability_figure(bins: tuple[ReliabilityBin, ...]) -> Markup:
         bins: Of `metrics.curves.reliability`.
     """
     with drawing("reliability", "Reliability diagram: observed by predicted probability") as drawn:
-        (axes,) = drawn.axes
+        axes = drawn.axes
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle="--", label="perfect")
+        films = sum(one.films for one in bins)
         for one in bins:
             axes.plot([one.predicted] * 2, one.interval, color=MODEL, linewidth=1, alpha=0.6)
         predicted = [one.predicted for one in bins]
         observed = [one.observed for one in bins]
-        axes.plot(predicted, observed, "o-", color=MODEL, markersize=4, linewidth=1, label="model")
+        axes.plot(predicted, observed, color=MODEL, linewidth=0.8, alpha=0.6)
+        areas = [10 + 150 * one.films / films for one in bins]
+        axes.scatter(predicted, observed, areas, color=MODEL, label="model, by films", zorder=3)
         axes.set(
             xlabel="predicted probability", ylabel="share of pneumonia", xlim=(0, 1), ylim=(0, 1.02)
         )
-        axes.legend(loc="upper left", fontsize=8)
+        axes.legend(loc="upper left")
     return drawn.svg
 
 
@@ -86,14 +89,14 @@ def histogram_figure(scores: Scores, threshold: float | None) -> Markup:
     """
     edges = np.linspace(0, 1, _HISTOGRAM_BINS + 1)
     with drawing("histogram", "Histogram of the probability by class") as drawn:
-        (axes,) = drawn.axes
+        axes = drawn.axes
         for label, colour, name in ((0, MODEL, "normal"), (1, OTHER, "pneumonia")):
             of_class = scores.probabilities[scores.labels == label]
             axes.hist(of_class, edges, color=colour, alpha=0.55, label=name)
         if threshold is not None:
             axes.axvline(threshold, color=INK, linewidth=1, linestyle="--", label="threshold")
         axes.set(xlabel="probability of pneumonia", ylabel="films", xlim=(0, 1))
-        axes.legend(loc="upper center", fontsize=8)
+        axes.legend(loc="upper center")
     return drawn.svg
 
 
@@ -105,7 +108,7 @@ def decision_figure(curve: DecisionCurve, threshold: float | None) -> Markup:
         threshold: Operating point, or None where it is not known.
     """
     with drawing("decision", "Decision curve: net benefit by threshold probability") as drawn:
-        (axes,) = drawn.axes
+        axes = drawn.axes
         axes.plot(curve.thresholds, curve.treat_all, color=MUTED, linewidth=1, label="call all")
         axes.axhline(0, color=INK, linewidth=1, label="call none")
         axes.plot(curve.thresholds, curve.model, color=MODEL, label="model")
@@ -114,7 +117,7 @@ def decision_figure(curve: DecisionCurve, threshold: float | None) -> Markup:
         top = max(float(np.max(curve.model)), float(np.max(curve.treat_all)), 0.05)
         axes.set(xlabel="threshold probability", ylabel="net benefit", xlim=(0, 1))
         axes.set_ylim(-0.15 * top, 1.08 * top)
-        axes.legend(loc="lower left", fontsize=8)
+        axes.legend(loc="lower left")
     return drawn.svg
 
 

@@ -105,7 +105,7 @@ def training(report: Report) -> dict[str, Any]:
     history, trials = record.get("history", []), report.training.trials
     return {
         "record": record,
-        "curves": data_figures.learning_figure(history) if history else "",
+        "curves": data_figures.learning_figures(history) if history else [],
         "settings": flat(record.get("hyperparameters", {})),
         "trials": trials,
         "search": data_figures.search_figure(trials) if trials else "",

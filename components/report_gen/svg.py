@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
@@ -31,7 +31,10 @@ SPLIT_COLOURS = {"train": MODEL, "eval": THIRD, "test": OTHER}
 
 _STYLE = {
     "svg.fonttype": "none",
-    "font.size": 9,
+    "font.size": 12,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "legend.fontsize": 11,
     "font.family": "sans-serif",
     "text.parse_math": False,  # a name from a manifest may hold a dollar sign
     "text.color": INK,
@@ -59,17 +62,17 @@ class Drawing:
     """A figure in the making.
 
     Attributes:
-        axes: Its axes, from left to right.
+        axes: Where to draw.
         svg: The figure, once the context is left.
     """
 
-    axes: Sequence[Axes]
+    axes: Axes
     svg: Markup = field(default_factory=Markup)
 
 
 @contextmanager
 def drawing(
-    name: str, description: str, size_px: tuple[int, int] = (360, 300), panels: int = 1
+    name: str, description: str, size_px: tuple[int, int] = (400, 340)
 ) -> Iterator[Drawing]:
     """Draws a figure.
 
@@ -77,7 +80,6 @@ def drawing(
         name: Unlike that of any other figure of the page; begins its identifiers.
         description: What it shows, for who cannot see it.
         size_px: Width and height; the page scales it down to fit.
-        panels: Axes beside one another.
 
     Yields:
         The drawing, whose `svg` is there afterwards.
@@ -86,7 +88,7 @@ def drawing(
         width, height = (side / _POINTS_PER_INCH for side in size_px)
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
-        drawn = Drawing([figure.add_subplot(1, panels, one + 1) for one in range(panels)])
+        drawn = Drawing(figure.add_subplot())
         yield drawn
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})

@@ -16,12 +16,13 @@ NOT_A_DEVICE = (
 
 def headline(report: Report) -> str:
     """Says in a few words where the model went."""
+    status = "stopped early" if report.run.error else report.outcome.status
     return {
         "pushed": f"Pushed as version {report.outcome.pushed_version}",
         "not blessed": "Not pushed: a gate failed",
         "not servable": "Not pushed: the model cannot be served",
         "stopped early": "Not pushed: the run stopped early",
-    }[report.outcome.status]
+    }[status]
 
 
 def sentence(report: Report) -> str:
@@ -90,5 +91,7 @@ def _with_interval(one: SliceMetrics, metric: str) -> str:
     value, interval = one.metrics[metric], one.intervals.get(metric)
     if value != value:  # not defined
         return "none, as there are no such films,"
-    shown = f"{value:.1%}".replace("%", " %")
-    return f"{shown} ({interval[0]:.0%} to {interval[1]:.0%})" if interval else shown
+    shown = f"{value:.1%}"
+    if interval:
+        shown += f" ({interval[0]:.1%} to {interval[1]:.1%})"
+    return shown.replace("%", " %")

@@ -32,8 +32,11 @@ if (films.length) {
   const show = film => {
     at = film;
     const content = film.querySelector("template").content.cloneNode(true);
-    const picture = film.querySelector(".film-picture > *");
-    for (const side of content.querySelectorAll("[data-side]")) side.prepend(picture.cloneNode(true));
+    for (const place of content.querySelectorAll("[data-side]")) {
+      const picture = film.querySelector(".film-picture > *").cloneNode(true);
+      if (picture.dataset.name) picture.src = pictureOf.get(picture.dataset.name);
+      place.prepend(picture);
+    }
     byId("film-shown").replaceChildren(content);
     const shown = shownFilms();
     byId("film-place").textContent = `film ${shown.indexOf(film) + 1} of ${shown.length}`;
@@ -44,8 +47,18 @@ if (films.length) {
     if (place >= 0 && place < shown.length) show(shown[place]);
   };
 
+  const side = () => {  // on the cards: the film, or the same under its heat where there is one
+    for (const film of films) {
+      const image = film.querySelector(".film-picture img");
+      if (!image) continue;
+      const heat = film.querySelector("template").content.querySelector("img.heat");
+      image.src = byId("shown-side").value === "heat" && heat ? heat.src : pictureOf.get(image.dataset.name);
+    }
+  };
+
   for (const film of films) film.querySelector("button").addEventListener("click", () => show(film));
   for (const name of ["only-wrong", "by-slice", "by-certainty"]) byId(name).addEventListener("change", choose);
+  byId("shown-side").addEventListener("change", side);
   byId("film-before").addEventListener("click", () => step(-1));
   byId("film-after").addEventListener("click", () => step(1));
   byId("film-close").addEventListener("click", () => dialog.close());
