@@ -23,7 +23,7 @@ from components.radiograph_example_gen.report import IGNORED_FILE, INGEST_FILE, 
 from components.radiograph_example_gen.styles import STYLES_PICTURE
 from components.report_gen import sources as of
 from components.report_gen.distributions import read_distributions
-from components.report_gen.performance import performance_of, read_predictions
+from components.report_gen.performance import BAND_SAMPLES, performance_of, read_predictions
 from components.report_gen.report import DataFacts, Outcome, Report, Training
 from components.report_gen.sources import Sources
 from components.verdicts import Verdict
@@ -38,7 +38,11 @@ TRIALS_FILE = "tuner_results.json"  # TFX's name
 # Properties that TFX's components set.
 BLESSED, PUSHED, PUSHED_VERSION = "blessed", "pushed", "pushed_version"
 
-_UNREADABLE = (tf.errors.OpError, DecodeError, LookupError, TypeError, ValueError, OSError)
+# TFMA asserts that its files are there.
+_UNREADABLE = (
+    tf.errors.OpError, DecodeError, AssertionError, AttributeError, LookupError, OSError,
+    TypeError, ValueError,
+)  # fmt: skip
 
 Content = TypeVar("Content")
 
@@ -65,12 +69,13 @@ class _Reader:
             return default
 
 
-def collect(sources: Sources, gates: Evaluation) -> Report:
+def collect(sources: Sources, gates: Evaluation, band_samples: int = BAND_SAMPLES) -> Report:
     """Reads a run.
 
     Args:
         sources: Its artifacts; any of them may be missing or of an earlier version.
         gates: What the model had to reach.
+        band_samples: Draws of patients behind the bands of curves.
 
     Returns:
         The report, with a sentence for each part that is missing.
@@ -78,8 +83,8 @@ def collect(sources: Sources, gates: Evaluation) -> Report:
     reader = _Reader(sources)
     data, training = _data(reader), _training(reader)
     audit = reader.read(of.AUDIT, read_audit, {})
-    judged = reader.read(of.VERDICTS, lambda uri: _json(f"{uri}/{VERDICTS_FILE}"), [])
-    slices = reader.read(of.EVALUATION, lambda uri: load_slices(uri, audited_intervals(audit)), [])
+    judged = reader.read(of.VERDICTS, lambda uri: _rows(f"{uri}/{VERDICTS_FILE}"), [])
+    slices = reader.read(of.EVALUATION, lambda uri: _slices(uri, audit), [])
     films = reader.read(of.EXPLANATIONS, read_index, [])
     return Report(
         outcome=outcome_of(sources),
@@ -87,7 +92,9 @@ def collect(sources: Sources, gates: Evaluation) -> Report:
         training=training,
         performance=reader.read(
             of.AUDIT,
-            lambda uri: performance_of(read_predictions(_text(f"{uri}/{PREDICTIONS_FILE}"))),
+            lambda uri: performance_of(
+                read_predictions(_text(f"{uri}/{PREDICTIONS_FILE}")), band_samples
+            ),
             None,
         ),
         slices=tuple(slices),
@@ -125,7 +132,7 @@ def read_audit(uri: str) -> dict[str, Any]:
     Args:
         uri: Folder of the artifact, which may be remote.
     """
-    return _json(f"{uri}/{AUDIT_FILE}")
+    return _object(f"{uri}/{AUDIT_FILE}")
 
 
 def audited_intervals(audit: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,11 +146,11 @@ def audited_intervals(audit: Mapping[str, Any]) -> dict[str, Any]:
 
 def _data(reader: _Reader) -> DataFacts:
     return DataFacts(
-        ingest=reader.read(of.INGEST, lambda uri: _json(f"{uri}/{INGEST_FILE}"), {}),
+        ingest=reader.read(of.INGEST, lambda uri: _object(f"{uri}/{INGEST_FILE}"), {}),
         quarantined=reader.read(of.INGEST, lambda uri: _reasons(f"{uri}/{QUARANTINE_FILE}"), ()),
         ignored=reader.read(of.INGEST, lambda uri: _reasons(f"{uri}/{IGNORED_FILE}"), ()),
         anomalies=reader.read(
-            of.DATA_GATE, lambda uri: tuple(_json(f"{uri}/{ANOMALIES_FILE}")), ()
+            of.DATA_GATE, lambda uri: tuple(_rows(f"{uri}/{ANOMALIES_FILE}")), ()
         ),
         distributions=reader.read(of.STATISTICS, lambda uri: tuple(read_distributions(uri)), ()),
         styles_picture=reader.read(of.INGEST, lambda uri: _bytes(f"{uri}/{STYLES_PICTURE}"), b""),
@@ -152,9 +159,16 @@ def _data(reader: _Reader) -> DataFacts:
 
 def _training(reader: _Reader) -> Training:
     return Training(
-        record=reader.read(of.MODEL_RUN, lambda uri: _json(f"{uri}/{TRAINING_RECORD}"), {}),
-        trials=reader.read(of.TUNER_RESULTS, lambda uri: tuple(_json(f"{uri}/{TRIALS_FILE}")), ()),
+        record=reader.read(of.MODEL_RUN, lambda uri: _object(f"{uri}/{TRAINING_RECORD}"), {}),
+        trials=reader.read(of.TUNER_RESULTS, lambda uri: tuple(_rows(f"{uri}/{TRIALS_FILE}")), ()),
     )
+
+
+def _slices(uri: str, audit: Mapping[str, Any]) -> list[SliceMetrics]:
+    slices = load_slices(uri, audited_intervals(audit))
+    if not slices:  # TFMA reads a file that is cut off as far as it goes
+        raise ValueError("it holds no metric")
+    return slices
 
 
 def _verdicts(
@@ -184,8 +198,18 @@ def _text(uri: str) -> str:
         return file.read()
 
 
-def _json(uri: str) -> Any:
-    return json.loads(_text(uri))
+def _object(uri: str) -> dict[str, Any]:
+    content = json.loads(_text(uri))
+    if not isinstance(content, dict):
+        raise ValueError(f"{uri} holds no object")
+    return content
+
+
+def _rows(uri: str) -> list[dict[str, Any]]:
+    content = json.loads(_text(uri))
+    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
+        raise ValueError(f"{uri} holds no list of objects")
+    return content
 
 
 def _bytes(uri: str) -> bytes:
@@ -197,5 +221,7 @@ def _bytes(uri: str) -> bytes:
 
 
 def _reasons(uri: str) -> tuple[tuple[str, str], ...]:
-    rows = list(csv.DictReader(io.StringIO(_text(uri))))
-    return tuple((row["path"], row["reason"]) for row in rows)
+    header, *rows = csv.reader(io.StringIO(_text(uri)))
+    if header != ["path", "reason"]:
+        raise ValueError(f"{uri} is not a list of paths and reasons")
+    return tuple((path, reason) for path, reason in rows)

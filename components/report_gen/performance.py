@@ -80,7 +80,7 @@ def read_predictions(text: str) -> pd.DataFrame:
     return pd.read_csv(io.StringIO(text), dtype=texts, keep_default_na=False, na_values=[""])
 
 
-def performance_of(predictions: pd.DataFrame, samples: int = BAND_SAMPLES) -> Performance:
+def performance_of(predictions: pd.DataFrame, samples: int) -> Performance:
     """Measures.
 
     Args:

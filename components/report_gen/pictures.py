@@ -10,8 +10,7 @@ import numpy as np
 
 BUDGET_BYTES = 6_000_000  # of all pictures of films, before base64 makes a third more of them
 MOST_BYTES, LEAST_BYTES = 40_000, 2_000  # of one
-_SIDES_PX = (384, 320, 256, 192, 128)
-_QUALITIES = (85, 70, 50)
+_TRIED = ((384, 80), (256, 80), (256, 60), (192, 60), (128, 50))  # longer side in px, quality
 _PNG = b"\x89PNG"
 
 
@@ -19,7 +18,7 @@ def data_uri(picture: bytes) -> str:
     """Returns a picture as it is, for an `src`; nothing for no picture."""
     if not picture:
         return ""
-    kind = "png" if picture.startswith(_PNG) else "webp" if picture[8:12] == b"WEBP" else "jpeg"
+    kind = "png" if picture.startswith(_PNG) else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
@@ -45,12 +44,11 @@ def _fitted(picture: bytes, at_most: int) -> bytes:
     if len(picture) <= at_most:
         return picture
     encoded = b""
-    for side_px in _SIDES_PX:
+    for side_px, quality in _TRIED:
         scale = min(1.0, side_px / max(pixels.shape[:2]))
         height_px, width_px = (max(1, round(side * scale)) for side in pixels.shape[:2])
         small = cv2.resize(pixels, (width_px, height_px), interpolation=cv2.INTER_AREA)
-        for quality in _QUALITIES:
-            encoded = cv2.imencode(".webp", small, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes()
-            if len(encoded) <= at_most:
-                return encoded
+        encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+        if len(encoded) <= at_most:
+            break
     return encoded

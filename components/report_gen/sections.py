@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from components.evaluation.slices import SliceMetrics
 from components.explanation_gen.index import ExplainedFilm
 from components.report_gen import curve_figures as curves
 from components.report_gen import data_figures
@@ -77,8 +78,17 @@ def data(report: Report) -> dict[str, Any]:
         "styles": styles,
         "style_lines": list(style_lines(styles, report.slices)),
         "style_sentences": {value: style_sentence(one) for value, one in tested.items()},
-        "style_slices": tested,
+        "style_slices": {value: _rates(one) for value, one in tested.items()},
         "styles_picture": data_uri(report.data.styles_picture),
+    }
+
+
+def _rates(one: SliceMetrics) -> dict[str, tuple[float, tuple[float, float] | None]]:
+    """Returns recall and specificity with their intervals; NaN where no film has the class."""
+    films = {RECALL: one.positives, SPECIFICITY: one.negatives}
+    return {
+        name: (one.metrics[name], one.intervals.get(name)) if count else (math.nan, None)
+        for name, count in films.items()
     }
 
 

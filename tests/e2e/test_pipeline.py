@@ -27,7 +27,7 @@ from tests.support import (
 COMPONENTS = {
     "RadiographExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "DataGate",
     "Transform", "Tuner", "Trainer", "LatestBlessedModel", "Evaluator",
-    "Auditor", "AuditGate", "ModelValidator", "Pusher",
+    "Auditor", "AuditGate", "ModelValidator", "Pusher", "ReportGen",
 }  # fmt: skip
 RESOLVER = "LatestBlessedModel"  # asks anew in every run
 FILMS = 160
@@ -53,6 +53,8 @@ class TestPushed:
             "artifacts/Evaluator/blessing/*/BLESSED",
             "artifacts/AuditGate/blessing/*/BLESSED",
             "artifacts/ModelValidator/blessing/*/INFRA_BLESSED",
+            "artifacts/ReportGen/report/*/index.html",
+            "artifacts/ReportGen/report/*/report.json",
             "serving_model/cxr_pneumonia/*/saved_model.pb",
             "serving_model/cxr_pneumonia/*/assets.extra/operating_point.json",
         ],

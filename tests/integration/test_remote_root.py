@@ -60,7 +60,7 @@ BEFORE_TRAINING = {
 }  # fmt: skip
 FROM_TRAINING_ON = {
     "Trainer", "LatestBlessedModel", "Evaluator", "Auditor", "AuditGate", "ModelValidator",
-    "Pusher",
+    "Pusher", "ReportGen",
 }  # fmt: skip
 
 

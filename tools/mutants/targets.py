@@ -25,7 +25,10 @@ _FURTHER_TESTS = {
     "radiographs/": ["radiographs/test_layouts.py"],
     "components/auditor/": ["components/auditor/test_audit.py"],
     "components/auditor/chests.py": ["components/auditor/test_frame_swaps.py"],
-    "components/auditor/findings.py": ["components/audit_gate", "pipeline/test_audit_report.py"],
+    "components/auditor/findings.py": [
+        "components/audit_gate",
+        "components/report_gen/test_audit_words.py",
+    ],
     "components/audit_gate/": ["components/audit_gate"],
     "components/data_gate/": ["components/test_data_gate.py"],
     "metrics/": ["metrics"],

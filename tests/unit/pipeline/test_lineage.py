@@ -24,7 +24,7 @@ OUTPUTS = {
     ("Trainer", "model"), ("Trainer", "model_run"),
     ("Evaluator", "evaluation"), ("Evaluator", "blessing"),
     ("Auditor", "audit"), ("AuditGate", "verdicts"), ("AuditGate", "blessing"),
-    ("ModelValidator", "blessing"), ("Pusher", "pushed_model"),
+    ("ModelValidator", "blessing"), ("Pusher", "pushed_model"), ("ReportGen", "report"),
 }  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def test_components_follow_one_another_in_time(pushed: LocalRun) -> None:
     began = (pushed.folder / "config.json").stat().st_mtime
     ended = (pushed.folder / "summary.json").stat().st_mtime
     finished = finished_components(pushed.work.metadata, pushed.latest)
-    assert list(finished)[-1] == "Pusher"
+    assert list(finished)[-1] == "ReportGen"
     assert set(finished) == set(execution_states(pushed))
     moments = [began - 1, *(time for one in finished.values() for time in (one.started, one.ended))]
     assert moments == sorted(moments)

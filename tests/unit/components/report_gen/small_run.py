@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from dataclasses import replace
@@ -118,7 +119,7 @@ def _statistics() -> statistics_pb2.DatasetFeatureStatisticsList:
         feature = dataset.features.add(type=statistics_pb2.FeatureNameStatistics.INT)
         feature.path.step.append(name)
         histogram = feature.num_stats.histograms.add()
-        for low, high in zip(edges, edges[1:], strict=False):
+        for low, high in itertools.pairwise(edges):
             histogram.buckets.add(low_value=low, high_value=high, sample_count=5)
     return statistics
 

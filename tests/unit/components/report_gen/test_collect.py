@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from sklearn import metrics
 
 from components.report_gen import sources as of
@@ -23,7 +25,18 @@ from tests.unit.components.report_gen.small_run import (
     draw_predictions,
 )
 
+DRAWS = 20  # enough to see whether a page is written
 TFMA_AUC, TFMA_PR_AUC = 0.005, 0.03  # it bins the scores
+
+
+@pytest.fixture(autouse=True)
+def draw_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How figures look is tested in a browser; drawing them takes most of the time of a page."""
+
+    def save(_: Figure, buffer: io.StringIO, **__: object) -> None:
+        buffer.write('<svg width="1pt" height="1pt"></svg>')
+
+    monkeypatch.setattr(Figure, "savefig", save)
 
 
 class TestNumbers:
@@ -77,7 +90,7 @@ class TestNumbers:
 
 @pytest.mark.parametrize("name", [name for name in of.NAMES if name not in of.OPTIONAL])
 def test_an_artifact_that_is_not_there_is_said(sources: dict[str, Source], name: str) -> None:
-    report = collect({key: one for key, one in sources.items() if key != name}, GATES)
+    report = collect({key: one for key, one in sources.items() if key != name}, GATES, DRAWS)
     page = render(report)
     said = f"There is no trace of {of.NAMES[name]}."
     blessings = (of.EVALUATOR_BLESSING, of.BLESSING, of.INFRA_BLESSING, of.PUSHED_MODEL)
@@ -86,7 +99,7 @@ def test_an_artifact_that_is_not_there_is_said(sources: dict[str, Source], name:
 
 
 def test_a_run_that_left_nothing_has_a_page() -> None:
-    page = render(collect({}, GATES))
+    page = render(collect({}, GATES, DRAWS))
     assert "Not pushed: the run stopped early" in page
     assert "No test film was evaluated." in page
 
@@ -110,7 +123,9 @@ def test_a_run_that_left_nothing_has_a_page() -> None:
         (of.EXPLANATIONS, "0_film.png"),
     ],
 )
-@pytest.mark.parametrize("content", [None, b"{", b"{}"], ids=["gone", "cut off", "older"])
+@pytest.mark.parametrize(
+    "content", [None, b"{", b"{}", b"[1]"], ids=["gone", "cut off", "older", "other"]
+)
 def test_a_file_that_is_gone_cut_off_or_older_leaves_a_page(
     sources: dict[str, Source], tmp_path: Path, name: str, file: str, content: bytes | None
 ) -> None:
@@ -120,7 +135,7 @@ def test_a_file_that_is_gone_cut_off_or_older_leaves_a_page(
         (folder / file).unlink()
     else:
         (folder / file).write_bytes(content)
-    report = collect({**sources, name: Source(str(folder), sources[name].properties)}, GATES)
+    report = collect({**sources, name: Source(str(folder), sources[name].properties)}, GATES, DRAWS)
     page = render(report)
     json.dumps(report.to_json(), allow_nan=False)
     assert page.rstrip().endswith("</html>")
@@ -141,7 +156,7 @@ def test_an_audit_of_an_earlier_version_has_its_sections(
     del audit["model"]["abstention"]
     del audit["shifts"][0]["auc_interval"]
     (folder / "audit.json").write_text(json.dumps(audit))
-    page = render(collect({**sources, of.AUDIT: Source(str(folder))}, GATES))
+    page = render(collect({**sources, of.AUDIT: Source(str(folder))}, GATES, DRAWS))
     assert "Acquisition changes</h3>" in page
     assert "Frames swapped</h3>" not in page
     assert "cannot be shown" not in page
@@ -155,7 +170,7 @@ def test_films_of_one_class_have_no_curve_and_a_sentence(
     shutil.copytree(sources[of.AUDIT].uri, folder)
     films = draw_predictions()
     films[films["label"] == label].to_csv(folder / "predictions.csv", index=False)
-    report = collect({**sources, of.AUDIT: Source(str(folder))}, GATES)
+    report = collect({**sources, of.AUDIT: Source(str(folder))}, GATES, DRAWS)
     assert report.performance is not None
     assert report.performance.roc is None
     assert "The test films are all of one class" in render(report)
@@ -170,6 +185,6 @@ def test_without_a_judged_film_the_page_says_so(
     shutil.copytree(sources[of.AUDIT].uri, folder)
     films = draw_predictions().tail(NOT_JUDGED).head(rows)
     films.to_csv(folder / "predictions.csv", index=False)
-    report = collect({**sources, of.AUDIT: Source(str(folder))}, GATES)
+    report = collect({**sources, of.AUDIT: Source(str(folder))}, GATES, DRAWS)
     assert report.performance is not None and report.performance.films == 0
     assert f"The model judged none of the {len(films)} test films." in render(report)
