@@ -32,7 +32,7 @@ GATES = Evaluation(
     min_auc=0.7, min_recall=0.5, min_specificity=0.5, min_slice_positives=5, min_slice_negatives=5
 )
 NOT_JUDGED = 3  # the last films
-EXPLAINED = 12  # the first films
+EXPLAINED, WRONG = 12, 4  # films; so many of them were called wrongly
 
 
 def draw_predictions() -> pd.DataFrame:
@@ -55,6 +55,17 @@ def draw_predictions() -> pd.DataFrame:
             "out_of_distribution": random.random(FILMS),
         }
     )
+
+
+def explained_rows(films: pd.DataFrame) -> pd.DataFrame:
+    """Returns the films of the gallery, wrong ones first.
+
+    Args:
+        films: Of `draw_predictions`.
+    """
+    judged = films[films["probability"].notna()]
+    wrong = judged["label"] != judged["predicted_label"]
+    return pd.concat([judged[wrong].head(WRONG), judged[~wrong].head(EXPLAINED - WRONG)])
 
 
 def write_run(folder: Path) -> dict[str, Source]:
@@ -203,7 +214,7 @@ def _evaluate(films: pd.DataFrame, folder: Path) -> None:
 
 def _explain(films: pd.DataFrame, folder: Path) -> list[ExplainedFilm]:
     explained = []
-    for number, row in films.head(EXPLAINED).iterrows():
+    for number, row in explained_rows(films).iterrows():
         for kind, film in enumerate(("film", "heat", "maps")):
             picture = cv2.cvtColor(draw_film(int(number) + kind), cv2.COLOR_GRAY2BGR)
             (folder / f"{number}_{film}.png").write_bytes(encode(picture))
