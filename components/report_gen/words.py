@@ -94,4 +94,4 @@ def _with_interval(one: SliceMetrics, metric: str) -> str:
     shown = f"{value:.1%}"
     if interval:
         shown += f" ({interval[0]:.1%} to {interval[1]:.1%})"
-    return shown.replace("%", " %")
+    return shown.replace("%", "\N{NO-BREAK SPACE}%")
