@@ -82,10 +82,12 @@ def collect(sources: Sources, gates: Evaluation, band_samples: int = BAND_SAMPLE
     """
     reader = _Reader(sources)
     data, training = _data(reader), _training(reader)
-    audit = reader.read(of.AUDIT, read_audit, {})
-    judged = reader.read(of.VERDICTS, lambda uri: _rows(f"{uri}/{VERDICTS_FILE}"), [])
-    slices = reader.read(of.EVALUATION, lambda uri: _slices(uri, audit), [])
-    films = reader.read(of.EXPLANATIONS, read_index, [])
+    audit: dict[str, Any] = reader.read(of.AUDIT, read_audit, {})
+    judged: list[dict[str, Any]] = reader.read(
+        of.VERDICTS, lambda uri: _rows(f"{uri}/{VERDICTS_FILE}"), []
+    )
+    slices: list[SliceMetrics] = reader.read(of.EVALUATION, lambda uri: _slices(uri, audit), [])
+    films: list[ExplainedFilm] = reader.read(of.EXPLANATIONS, read_index, [])
     return Report(
         outcome=outcome_of(sources),
         data=data,
@@ -162,6 +164,10 @@ def _training(reader: _Reader) -> Training:
         record=reader.read(of.MODEL_RUN, lambda uri: _object(f"{uri}/{TRAINING_RECORD}"), {}),
         trials=reader.read(of.TUNER_RESULTS, lambda uri: tuple(_rows(f"{uri}/{TRIALS_FILE}")), ()),
     )
+
+
+def _judged(uri: str) -> list[dict[str, Any]]:
+    return _rows(f"{uri}/{VERDICTS_FILE}")
 
 
 def _slices(uri: str, audit: Mapping[str, Any]) -> list[SliceMetrics]:

@@ -92,7 +92,7 @@ def histogram_figure(scores: Scores, threshold: float | None) -> Markup:
         axes = drawn.axes
         for label, colour, name in ((0, MODEL, "normal"), (1, OTHER, "pneumonia")):
             of_class = scores.probabilities[scores.labels == label]
-            axes.hist(of_class, edges, color=colour, alpha=0.55, label=name)
+            axes.hist(of_class, edges.tolist(), color=colour, alpha=0.55, label=name)
         if threshold is not None:
             axes.axvline(threshold, color=INK, linewidth=1, linestyle="--", label="threshold")
         axes.set(xlabel="probability of pneumonia", ylabel="films", xlim=(0, 1))

@@ -55,7 +55,7 @@ def data(report: Report) -> dict[str, Any]:
     facts = report.data
     ingest = facts.ingest
     by_feature = [
-        [one for one in facts.distributions if one.feature == feature and sum(one.counts)]
+        [one for one in facts.distributions if one.feature == feature and sum(one.counts) > 0]
         for feature in SHOWN
     ]
     labels = {

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
+from typing import Any
 
 import matplotlib
 from markupsafe import Markup
@@ -29,7 +30,7 @@ _VARIABLES = {
 }  # fmt: skip
 SPLIT_COLOURS = {"train": MODEL, "eval": THIRD, "test": OTHER}
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {  # matplotlib spells out every key as a type
     "svg.fonttype": "none",
     "font.size": 12,
     "xtick.labelsize": 11,
