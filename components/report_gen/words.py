@@ -41,10 +41,15 @@ def decisive(verdicts: Sequence[Verdict]) -> Verdict | None:
         was nearest to failing; None where no gate has a value.
     """
     failed = [one for one in verdicts if not one.passed]
-    measured = [one for one in failed or verdicts if one.is_defined and not one.accepted]
+    measured = [one for one in failed or verdicts if one.is_defined and _asks(one)]
     if measured:
         return min(measured, key=lambda one: one.value - one.bound)
     return failed[0] if failed else None
+
+
+def _asks(one: Verdict) -> bool:
+    """Whether a gate could have decided: a floor of 0 asks for nothing, nor does one overruled."""
+    return not one.accepted and (one.bound != 0 or one.metric.endswith(" change"))
 
 
 def _reached(report: Report) -> str:

@@ -37,6 +37,14 @@ def test_outputs_of_a_run_are_found_by_component_and_name(pushed: LocalRun) -> N
         assert folder.is_dir()
 
 
+def test_inputs_are_the_outputs_of_those_before(pushed: LocalRun) -> None:
+    inputs = run_inputs(pushed.work.metadata, pushed.latest)
+    outputs = run_outputs(pushed.work.metadata, pushed.latest)
+    assert inputs["Pusher", "model"].id == outputs["Trainer", "model"].id
+    assert inputs["ReportGen", "audit"].id == outputs["Auditor", "audit"].id
+    assert ("Evaluator", "baseline_model") not in inputs  # the first run has none
+
+
 def test_a_cached_run_has_the_same_artifacts(pushed: LocalRun, repeated: LocalRun) -> None:
     first, second = (run_outputs(run.work.metadata, run.latest) for run in (pushed, repeated))
     assert {key: artifact.id for key, artifact in first.items()} == {

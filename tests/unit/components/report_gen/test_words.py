@@ -39,6 +39,7 @@ def plain(report: Report) -> str:
         ([WIDE, NARROW, UNDECIDED], NARROW),
         ([MISSED, NEARLY, WIDE], MISSED),
         ([OVERRULED, WIDE], WIDE),
+        ([replace(NARROW, value=0.0, bound=0.0), WIDE], WIDE),
         ([UNDECIDED], None),
         ([replace(UNDECIDED, passed=False)], replace(UNDECIDED, passed=False)),
         ([], None),
