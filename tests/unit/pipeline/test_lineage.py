@@ -9,6 +9,7 @@ from pipeline.lineage import (
     Finished,
     durations,
     finished_components,
+    run_inputs,
     run_outputs,
     unfinished_inputs,
 )
