@@ -110,7 +110,7 @@ class TestPushed:
         assert audit["shifts"] == audited["shifts"]
         page = (pushed.folder / "report" / "index.html").read_text(encoding="utf-8")
         for row in (*audit["shifts"], *audit["controls"]):
-            assert f"<td>{row['name']}</td>" in page
+            assert f'<th scope="row">{row["name"]}</th>' in page
         assert {one["name"] for one in audit["controls"]} == {
             "lungs blacked out", "outer frame", "file statistics",
         }  # fmt: skip
@@ -150,7 +150,7 @@ class TestPushed:
     def test_report_has_every_slice_and_the_notice(self, pushed: LocalRun) -> None:
         page = (pushed.folder / "report" / "index.html").read_text(encoding="utf-8")
         for name in pushed.summary["metrics"]["slices"]:
-            assert f"<td>{name}</td>" in page
+            assert f'<th scope="row">{name}</th>' in page
         assert "not a medical device" in page
 
 
