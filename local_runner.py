@@ -20,7 +20,7 @@ from rich.console import Console
 from pipeline.config import NOTHING, ConfigError, PipelineConfig, load_config
 from pipeline.effects import settings_without_effect
 from pipeline.external_site import refuse_data_root
-from pipeline.failures import explain, was_interrupted
+from pipeline.failures import Failure, explain, was_interrupted
 from pipeline.flags import add_config_flags
 from pipeline.locations import WorkDirectory
 from pipeline.places import places_of
@@ -121,7 +121,7 @@ def _run(
                 from pipeline.local import execute
             summary = execute(config, work, run, data_root, console, lines)
         except (KeyboardInterrupt, Exception) as error:
-            return _account_for(error, work, run, console, lines.running)
+            return _account_for(error, work, run, data_root, console, lines.running)
     if summary is None:  # registered by TFX's command line; nothing ran
         run.discard()
         return EXIT_PUSHED
@@ -129,7 +129,12 @@ def _run(
 
 
 def _account_for(
-    error: BaseException, work: WorkDirectory, run: Run, console: Console, component: str
+    error: BaseException,
+    work: WorkDirectory,
+    run: Run,
+    data_root: Path | None,
+    console: Console,
+    component: str,
 ) -> int:
     """Writes and says why a run stopped early, and returns the exit status."""
     durations, version = _finished(work, run)
@@ -146,7 +151,22 @@ def _account_for(
     console.print(f"local_runner: {failure.sentence}", markup=False)
     for name in failure.files:
         console.print(f"all of it: {run.folder / name}", markup=False)
+    page = _failed_page(work, run, data_root, failure)
+    if page is not None:
+        console.print(f"report {page}", markup=False)
     return EXIT_DATA if failure.of_data else EXIT_FAILED
+
+
+def _failed_page(
+    work: WorkDirectory, run: Run, data_root: Path | None, failure: Failure
+) -> Path | None:
+    """Writes the page of a run that stopped early, where TFX could be loaded at all."""
+    try:
+        from pipeline.run_report import write_failed_page  # late, as TFX is
+    except ImportError:
+        return None
+    root = str((data_root or work.phantoms).resolve())
+    return write_failed_page(work, run, root, failure.sentence, failure.files)
 
 
 def _finished(work: WorkDirectory, run: Run) -> tuple[dict[str, float], str]:

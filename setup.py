@@ -57,6 +57,7 @@ setup(
     ),
     py_modules=["local_runner", "kubeflow_runner"],
     package_data={
+        "components.report_gen": ["templates/*"],
         "schema": ["*.pbtxt"],
         "models.lung_fields": ["*.npz", "*.md"],
         "radiographs.inspect": ["templates/*.j2"],

@@ -24,7 +24,7 @@ from pipeline.lineage import run_outputs, unfinished_inputs
 from pipeline.locations import WorkDirectory
 
 START, ACCOUNT = "start", "account"  # before the first component, after the last
-LAST_COMPONENT = "ExplanationGen"
+LAST_COMPONENT = "ReportGen"
 
 _POLLING_SECONDS = 0.005
 _EVENT = re.compile(r"Component (\S+) is (running|finished)\.$")

@@ -7,6 +7,14 @@ from components.artifacts import (
     FilmExplanations,
     IngestReport,
     ModelAudit,
+    RunReport,
 )
 
-__all__ = ["AuditVerdicts", "DataGateReport", "FilmExplanations", "IngestReport", "ModelAudit"]
+__all__ = [
+    "AuditVerdicts",
+    "DataGateReport",
+    "FilmExplanations",
+    "IngestReport",
+    "ModelAudit",
+    "RunReport",
+]

@@ -1,8 +1,8 @@
 """What the audits of a model are told: what to measure, and what to demand of it.
 
 Two types, because two components read them: a changed floor is judged anew and measured
-never again. `pipeline.config.Evaluation` adds the gates of TFMA's Evaluator. The settings stand
-here because importing `components` imports TFX, and a flag should be refused at once.
+never again. `Evaluation` adds the gates of TFMA's Evaluator. The settings stand here because
+importing `components` imports TFX, and a flag should be refused at once.
 """
 
 from __future__ import annotations
@@ -140,3 +140,17 @@ class AuditSettings(AuditMeasures, AuditFloors):
                         f"the audit, set evaluation.{floor}=0"
                     )
         return self
+
+
+class Evaluation(AuditSettings):
+    """The gates a model has to pass before it is pushed."""
+
+    max_auc_drop: float = Field(
+        0.01, ge=0, le=1, description="AUC that may be lost against the last blessed model"
+    )
+    max_recall_drop: float = Field(
+        0.05, ge=0, le=1, description="recall that may be lost against it, every slice"
+    )
+    max_specificity_drop: float = Field(
+        0.05, ge=0, le=1, description="specificity that may be lost against it, every slice"
+    )

@@ -12,12 +12,12 @@ from pathlib import Path
 
 SOURCE_FINGERPRINT = "source_fingerprint"  # parameter of a component, key of custom_config
 
-_ENDINGS = (".py", ".npz")
+_ENDINGS = (".py", ".npz", ".j2", ".css", ".js")
 _PACKAGES = ("components", "metrics", "models", "radiographs")
 
 
 def source_fingerprint() -> str:
-    """Returns a digest of the code that runs inside components, and of shipped weights."""
+    """Returns a digest of the code that runs inside components, its templates and weights."""
     root = Path(__file__).parent.parent
     files = (file for package in _PACKAGES for file in (root / package).rglob("*"))
     return digest(file for file in files if file.suffix in _ENDINGS)

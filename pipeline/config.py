@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 import models
 from models import hyperparameters as hp
-from models.audit_settings import AuditSettings
+from models.audit_settings import Evaluation
 from models.explanation_settings import ExplanationSettings
 from models.features import MODEL_NAME
 from radiographs.options import IngestOptions
@@ -60,20 +60,6 @@ class Tuner(hp.Settings):
         (),
         description="settings that imported or shipped values leave alone; what --config and --set "
         "name is added",
-    )
-
-
-class Evaluation(AuditSettings):
-    """The gates a model has to pass before it is pushed."""
-
-    max_auc_drop: float = Field(
-        0.01, ge=0, le=1, description="AUC that may be lost against the last blessed model"
-    )
-    max_recall_drop: float = Field(
-        0.05, ge=0, le=1, description="recall that may be lost against it, every slice"
-    )
-    max_specificity_drop: float = Field(
-        0.05, ge=0, le=1, description="specificity that may be lost against it, every slice"
     )
 
 

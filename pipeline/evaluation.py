@@ -9,17 +9,16 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluation.decisions import COMPARABLE, DECISION
 from components.evaluation.gate_metrics import GatedAUC, GatedRecall, GatedSpecificity
+from components.evaluation.metric_names import (
+    COMPARABLE_AUC,
+    COMPARABLE_RECALL,
+    COMPARABLE_SPECIFICITY,
+    GATED_RECALL,
+    GATED_SPECIFICITY,
+)
 from models import features
 from pipeline.config import Evaluation
 
-# Metrics on which floors hold in slices.
-GATED_RECALL = "gated_recall"
-GATED_SPECIFICITY = "gated_specificity"
-
-# Metrics of the films that are new to the last blessed model, on which the two are compared.
-COMPARABLE_AUC = "comparable_auc"
-COMPARABLE_RECALL = "comparable_recall"
-COMPARABLE_SPECIFICITY = "comparable_specificity"
 COMPARABLE_COUNTS = {
     "comparable_true_positives": "TruePositives",
     "comparable_false_negatives": "FalseNegatives",

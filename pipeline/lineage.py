@@ -9,6 +9,7 @@ from pathlib import Path
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+_INPUTS = (mlmd.Event.INPUT, mlmd.Event.DECLARED_INPUT)
 _OUTPUTS = (mlmd.Event.OUTPUT, mlmd.Event.DECLARED_OUTPUT)
 _FINISHED = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 _MS_PER_SECOND = 1000
@@ -45,6 +46,17 @@ def run_outputs(metadata_file: Path, run_id: str) -> dict[tuple[str, str], mlmd.
     Returns:
         Artifact by component id and output name; empty if there was no such run.
     """
+    return _run_artifacts(metadata_file, run_id, _OUTPUTS)
+
+
+def run_inputs(metadata_file: Path, run_id: str) -> dict[tuple[str, str], mlmd.Artifact]:
+    """Returns what the components of a run were given, likewise by component id and input name."""
+    return _run_artifacts(metadata_file, run_id, _INPUTS)
+
+
+def _run_artifacts(
+    metadata_file: Path, run_id: str, kinds: tuple[mlmd.Event.Type, ...]
+) -> dict[tuple[str, str], mlmd.Artifact]:
     if not metadata_file.exists():  # to open it would be to make it
         return {}
     store = _open(metadata_file)
@@ -54,7 +66,7 @@ def run_outputs(metadata_file: Path, run_id: str) -> dict[tuple[str, str], mlmd.
     events = [
         event
         for event in store.get_events_by_execution_ids(list(component_of))
-        if event.type in _OUTPUTS
+        if event.type in kinds
     ]
     artifacts = {
         artifact.id: artifact

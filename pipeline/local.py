@@ -22,7 +22,8 @@ from pipeline.lineage import finished_components, run_outputs
 from pipeline.locations import PACKAGED_SCHEMA, WorkDirectory
 from pipeline.pipeline import create_pipeline
 from pipeline.progress import ComponentLines
-from pipeline.report import show, write_report, write_slices
+from pipeline.report import show, write_slices
+from pipeline.run_report import report_of, write_page
 from pipeline.runs import Run, write_json, write_text
 from pipeline.summary import Summary, summarise
 from radiographs.phantoms import write_phantoms
@@ -111,9 +112,10 @@ def execute(
     if not runner.started:
         return None
     _restore_pushed(run_outputs(work.metadata, run.run_id).get(("Pusher", "pushed_model")))
-    summary = summarise(work.metadata, run.run_id, films, config.evaluation)
+    report = report_of(work, run, str(films))
+    summary = summarise(report, films)
     write_slices(summary.slices, run.report_folder)
-    page = write_report(summary, run.report_folder)
+    page = write_page(report, run.report_folder)
     write_json(run.summary_file, summary.to_json())  # last: where it is, all else is as well
     show(summary, console, work.serving_root, page)
     return summary

@@ -19,6 +19,7 @@ from components.explanation_gen.component import ExplanationGen
 from components.model_validator.component import ModelValidator
 from components.pusher.component import Pusher
 from components.radiograph_example_gen.component import RadiographExampleGen
+from components.report_gen.component import ReportGen
 from models import features, preprocessing, training, tuning
 from models.source import SOURCE_FINGERPRINT, digest, source_fingerprint
 from pipeline.baseline import CANDIDATE, MODEL, MODEL_BLESSING, LatestOtherBlessedModel
@@ -132,10 +133,27 @@ def create_components(
         examples, model, trainer.outputs["model_run"], config.explanations, source
     )
     explanation_gen.add_upstream_node(pusher)  # a picture that fails must not keep a model back
+    report_gen = ReportGen(
+        gates=config.evaluation,
+        source_fingerprint=source,
+        ingest_report=example_gen.outputs["report"],
+        data_gate_report=data_gate.outputs["report"],
+        statistics=statistics,
+        model_run=trainer.outputs["model_run"],
+        tuner_results=hyperparameters.outputs.get("tuner_results") if hyperparameters else None,
+        evaluation=evaluator.outputs["evaluation"],
+        evaluator_blessing=evaluator.outputs["blessing"],
+        audit=auditor.outputs["audit"],
+        verdicts=audit_gate.outputs["verdicts"],
+        blessing=audit_gate.outputs["blessing"],
+        infra_blessing=model_validator.outputs["blessing"],
+        pushed_model=pusher.outputs["pushed_model"],
+        explanations=explanation_gen.outputs["explanations"],
+    )
     nodes = [
         example_gen, schema_importer, statistics_gen, example_validator, data_gate, transform,
         hyperparameters, trainer, baseline, evaluator, auditor, audit_gate,
-        model_validator, pusher, explanation_gen,
+        model_validator, pusher, explanation_gen, report_gen,
     ]  # fmt: skip
     return [node for node in nodes if node is not None]
 

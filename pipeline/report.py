@@ -6,7 +6,6 @@ python -m pipeline.report slices --workdir W
 from __future__ import annotations
 
 import argparse
-import html
 import math
 import sys
 from collections.abc import Sequence
@@ -18,55 +17,28 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from components.verdicts import Verdict
-from pipeline.audit_report import audit_html, audit_lines
+from components.evaluation.slices import SliceMetrics, load_slices
+from components.report_gen.audit_words import audit_lines
+from components.report_gen.collect import audited_intervals, read_audit
+from components.report_gen.render import slices_page
+from components.report_gen.sections import COLUMNS
+from components.report_gen.style_words import style_lines
 from pipeline.lineage import run_outputs
 from pipeline.locations import WorkDirectory
 from pipeline.progress import PLAIN_WIDTH
 from pipeline.runs import write_text
-from pipeline.slices import SliceMetrics, load_slices
-from pipeline.style_report import style_lines, styles_html
-from pipeline.summary import Summary, audited_intervals, read_audit
+from pipeline.summary import Summary
 from radiographs.ignored import ignored_sentence
 
-# Column title and TFMA's metric, in the order of the report.
-COLUMNS = {
-    "AUC": "auc",
-    "recall": "recall",
-    "specificity": "specificity",
-    "precision": "precision",
-    "F1": "f1_score",
-    "accuracy": "binary_accuracy",
-    "PR-AUC": "auc_precision_recall",
-    "ECE": "expected_calibration_error",
-    "Brier": "brier_score",
-    "TP": "true_positives",
-    "FP": "false_positives",
-    "TN": "true_negatives",
-    "FN": "false_negatives",
-}
 _TERMINAL_COLUMNS = ("AUC", "recall", "specificity", "precision", "F1", "accuracy", "ECE")
 _WITH_INTERVAL = ("AUC", "recall")  # in the terminal, which is narrow
-_COUNT_COLUMNS = ("TP", "FP", "TN", "FN")
-
-_STYLE = """
-img { max-width: 100% }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums;
-        display: block; overflow-x: auto }
-th, td { padding: .3rem .4rem; border-bottom: 1px solid #ddd; text-align: right }
-th:first-child, td:first-child { text-align: left }
-.failed { color: #b00020; font-weight: 600 } .passed { color: #1b6e3c }
-.overruled { color: #8a5a00; font-weight: 600 }
-small { color: #666 } td small { display: block; line-height: 1.1; white-space: nowrap }
-"""
 
 
 def slice_frame(slices: Sequence[SliceMetrics]) -> pd.DataFrame:
     """Returns one row a slice, with counts, metrics and interval bounds.
 
     Args:
-        slices: Of `pipeline.slices.load_slices`.
+        slices: Of `components.evaluation.slices.load_slices`.
 
     Returns:
         Frame with the columns `slice`, `films`, `pneumonia`, those of `COLUMNS` and
@@ -144,27 +116,14 @@ def write_slices(slices: Sequence[SliceMetrics], folder: Path) -> tuple[Path, Pa
     """Writes `slices.csv` and `slices.html` and returns both.
 
     Args:
-        slices: Of `pipeline.slices.load_slices`.
+        slices: Of `components.evaluation.slices.load_slices`.
         folder: Created if need be.
     """
     folder.mkdir(parents=True, exist_ok=True)
     csv_file, html_file = folder / "slices.csv", folder / "slices.html"
     write_text(csv_file, slice_frame(slices).to_csv(index=False))
-    _write_page(html_file, "Slices", _slices_html(slices))
+    write_text(html_file, slices_page(slices))
     return csv_file, html_file
-
-
-def write_report(summary: Summary, folder: Path) -> Path:
-    """Writes the page of a run, `index.html`, and returns it.
-
-    Args:
-        summary: Of the run.
-        folder: Created if need be.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    page = folder / "index.html"
-    _write_page(page, f"Run {summary.run_id}", _run_html(summary))
-    return page
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -187,7 +146,9 @@ def _print_slices(work: WorkDirectory, run: str) -> int:
     if evaluation is None:
         print(f"{work.path} has no evaluated run '{run}'; look into {work.runs}", file=sys.stderr)
         return 1
-    slices = load_slices(evaluation.uri, audited_intervals(read_audit(outputs)))
+    audit = outputs.get(("Auditor", "audit"))
+    intervals = audited_intervals(read_audit(audit.uri)) if audit else {}
+    slices = load_slices(evaluation.uri, intervals)
     csv_file, html_file = write_slices(slices, work.run(run_id) / "report")
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     console.print(slice_table(slices))
@@ -211,97 +172,11 @@ def _interval(one: SliceMetrics, metric: str) -> str:
     return "" if math.isnan(low) else f"{low:.3f}-{high:.3f}"
 
 
-def _slices_html(slices: Sequence[SliceMetrics]) -> str:
-    titles = ["slice", "films", "pneumonia", *COLUMNS]
-    head = "".join(f"<th>{html.escape(title)}</th>" for title in titles)
-    return f"<table><tr>{head}</tr>{''.join(_row_html(one) for one in slices)}</table>"
-
-
-def _row_html(one: SliceMetrics) -> str:
-    cells = [html.escape(one.name), str(one.films), str(one.positives)]
-    for title, metric in COLUMNS.items():
-        if title in _COUNT_COLUMNS:
-            cells.append(f"{one.metrics[metric]:.0f}")
-        else:
-            interval = _interval(one, metric)
-            small = f"<small>{interval}</small>" if interval else ""
-            cells.append(_cell(one, metric) + small)
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-
-
-def _run_html(summary: Summary) -> str:
-    gates = "".join(
-        f'<li class="{_gate_class(verdict)}">{html.escape(verdict.why)}</li>'
-        for verdict in summary.verdicts
-    )
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in summary.data.get("notes", []))
-    durations = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{seconds:.1f} s</td></tr>"
-        for name, seconds in summary.durations_seconds.items()
-    )
-    sections = [
-        f'<p class="{"passed" if summary.pushed else "failed"}">{html.escape(summary.status)}'
-        f" {html.escape(summary.pushed_version)}</p>",
-        f"<h2>Data</h2>{_counts_html(summary)}<ul>{notes}</ul>",
-        f"<h2>Slices</h2>{_slices_html(summary.slices)}" if summary.slices else "",
-        styles_html(summary.data.get("styles", []), summary.slices, summary.styles_picture),
-        audit_html(summary.audit, summary.swaps_picture),
-        f"<h2>Gates</h2><p>{html.escape(_comparison_line(summary))}</p><ul>{gates}</ul>"
-        if gates
-        else "",
-        f"<h2>Operating point</h2>{_operating_point_html(summary)}" if summary.training else "",
-        f"<h2>Durations</h2><table>{durations}</table>" if durations else "",
-        "<p><small>Research software to assist engineers and radiologists; "
-        "not a medical device.</small></p>",
-    ]
-    return "".join(sections)
-
-
-def _gate_class(verdict: Verdict) -> str:
-    if verdict.accepted:
-        return "overruled"
-    return "passed" if verdict.passed else "failed"
-
-
-def _counts_html(summary: Summary) -> str:
-    images = summary.data.get("images", {})
-    patients = summary.data.get("patients", {})
-    rows = "".join(
-        f"<tr><td>{split}</td><td>{count}</td><td>{patients.get(split, '')}</td></tr>"
-        for split, count in images.items()
-    )
-    rejected = summary.data.get("rejected", 0)
-    ignored = "".join(f"<p>{html.escape(line)}</p>" for line in _ignored_lines(summary))
-    return (
-        f"<table><tr><th>split</th><th>images</th><th>patients</th></tr>{rows}</table>"
-        f"<p>{rejected} files quarantined</p>{ignored}"
-    )
-
-
 def _ignored_lines(summary: Summary) -> list[str]:
     """Returns what was set aside, as one line or none."""
     reasons = summary.data.get("ignored_reasons", {})
     line = ignored_sentence(reasons, summary.data.get("ignored_folders", {}))
     return [line] if line else []
-
-
-def _operating_point_html(summary: Summary) -> str:
-    point = summary.training["operating_point"]
-    return (
-        f"<p>PNEUMONIA from a calibrated probability of {point['threshold']:.4f}; on the eval "
-        f"split that gives sensitivity {point['sensitivity']:.4f} and specificity "
-        f"{point['specificity']:.4f}.</p>"
-    )
-
-
-def _write_page(file: Path, title: str, body: str) -> None:
-    write_text(
-        file,
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(title)}</title>"
-        f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>{body}</html>\n",
-    )
 
 
 if __name__ == "__main__":

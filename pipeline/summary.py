@@ -1,27 +1,16 @@
-"""The account of a run: `summary.json`, and what the terminal and the report show."""
+"""The account of a run: `summary.json`, and what the terminal shows."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ml_metadata.proto.metadata_store_pb2 import Artifact
-
-from components.audit_gate.executor import ACCEPTED_BLIND_TEST, VERDICTS_FILE
-from components.auditor.findings import AUDIT_FILE, FRAME_SWAPS_FILE
-from components.radiograph_example_gen.report import INGEST_FILE
-from components.radiograph_example_gen.styles import STYLES_PICTURE
+from components.evaluation.comparison import Comparison
+from components.evaluation.slices import OVERALL, SliceMetrics
+from components.report_gen.report import Report
 from components.verdicts import Verdict
-from models.records import TRAINING_RECORD
-from pipeline.comparison import Comparison, comparison_of
-from pipeline.config import Evaluation
-from pipeline.gates import read_verdicts
-from pipeline.lineage import durations, finished_components, pushed_version, run_outputs
-from pipeline.slices import OVERALL, SliceMetrics, load_slices
 
 
 @dataclass(frozen=True)
@@ -39,8 +28,6 @@ class Summary:
         verdicts: Every gate.
         comparison: What gates on changes rest on; None without an earlier blessed model.
         audit: What the Auditor found: intervals, acquisition changes, other site, controls.
-        swaps_picture: PNG of test films whose frames were swapped, or nothing.
-        styles_picture: PNG of the typical films of each style, or nothing.
         accepted_blind_test: The user's reason, as the metadata store has it, where it overruled a
             gate.
         training: Hyperparameters, calibration and operating point.
@@ -58,8 +45,6 @@ class Summary:
     verdicts: list[Verdict] = field(default_factory=list)
     comparison: Comparison | None = None
     audit: dict[str, Any] = field(default_factory=dict)
-    swaps_picture: bytes = b""
-    styles_picture: bytes = b""
     accepted_blind_test: str = ""
     training: dict[str, Any] = field(default_factory=dict)
     cached: list[str] = field(default_factory=list)
@@ -103,73 +88,32 @@ class Summary:
         }
 
 
-def summarise(metadata_file: Path, run_id: str, data_root: Path, gates: Evaluation) -> Summary:
-    """Collects what a finished run left behind.
+def summarise(report: Report, data_root: Path) -> Summary:
+    """Sums up a finished run.
 
     Args:
-        metadata_file: The store of the work directory.
-        run_id: Of the run.
+        report: All that is known of it.
         data_root: Films.
-        gates: What the model had to reach.
 
     Returns:
         The account.
     """
-    outputs = run_outputs(metadata_file, run_id)
-    finished = finished_components(metadata_file, run_id)
-    evaluation_uri = outputs[("Evaluator", "evaluation")].uri
-    ingest_report = outputs[("RadiographExampleGen", "report")]
-    audit = read_audit(outputs)
-    slices = load_slices(evaluation_uri, audited_intervals(audit))
-    version = pushed_version(outputs)
-    blessing = outputs.get(("AuditGate", "blessing"))
-    blessed = _is_blessed(blessing)
     return Summary(
-        run_id=run_id,
-        status="pushed" if version else "not blessed" if not blessed else "not servable",
-        blessed=blessed,
-        servable=_is_blessed(outputs.get(("ModelValidator", "blessing"))),
-        pushed_version=version,
-        data={"root": str(data_root), **_read_json(ingest_report, INGEST_FILE)},
-        slices=slices,
-        verdicts=read_verdicts(evaluation_uri, slices, gates, audit),
-        comparison=comparison_of(slices[0], gates),
-        audit=audit,
-        swaps_picture=_read_picture(outputs.get(("Auditor", "audit")), FRAME_SWAPS_FILE),
-        styles_picture=_read_picture(ingest_report, STYLES_PICTURE),
-        accepted_blind_test=_accepted(blessing),
-        training=_read_json(outputs.get(("Trainer", "model_run")), TRAINING_RECORD),
-        cached=sorted(component for component, one in finished.items() if one.cached),
-        durations_seconds=durations(finished),
+        run_id=report.run.run_id,
+        status=report.outcome.status,
+        blessed=bool(report.outcome.blessed),
+        servable=bool(report.outcome.servable),
+        pushed_version=report.outcome.pushed_version,
+        data={"root": str(data_root), **report.data.ingest},
+        slices=list(report.slices),
+        verdicts=list(report.verdicts),
+        comparison=report.comparison,
+        audit=dict(report.audit),
+        accepted_blind_test=report.outcome.accepted_blind_test,
+        training=dict(report.training.record),
+        cached=list(report.run.cached),
+        durations_seconds=dict(report.run.durations_seconds),
     )
-
-
-def read_audit(outputs: Mapping[tuple[str, str], Artifact]) -> dict[str, Any]:
-    """Returns what the Auditor and the AuditGate of a run wrote, or nothing if they did not run.
-
-    Args:
-        outputs: Of `pipeline.lineage.run_outputs`.
-
-    Returns:
-        Content of the audit and, as `gates`, the verdicts.
-    """
-    audit = _read_json(outputs.get(("Auditor", "audit")), AUDIT_FILE)
-    gates = _read_json(outputs.get(("AuditGate", "verdicts")), VERDICTS_FILE)
-    return {**audit, "gates": list(gates)}
-
-
-def audited_intervals(audit: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the intervals of an audit by slice and metric.
-
-    Args:
-        audit: Of `read_audit`.
-    """
-    return {name: one["intervals"] for name, one in audit.get("slices", {}).items()}
-
-
-def _read_picture(artifact: Artifact | None, name: str) -> bytes:
-    file = Path(artifact.uri) / name if artifact else None
-    return file.read_bytes() if file and file.exists() else b""
 
 
 def _metrics_json(one: SliceMetrics) -> dict[str, Any]:
@@ -183,18 +127,3 @@ def _metrics_json(one: SliceMetrics) -> dict[str, Any]:
 
 def _or_null(value: float) -> float | None:
     return None if math.isnan(value) else value
-
-
-def _is_blessed(blessing: Artifact | None) -> bool:
-    return blessing is not None and blessing.custom_properties["blessed"].int_value == 1
-
-
-def _accepted(blessing: Artifact | None) -> str:
-    """Returns the reason that the metadata store has, or nothing."""
-    known = {} if blessing is None else blessing.custom_properties
-    return known[ACCEPTED_BLIND_TEST].string_value if ACCEPTED_BLIND_TEST in known else ""
-
-
-def _read_json(artifact: Artifact | None, name: str) -> Any:
-    file = Path(artifact.uri) / name if artifact else None
-    return json.loads(file.read_text(encoding="utf-8")) if file and file.exists() else {}

@@ -25,6 +25,7 @@ from components.auditor.file_statistics import statistics_control
 from components.auditor.findings import (
     AUDIT_FILE,
     FRAME_SWAPS_FILE,
+    PREDICTIONS_FILE,
     Control,
     ExternalSite,
     Findings,
@@ -57,8 +58,6 @@ from models.remote_files import write_text, written_beside
 from radiographs.options import IngestOptions
 
 _LOG = logging.getLogger(__name__)
-
-PREDICTIONS_FILE = "predictions.csv"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from metrics.scores import AUC, RECALL, SPECIFICITY
 from metrics.slices import OVERALL
 
 AUDIT_FILE = "audit.json"
+PREDICTIONS_FILE = "predictions.csv"  # a row a test film, beside it
 FRAME_SWAPS_FILE = "frame_swaps.png"  # beside it
 
 UNCHANGED = "unchanged"  # the shift that is none

@@ -27,7 +27,7 @@ from tests.support import (
 COMPONENTS = {
     "RadiographExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "DataGate",
     "Transform", "Tuner", "Trainer", "LatestBlessedModel", "Evaluator",
-    "Auditor", "AuditGate", "ModelValidator", "Pusher", "ExplanationGen",
+    "Auditor", "AuditGate", "ModelValidator", "Pusher", "ExplanationGen", "ReportGen",
 }  # fmt: skip
 RESOLVER = "LatestBlessedModel"  # asks anew in every run
 FILMS = 160
@@ -54,6 +54,8 @@ class TestPushed:
             "artifacts/AuditGate/blessing/*/BLESSED",
             "artifacts/ModelValidator/blessing/*/INFRA_BLESSED",
             "artifacts/ExplanationGen/explanations/*/index.json",
+            "artifacts/ReportGen/report/*/index.html",
+            "artifacts/ReportGen/report/*/report.json",
             "serving_model/cxr_pneumonia/*/saved_model.pb",
             "serving_model/cxr_pneumonia/*/assets.extra/operating_point.json",
         ],
@@ -109,7 +111,7 @@ class TestPushed:
         assert audit["shifts"] == audited["shifts"]
         page = (pushed.folder / "report" / "index.html").read_text(encoding="utf-8")
         for row in (*audit["shifts"], *audit["controls"]):
-            assert f"<td>{row['name']}</td>" in page
+            assert f'<th scope="row">{row["name"]}</th>' in page
         assert {one["name"] for one in audit["controls"]} == {
             "lungs blacked out", "outer frame", "file statistics",
         }  # fmt: skip
@@ -149,7 +151,7 @@ class TestPushed:
     def test_report_has_every_slice_and_the_notice(self, pushed: LocalRun) -> None:
         page = (pushed.folder / "report" / "index.html").read_text(encoding="utf-8")
         for name in pushed.summary["metrics"]["slices"]:
-            assert f"<td>{name}</td>" in page
+            assert f'<th scope="row">{name}</th>' in page
         assert "not a medical device" in page
 
 

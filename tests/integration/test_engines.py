@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
+from pipeline.slices import load_slices
 from tfx import v1 as tfx
 from tfx.types import artifact_utils
 
@@ -25,7 +26,6 @@ from models import features, preprocessing
 from models.hyperparameters import Preprocessing
 from pipeline.config import Beam, Evaluation
 from pipeline.evaluation import make_eval_config
-from pipeline.slices import load_slices
 from radiographs.options import IngestOptions
 from radiographs.phantoms import write_phantoms
 from tests.support import ROOT, run_components

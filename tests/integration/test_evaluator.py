@@ -13,13 +13,13 @@ import tensorflow as tf
 from tfx import v1 as tfx
 
 from components.evaluation import decisions
+from components.evaluation.gates import read_verdicts
+from components.evaluation.slices import load_slices
 from models import features
 from models.film_keys import key_of
 from models.training_films import RECORD
 from pipeline.config import Evaluation
 from pipeline.evaluation import make_eval_config
-from pipeline.gates import read_verdicts
-from pipeline.slices import load_slices
 from tests.support import ROOT, run_components
 from tests.threshold_model import write_model
 

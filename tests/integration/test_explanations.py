@@ -194,7 +194,7 @@ def test_a_run_that_stops_at_its_pictures_says_what_it_has_pushed(
     terminal, run = io.StringIO(), Run(pushed.latest, tmp_path)
     error = RuntimeError("no picture")
     status = local_runner._account_for(
-        error, pushed.work, run, Console(file=terminal), "ExplanationGen"
+        error, pushed.work, run, None, Console(file=terminal), "ExplanationGen"
     )
     account = json.loads(run.summary_file.read_text(encoding="utf-8"))
     assert (status, account["status"]) == (local_runner.EXIT_FAILED, "failed")

@@ -54,7 +54,7 @@ ABSOLUTE_PATH = re.compile(r"(?<![\w.:/*-])/(?:[\w.-]+/)*[\w.-]+")
 TASKS = {
     "RadiographExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "DataGate",
     "Transform", "Trainer", "Evaluator", "Auditor", "AuditGate", "ModelValidator", "Pusher",
-    "ExplanationGen",
+    "ExplanationGen", "ReportGen",
 }  # fmt: skip
 RESOLVERS = {
     "LatestBlessedModel-model-blessing-resolver",

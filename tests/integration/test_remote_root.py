@@ -61,7 +61,7 @@ BEFORE_TRAINING = {
 }  # fmt: skip
 FROM_TRAINING_ON = {
     "Trainer", "LatestBlessedModel", "Evaluator", "Auditor", "AuditGate", "ModelValidator",
-    "Pusher", "ExplanationGen",
+    "Pusher", "ExplanationGen", "ReportGen",
 }  # fmt: skip
 
 

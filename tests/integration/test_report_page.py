@@ -1,118 +1,313 @@
-"""The page of a run, in a real browser: what it shows, in which colour, and that it fits."""
+"""The page of a run in a real browser: what it shows, that it works, that everybody can read it."""
 
 from __future__ import annotations
 
-import html
 import json
-import re
 import shutil
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+from sklearn import metrics
 
-from components.auditor.frame_swaps import CELL_PX
-from components.radiograph_example_gen import styles
-from components.radiograph_example_gen.styles import TYPICAL
+from components.report_gen.collect import collect
+from components.report_gen.render import render
 from tests.support import LocalRun
+from tests.unit.components.report_gen.small_run import (
+    EXPLAINED,
+    FILMS,
+    GATES,
+    WRONG,
+    draw_predictions,
+    explained_rows,
+    write_run,
+)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-DESKTOP_PX, NARROW_PX = 1280, 500  # a headless Chromium has no narrower window
+NARROW_PX, MIDDLE_PX, WIDE_PX, HEIGHT_PX = 400, 800, 1600, 900
 GREEN, RED = "rgb(27, 110, 60)", "rgb(176, 0, 32)"
-
-# Runs in the page, and leaves what it found where `--dump-dom` prints it.
-LOOK = """
-<script>
-addEventListener("load", () => {
-  const shown = selector => [...document.querySelectorAll(selector)].map(
-    element => [element.innerText, getComputedStyle(element).color]);
-  const look = {
-    width: innerWidth,
-    needed: document.documentElement.scrollWidth,
-    loaded: [  // the browser keeps no account of what comes from files
-      ...performance.getEntriesByType("resource").map(one => one.name),
-      ...[...document.querySelectorAll("[src], link")].map(one => one.src || one.href)
-    ].filter(address => !address.startsWith("data:")),
-    pictures: [...document.querySelectorAll("img")].map(one => one.naturalWidth),
-    headings: shown("h2"),
-    rows: [...document.querySelectorAll("tr")].map(
-      row => [...row.cells].map(cell => cell.firstChild ? cell.firstChild.nodeValue : "")),
-    passed: shown("li.passed"),
-    failed: shown("li.failed"),
-  };
-  const found = document.createElement("pre");
-  found.id = "look";
-  found.innerText = JSON.stringify(look);
-  document.body.replaceChildren(found);
-});
-</script>
-"""
+THRESHOLDS = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95)
 
 
 @pytest.fixture(scope="session", name="browser")
-def find_browser() -> str:
-    """A Chromium of the machine."""
+def open_browser() -> Iterator[Browser]:
+    """The Chromium of the machine."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         pytest.skip(f"no browser is installed; one of {', '.join(BROWSERS)} is needed")
-    return found
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
 
 
-def look_at(browser: str, run: LocalRun, folder: Path, width_px: int = DESKTOP_PX) -> Any:
-    """What a browser makes of the report of a run."""
-    page = folder / "page.html"
-    report = (run.folder / "report" / "index.html").read_text(encoding="utf-8")
-    page.write_text(report.replace("</html>", f"{LOOK}</html>"), encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--dump-dom"]
-    profile = f"--user-data-dir={folder / 'profile'}"
-    window = f"--window-size={width_px},900"
-    printed = subprocess.run(
-        [browser, *flags, profile, window, page.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    ).stdout
-    found = re.search(r'<pre id="look">(.*?)</pre>', printed, re.DOTALL)
-    assert found, printed
-    return json.loads(html.unescape(found[1]))
+@pytest.fixture(scope="module", name="drawn")
+def write_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a run of which everything is known, with hostile names in it."""
+    folder = tmp_path_factory.mktemp("drawn")
+    file = folder / "index.html"
+    file.write_text(render(collect(write_run(folder / "run"), GATES)), encoding="utf-8")
+    return file
 
 
-def test_the_page_shows_what_the_summary_says(
-    browser: str, pushed: LocalRun, tmp_path: Path
+class Look:
+    """A page in a window, with all that the browser complained of."""
+
+    def __init__(self, browser: Browser, file: Path, width_px: int = WIDE_PX, scheme: Any = None):
+        viewport: Any = {"width": width_px, "height": HEIGHT_PX}
+        self.page: Page = browser.new_page(viewport=viewport, color_scheme=scheme or "light")
+        self.complaints: list[str] = []
+        self.loaded: list[str] = []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.loaded.append(request.url))
+        self.page.goto(file.as_uri())
+
+    def number(self, name: str) -> float:
+        """Returns what the explorer says."""
+        return float(self.page.locator(f"#explored-{name}").get_attribute("data-value") or "nan")
+
+    def slide(self, name: str, value: float) -> None:
+        """Moves a slider."""
+        self.page.locator(f"#{name}").evaluate(
+            "(one, value) => { one.value = value; one.dispatchEvent(new Event('input')) }", value
+        )
+
+    def shown_films(self) -> list[dict[str, str]]:
+        """Returns what is written on each film of the gallery that is shown."""
+        return self.page.evaluate(
+            "() => [...document.querySelectorAll('#films > li:not([hidden])')]"
+            ".map(one => ({...one.dataset}))"
+        )
+
+
+@pytest.fixture(name="look")
+def look_at_drawn(browser: Browser, drawn: Path) -> Iterator[Look]:
+    look = Look(browser, drawn)
+    yield look
+    assert look.complaints == []
+    look.page.close()
+
+
+def test_nothing_is_loaded_and_no_name_runs_as_code(look: Look) -> None:
+    dialogs: list[str] = []
+    look.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    look.page.wait_for_timeout(100)
+    assert dialogs == []
+    assert [url for url in look.loaded if not url.startswith(("file:", "data:"))] == []
+    assert look.page.locator("img[src='x']").count() == 0
+
+
+def test_every_figure_is_drawn(look: Look) -> None:
+    look.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    figures = look.page.locator("svg.figure")
+    assert figures.count() >= 14
+    for figure in figures.all():
+        box = figure.bounding_box()
+        assert box is not None and min(box["width"], box["height"]) > 80
+        assert figure.locator("path").count() > 3
+    broken = "() => [...document.images].filter(one => !one.naturalWidth).map(one => one.alt)"
+    assert look.page.evaluate(broken) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width_px", [NARROW_PX, MIDDLE_PX, WIDE_PX])
+def test_it_fits_its_window(
+    browser: Browser, drawn: Path, tmp_path: Path, width_px: int, scheme: str
 ) -> None:
-    look = look_at(browser, pushed, tmp_path)
-    rows = {row[0]: row for row in look["rows"]}
-    overall = pushed.summary["metrics"]["overall"]
-    titles = rows["slice"]
-    assert float(rows["overall"][titles.index("AUC")]) == pytest.approx(overall["auc"], abs=5e-4)
-    assert float(rows["overall"][titles.index("recall")]) == pytest.approx(
-        overall["recall"], abs=5e-4
-    )
-    assert set(pushed.summary["metrics"]["slices"]) <= set(rows)
-    for one in (*pushed.summary["audit"]["shifts"], *pushed.summary["audit"]["controls"]):
-        assert one["name"] in rows
-    assert int(rows["train"][1]) == pushed.summary["data"]["images"]["train"]
+    look = Look(browser, drawn, width_px, scheme)
+    needed = look.page.evaluate("document.documentElement.scrollWidth")
+    picture = tmp_path / f"report-{width_px}-{scheme}.png"
+    look.page.screenshot(path=picture, full_page=True)
+    look.page.close()
+    assert needed <= width_px
+    assert picture.stat().st_size > 50_000
 
 
-def test_a_gate_that_failed_stands_out(
-    browser: str, pushed: LocalRun, refused: LocalRun, tmp_path: Path
-) -> None:
-    assert {colour for _, colour in look_at(browser, pushed, tmp_path)["passed"]} == {GREEN}
-    look = look_at(browser, refused, tmp_path)
-    assert [colour for _, colour in look["failed"]] == [RED]
-    assert "0.999" in look["failed"][0][0]
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(browser: Browser, drawn: Path, scheme: str) -> None:
+    look = Look(browser, drawn, scheme=scheme)
+    look.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    axe = Axe()
+    found = axe.run(look.page).response["violations"]
+    look.page.locator("#films button").first.click()
+    found += axe.run(look.page).response["violations"]
+    look.page.close()
+    serious = [
+        (one["id"], one["nodes"][0]["html"][:200], one["nodes"][0].get("failureSummary", "")[:300])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
 
 
-@pytest.mark.parametrize("width_px", [DESKTOP_PX, NARROW_PX])
-def test_the_page_fits_its_window_and_loads_nothing(
-    browser: str, pushed: LocalRun, tmp_path: Path, width_px: int
-) -> None:
-    look = look_at(browser, pushed, tmp_path, width_px)
-    assert look["width"] == pytest.approx(width_px, abs=30)  # a scroll bar
-    assert look["needed"] <= look["width"]
-    assert look["loaded"] == []
-    # Typical films of each style, and the swapped frames in five kinds.
-    assert look["pictures"] == [TYPICAL * styles.CELL_PX, 5 * CELL_PX]
-    assert "Slices" in [text for text, _ in look["headings"]]
+def test_the_explorer_says_what_scikit_learn_says(look: Look) -> None:
+    films = draw_predictions().dropna(subset="probability")
+    label = (films["label"] == "PNEUMONIA").to_numpy(int)
+    score = films["probability"].to_numpy()
+    prevalence = 0.2
+    look.slide("prevalence", prevalence)
+    # Films that count so that pneumonia is as frequent as the slider says.
+    weights = np.where(label == 1, prevalence / label.mean(), (1 - prevalence) / (1 - label.mean()))
+    for threshold in THRESHOLDS:
+        look.slide("threshold", threshold)
+        called = (score >= threshold).astype(int)
+        counts = [look.number(name) for name in ("tn", "fp", "fn", "tp")]
+        assert counts == metrics.confusion_matrix(label, called).ravel().tolist()
+        expected = {
+            "sensitivity": metrics.recall_score(label, called),
+            "specificity": metrics.recall_score(1 - label, 1 - called),
+            "ppv": metrics.precision_score(label, called, sample_weight=weights),
+            "npv": metrics.precision_score(
+                1 - label, 1 - called, sample_weight=weights, zero_division=np.nan
+            ),
+        }
+        assert {name: look.number(name) for name in expected} == pytest.approx(
+            expected, abs=1e-9, nan_ok=True
+        )
+
+
+def test_the_explorer_begins_at_the_models_own_point_and_goes_back_to_it(look: Look) -> None:
+    films = draw_predictions().dropna(subset="probability")
+    expected = metrics.confusion_matrix(
+        films["label"] == "PNEUMONIA", films["predicted_label"] == "PNEUMONIA"
+    ).ravel()
+    for _ in range(2):
+        assert [look.number(name) for name in ("tn", "fp", "fn", "tp")] == expected.tolist()
+        assert "No film changes sides" in look.page.inner_text("#explored-changes")
+        look.slide("threshold", 0.9)
+        assert "films change sides" in look.page.inner_text("#explored-changes")
+        look.page.click("#explorer-reset")
+
+
+def test_films_that_change_sides_are_shown(look: Look) -> None:
+    look.slide("threshold", 0.9)
+    films = explained_rows(draw_predictions()).head(EXPLAINED - 1)  # the last was not judged
+    changed = int(films["probability"].between(0.45, 0.9, inclusive="left").sum())
+    assert changed > 0
+    assert look.page.locator("#changed-films > li").count() == changed
+    assert look.page.locator("#films .changed").count() == changed
+
+
+def test_filters_choose_and_order_films(look: Look) -> None:
+    assert len(look.shown_films()) == EXPLAINED
+    look.page.check("#only-wrong")
+    wrong = look.shown_films()
+    assert len(wrong) == WRONG
+    assert all(one["label"] != one["called"] for one in wrong)
+    assert f"{len(wrong)} of {EXPLAINED} films" in look.page.inner_text("#gallery-count")
+    look.page.uncheck("#only-wrong")
+    look.page.select_option("#by-slice", "view=PA")
+    assert {json.loads(one["slices"])[0] for one in look.shown_films()} == {"view=PA"}
+    look.page.select_option("#by-slice", "")
+    for order, sign in (("most", -1), ("least", 1)):
+        look.page.select_option("#by-certainty", order)
+        certainty = [sign * float(one["certainty"]) for one in look.shown_films()]
+        assert certainty == sorted(certainty) and len(set(certainty)) > 5
+
+
+def test_cards_show_the_heat_on_demand(look: Look) -> None:
+    first = look.page.locator("#films .film-picture img").first
+    film = first.get_attribute("src")
+    look.page.select_option("#shown-side", "heat")
+    assert first.get_attribute("src") != film
+    look.page.select_option("#shown-side", "film")
+    assert first.get_attribute("src") == film
+
+
+def test_a_film_is_seen_by_keyboard(look: Look) -> None:
+    page = look.page
+    page.locator("#films button").first.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#film-dialog").is_visible()
+    place = page.locator("#film-place")
+    assert place.inner_text() == f"film 1 of {EXPLAINED}"
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowRight")
+    assert place.inner_text() == f"film 2 of {EXPLAINED}"
+    sides = page.locator("#film-shown .picture")
+    assert sides.count() == 3
+    film, box = sides.nth(2).bounding_box(), page.locator("#film-shown rect").bounding_box()
+    assert film is not None and box is not None  # of a box on the right half, in the middle
+    assert box["x"] - film["x"] == pytest.approx(film["width"] / 2, abs=3)
+    assert box["height"] == pytest.approx(film["height"] / 2, abs=4)
+    page.keyboard.press("Escape")
+    assert not page.locator("#film-dialog").is_visible()
+    assert page.evaluate("document.activeElement.closest('li').dataset.place") == "1"
+
+
+def test_a_film_that_cannot_be_drawn_or_was_not_judged_says_so(look: Look) -> None:
+    cards = look.page.locator("#films > li")
+    assert "This film cannot be drawn." in cards.nth(EXPLAINED - 2).inner_text()
+    assert "not judged" in cards.nth(EXPLAINED - 1).inner_text()
+    cards.nth(EXPLAINED - 1).locator("button").click()
+    assert "not judged, as it is blank" in look.page.inner_text("#film-shown")
+
+
+def test_it_prints_to_paper(look: Look, tmp_path: Path) -> None:
+    look.page.emulate_media(media="print")
+    assert not look.page.locator("#gallery-controls").is_visible()
+    paper = look.page.pdf(path=tmp_path / "report.pdf", format="A4")
+    assert paper.startswith(b"%PDF")
+
+
+class TestOfARun:
+    """The page that the local runner leaves, and the artifact of the component."""
+
+    def test_shows_what_the_summary_says(self, browser: Browser, pushed: LocalRun) -> None:
+        look = Look(browser, pushed.folder / "report" / "index.html")
+        rows = look.page.evaluate(
+            "() => [...document.querySelectorAll('tr')].map(row => [...row.cells]"
+            ".map(cell => cell.firstChild ? cell.firstChild.nodeValue : ''))"
+        )
+        by_name = {row[0]: row for row in rows if row}
+        overall, titles = pushed.summary["metrics"]["overall"], by_name["slice"]
+        for title, metric in (("AUC", "auc"), ("recall", "recall")):
+            shown = float(by_name["overall"][titles.index(title)])
+            assert shown == pytest.approx(overall[metric], abs=5e-4)
+        assert set(pushed.summary["metrics"]["slices"]) <= set(by_name)
+        for one in (*pushed.summary["audit"]["shifts"], *pushed.summary["audit"]["controls"]):
+            assert one["name"] in by_name
+        assert int(by_name["train"][1]) == pushed.summary["data"]["images"]["train"]
+        assert look.complaints == []
+        text = look.page.inner_text("body")
+        assert f"Run {pushed.latest}" in text
+        assert f"Pushed as version {pushed.summary['pushed_version']}" in text
+        look.page.close()
+
+    def test_a_gate_that_failed_stands_out(
+        self, browser: Browser, pushed: LocalRun, refused: LocalRun
+    ) -> None:
+        colours = "selector => [...document.querySelectorAll(selector)]"
+        colours += ".map(one => getComputedStyle(one).color)"
+        look = Look(browser, pushed.folder / "report" / "index.html")
+        assert set(look.page.evaluate(colours, "li.passed")) == {GREEN}
+        look = Look(browser, refused.folder / "report" / "index.html")
+        assert look.page.evaluate(colours, "li.failed") == [RED]
+        assert "0.999" in look.page.inner_text("li.failed")
+        assert "0.999" in look.page.inner_text("#verdict")
+
+    def test_the_artifact_has_the_same_page_but_for_the_store(
+        self, browser: Browser, pushed: LocalRun
+    ) -> None:
+        folder = pushed.uri("ReportGen", "report")
+        look = Look(browser, folder / "index.html", NARROW_PX)
+        assert look.page.evaluate("document.documentElement.scrollWidth") <= NARROW_PX
+        assert look.complaints == []
+        version = pushed.summary["pushed_version"]
+        assert f"Pushed as version {version}" in look.page.inner_text("#verdict")
+        told = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        assert told["outcome"]["pushed_version"] == version
+        confusion = told["performance"]["confusion"]
+        for name, films in confusion.items():
+            assert pushed.summary["metrics"]["overall"][name] == films
+
+
+def test_the_small_run_is_large_enough() -> None:
+    assert FILMS > 100  # so that ten thresholds differ

@@ -16,8 +16,8 @@ SOURCES = (
     "radiographs/folder_names.py", "radiographs/file_names.py", "radiographs/not_films.py",
     "radiographs/patient_ids.py", "radiographs/ignored.py", "radiographs/label_conflicts.py",
     "components/auditor/*.py", "components/audit_gate/*.py", "components/data_gate/*.py",
-    "metrics/*.py", "models/calibration.py", "models/imbalance.py", "pipeline/gates.py",
-    "pipeline/baseline.py", "pipeline/comparison.py",
+    "components/evaluation/gates.py", "components/evaluation/comparison.py", "metrics/*.py",
+    "models/calibration.py", "models/imbalance.py", "pipeline/baseline.py",
 )  # fmt: skip
 
 # Tests of what a module is a part of, beside those of the same name as the module.
@@ -25,11 +25,14 @@ _FURTHER_TESTS = {
     "radiographs/": ["radiographs/test_layouts.py"],
     "components/auditor/": ["components/auditor/test_audit.py"],
     "components/auditor/chests.py": ["components/auditor/test_frame_swaps.py"],
-    "components/auditor/findings.py": ["components/audit_gate", "pipeline/test_audit_report.py"],
+    "components/auditor/findings.py": [
+        "components/audit_gate",
+        "components/report_gen/test_audit_words.py",
+    ],
     "components/audit_gate/": ["components/audit_gate"],
     "components/data_gate/": ["components/test_data_gate.py"],
     "metrics/": ["metrics"],
-    "pipeline/comparison.py": ["pipeline/test_gates.py"],
+    "components/evaluation/comparison.py": ["components/evaluation/test_gates.py"],
 }
 
 

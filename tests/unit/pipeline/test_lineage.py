@@ -9,6 +9,7 @@ from pipeline.lineage import (
     Finished,
     durations,
     finished_components,
+    run_inputs,
     run_outputs,
     unfinished_inputs,
 )
@@ -25,7 +26,7 @@ OUTPUTS = {
     ("Evaluator", "evaluation"), ("Evaluator", "blessing"),
     ("Auditor", "audit"), ("AuditGate", "verdicts"), ("AuditGate", "blessing"),
     ("ModelValidator", "blessing"), ("Pusher", "pushed_model"),
-    ("ExplanationGen", "explanations"),
+    ("ExplanationGen", "explanations"), ("ReportGen", "report"),
 }  # fmt: skip
 
 
@@ -36,6 +37,14 @@ def test_outputs_of_a_run_are_found_by_component_and_name(pushed: LocalRun) -> N
         folder = Path(artifact.uri)
         assert folder.parent == pushed.work.path / "artifacts" / component / name
         assert folder.is_dir()
+
+
+def test_inputs_are_the_outputs_of_those_before(pushed: LocalRun) -> None:
+    inputs = run_inputs(pushed.work.metadata, pushed.latest)
+    outputs = run_outputs(pushed.work.metadata, pushed.latest)
+    assert inputs["Pusher", "model"].id == outputs["Trainer", "model"].id
+    assert inputs["ReportGen", "audit"].id == outputs["Auditor", "audit"].id
+    assert ("Evaluator", "baseline_model") not in inputs  # the first run has none
 
 
 def test_a_cached_run_has_the_same_artifacts(pushed: LocalRun, repeated: LocalRun) -> None:
@@ -59,7 +68,7 @@ def test_components_follow_one_another_in_time(pushed: LocalRun) -> None:
     began = (pushed.folder / "config.json").stat().st_mtime
     ended = (pushed.folder / "summary.json").stat().st_mtime
     finished = finished_components(pushed.work.metadata, pushed.latest)
-    assert list(finished)[-1] == "ExplanationGen"
+    assert list(finished)[-1] == "ReportGen"
     assert set(finished) == set(execution_states(pushed))
     moments = [began - 1, *(time for one in finished.values() for time in (one.started, one.ended))]
     assert moments == sorted(moments)

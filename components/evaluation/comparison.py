@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.config import Evaluation
-from pipeline.evaluation import COMPARABLE_AUC
-from pipeline.slices import CHANGE, SliceMetrics
+from components.evaluation.metric_names import COMPARABLE_AUC
+from components.evaluation.slices import CHANGE, SliceMetrics
+from models.audit_settings import Evaluation
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.slices import SliceMetrics
-from pipeline.style_report import style_lines, style_sentence, styles_html
+from components.evaluation.slices import SliceMetrics
+from components.report_gen.render import environment
+from components.report_gen.report import DataFacts, Report
+from components.report_gen.sections import data
+from components.report_gen.style_words import style_lines, style_sentence
 
 STYLES = [
     {"style": "1", "films": 1000, "NORMAL": 620, "PNEUMONIA": 380},
@@ -57,19 +60,26 @@ def test_one_style_is_none() -> None:
     assert found.startswith("3 styles")
 
 
+def styles_on_page(styles: list[dict[str, Any]], slices: list[SliceMetrics], png: bytes) -> str:
+    facts = DataFacts(ingest={"images": {}, "styles": styles}, styles_picture=png)
+    report = Report(data=facts, slices=tuple(slices))
+    page = environment().get_template("data.html.j2").render(report=report, **data(report))
+    return page.partition("Styles of acquisition</h3>")[2].replace("\n", "")
+
+
 def test_the_page_has_a_row_a_style_and_the_picture() -> None:
-    page = styles_html(STYLES, SLICES, b"png")
-    rows: list[Any] = page.split("<tr>")[2:]
+    page = styles_on_page(STYLES, SLICES, b"\x89PNG")
+    rows = page.split("<tr>")[2:]
     assert len(rows) == 3
-    assert "<td>1,000</td><td>620</td><td>380</td><td>38 %</td>" in rows[0]
+    assert "<td>1000</td><td>620</td><td>380</td><td>38.0 %</td>" in rows[0]
     assert f"<td>{203 / 206:.3f}<small>0.910-0.990</small></td>" in rows[1]
     assert f"<td>{2 / 6:.3f}</td>" in rows[1]
     assert "<td>-</td>" in rows[2] and "0.000" not in rows[2]  # no normal film, no specificity
-    assert "data:image/png;base64,cG5n" in page
-    assert "<img" not in styles_html(STYLES, SLICES, b"")
-    assert styles_html([], SLICES, b"png") == ""
+    assert "data:image/png;base64,iVBORw==" in page
+    assert "<img" not in styles_on_page(STYLES, SLICES, b"")
+    assert styles_on_page([], SLICES, b"\x89PNG") == ""
 
 
 def test_a_style_without_test_films_has_no_rates() -> None:
-    row = styles_html(STYLES[2:], [], b"").split("<tr>")[2]
-    assert row.count("<td>-</td>") == 2 and "<td>none</td>" in row
+    row = styles_on_page(STYLES[2:], [], b"").split("<tr>")[2]
+    assert row.count("<td>-</td>") == 2

@@ -12,11 +12,11 @@ import pytest
 from sklearn import metrics
 
 from components.evaluation.decisions import DECISION
+from components.evaluation.gates import read_verdicts
+from components.evaluation.slices import OVERALL, load_slices
 from models import features
 from pipeline.config import Evaluation
-from pipeline.gates import read_verdicts
-from pipeline.slices import OVERALL, load_slices
-from tests.unit.pipeline import tfma_result
+from tests.unit.components.evaluation import tfma_result
 
 THRESHOLD = 0.4
 # TFMA bins the scores and interpolates between the points of the curves.

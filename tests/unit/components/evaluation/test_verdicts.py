@@ -9,10 +9,10 @@ import pytest
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import validation_result_pb2
 
+from components.evaluation.gates import read_verdicts
+from components.evaluation.slices import SliceMetrics
 from components.verdicts import Verdict
 from pipeline.config import Evaluation
-from pipeline.gates import read_verdicts
-from pipeline.slices import SliceMetrics
 
 GATES = Evaluation(
     min_auc=0.9, min_recall=0.8, min_specificity=0.7, min_slice_positives=20,

@@ -10,16 +10,16 @@ from typing import Any
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import validation_result_pb2
 
-from components.verdicts import Verdict
-from pipeline.config import Evaluation
-from pipeline.evaluation import (
+from components.evaluation.metric_names import (
     COMPARABLE_AUC,
     COMPARABLE_RECALL,
     COMPARABLE_SPECIFICITY,
     GATED_RECALL,
     GATED_SPECIFICITY,
 )
-from pipeline.slices import CHANGE, OVERALL, SliceMetrics, slice_of
+from components.evaluation.slices import CHANGE, OVERALL, SliceMetrics, slice_of
+from components.verdicts import Verdict
+from models.audit_settings import Evaluation
 
 _SHOWN_NAME = {
     "auc": "AUC",
@@ -75,7 +75,7 @@ def read_verdicts(
         evaluation_uri: Folder of the `evaluation` artifact.
         slices: Of `load_slices`, for the values.
         gates: What was asked for.
-        audit: Of `pipeline.summary.read_audit`.
+        audit: Content of the audit and, as `gates`, the verdicts of the AuditGate.
 
     Returns:
         The verdicts; the model is blessed if all have passed.

@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 import tensorflow_model_analysis as tfma
 
+from components.evaluation.comparison import Comparison, comparison_of
 from components.evaluation.decisions import COMPARABLE, DECISION
+from components.evaluation.gates import read_verdicts
+from components.evaluation.slices import OVERALL, SliceMetrics, load_slices
 from components.verdicts import Verdict
 from models import features
-from pipeline.comparison import Comparison, comparison_of
 from pipeline.config import Evaluation
-from pipeline.gates import read_verdicts
-from pipeline.slices import OVERALL, SliceMetrics, load_slices
-from tests.unit.pipeline.tfma_result import BASELINE, evaluate
+from tests.unit.components.evaluation.tfma_result import BASELINE, evaluate
 
 FILMS = 200  # the first half normal; each site has every fourth film
 PER_SITE = FILMS // 8  # of a class

@@ -1,0 +1,112 @@
+"""From a report to its page: one template a section, and words where a section cannot be shown."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from components.evaluation.slices import SliceMetrics
+from components.report_gen import sections, words
+from components.report_gen.report import Report
+
+_LOG = logging.getLogger(__name__)
+
+# Title and what is shown, by the name of the template, in the order of the page.
+SECTIONS: Mapping[str, tuple[str, Callable[[Report], Mapping[str, Any]]]] = {
+    "data": ("Data", sections.data),
+    "training": ("Training", sections.training),
+    "performance": ("Performance", sections.performance),
+    "explorer": ("Threshold explorer", sections.explorer),
+    "slices": ("Slices", sections.slices),
+    "gates": ("Gates", sections.gates),
+    "audits": ("Audits", sections.audits),
+    "gallery": ("Explanations", sections.gallery),
+    "run": ("Run", sections.run),
+}
+
+
+def render(report: Report) -> str:
+    """Returns the page: one HTML file that loads nothing.
+
+    Args:
+        report: Of a run, however early it stopped.
+    """
+    templates = environment()
+    shown = [
+        (name, title, _section(templates, name, view, report))
+        for name, (title, view) in SECTIONS.items()
+    ]
+    return templates.get_template("page.html.j2").render(
+        report=report,
+        headline=words.headline(report),
+        sentence=words.sentence(report),
+        not_a_device=words.NOT_A_DEVICE,
+        decisive=words.decisive(report.verdicts),
+        sections=shown,
+    )
+
+
+def slices_page(slices: Sequence[SliceMetrics]) -> str:
+    """Returns a page of the metric table alone.
+
+    Args:
+        slices: Of `components.evaluation.slices.load_slices`.
+    """
+    return (
+        environment()
+        .get_template("slices_page.html.j2")
+        .render(slices=slices, columns=sections.COLUMNS, counts=sections.COUNT_COLUMNS)
+    )
+
+
+def environment() -> jinja2.Environment:
+    """Returns the templates, with everything that they are given escaped."""
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("components.report_gen"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(number=number, interval=interval, percent=percent, signed=signed)
+    return templates
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Returns a number for a table; a dash where it is not defined."""
+    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def signed(value: float | None) -> str:
+    """Returns a difference with its sign; a dash where it is not defined."""
+    return "-" if value is None or math.isnan(value) else f"{value:+.3f}"
+
+
+def interval(bounds: Any) -> str:
+    """Returns lower and upper bound, or nothing."""
+    return f"{bounds[0]:.3f}-{bounds[1]:.3f}" if bounds else ""
+
+
+def percent(share: float | None) -> str:
+    """Returns a share as per cent; a dash where it is not defined."""
+    return "-" if share is None or math.isnan(share) else f"{share:.1%}".replace("%", " %")
+
+
+def _section(
+    templates: jinja2.Environment,
+    name: str,
+    view: Callable[[Report], Mapping[str, Any]],
+    report: Report,
+) -> Markup:
+    """Returns a section; an artifact of an earlier version may lack what one shows."""
+    try:
+        shown = view(report)
+        return Markup(templates.get_template(f"{name}.html.j2").render(report=report, **shown))
+    except (LookupError, TypeError, ValueError, jinja2.UndefinedError) as error:
+        _LOG.warning("the section %s cannot be shown", name, exc_info=True)
+        why = f"What the run left behind lacks what this section shows ({error})."
+        return Markup("<p class='absent'>{}</p>").format(why)
