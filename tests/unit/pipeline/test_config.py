@@ -68,7 +68,7 @@ def test_shipped_values_are_checked_beside_the_others(
 
 def test_without_a_search_the_shipped_ones_stay_an_import() -> None:
     config = load_config("standard")
-    assert config.train == PipelineConfig().train
+    assert config.train.learning_rate == PipelineConfig().train.learning_rate
     assert config.hyperparameters_folder == str(SHIPPED_FOLDER / "binary")
 
 
@@ -240,3 +240,10 @@ def test_every_preset_asks_for_ranking_recall_and_specificity(
     gates = load_config(preset).evaluation
     assert min(gates.min_auc, gates.min_recall, gates.min_specificity) == least
     assert max(gates.max_auc_drop, gates.max_recall_drop, gates.max_specificity_drop) == loss
+
+
+@pytest.mark.parametrize("preset", ["standard", "pretrained"])
+def test_no_style_may_be_below_what_the_gate_asks(preset: str) -> None:
+    config = load_config(preset)
+    assert (config.train.group_by, config.train.calibrate_on) == ("style", "worst_group")
+    assert config.train.target_sensitivity == config.evaluation.min_recall
