@@ -9,8 +9,8 @@ from pathlib import Path
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-_OUTPUTS = (mlmd.Event.OUTPUT, mlmd.Event.DECLARED_OUTPUT)
-_FINISHED = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
+OUTPUTS = (mlmd.Event.OUTPUT, mlmd.Event.DECLARED_OUTPUT)
+FINISHED = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 _MS_PER_SECOND = 1000
 
 
@@ -54,7 +54,7 @@ def run_outputs(metadata_file: Path, run_id: str) -> dict[tuple[str, str], mlmd.
     events = [
         event
         for event in store.get_events_by_execution_ids(list(component_of))
-        if event.type in _OUTPUTS
+        if event.type in OUTPUTS
     ]
     artifacts = {
         artifact.id: artifact
@@ -86,7 +86,7 @@ def finished_components(metadata_file: Path, run_id: str) -> dict[str, Finished]
             execution.last_known_state == mlmd.Execution.CACHED,
         )
         for execution in _executions(store, run_id)
-        if execution.last_known_state in _FINISHED
+        if execution.last_known_state in FINISHED
     }
     return dict(sorted(finished.items(), key=lambda item: item[1].started))
 
@@ -136,7 +136,7 @@ def unfinished_inputs(metadata_file: Path, run_id: str) -> list[str]:
         for event in store.get_events_by_execution_ids(own)
         if event.type == mlmd.Event.INPUT
     }
-    made = [e for e in store.get_events_by_artifact_ids(list(inputs)) if e.type in _OUTPUTS]
+    made = [e for e in store.get_events_by_artifact_ids(list(inputs)) if e.type in OUTPUTS]
     finished = {
         execution.id
         for execution in store.get_executions_by_id([event.execution_id for event in made])

@@ -16,8 +16,8 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.types import standard_artifacts
 
 from components import DataGateReport
+from components.data_gate.account import ANOMALIES_FILE
 from components.data_gate.executor import (
-    ANOMALIES_FILE,
     DataGateError,
     DataGateExecutor,
     missing_classes,
@@ -220,14 +220,14 @@ class TestExecutor:
                     "schema": artifact(standard_artifacts.Schema, "schema"),
                 },
                 {"report": artifact(DataGateReport, "report")},
-                {"source_fingerprint": ""},
+                {"settings": "{}", "source_fingerprint": ""},
             )
         except DataGateError as raised:
             error = raised
         assert ANOMALIES_FILE == "anomalies.json"
         text = (folder / "report" / ANOMALIES_FILE).read_text()
         if error is not None:
-            assert error.files == {ANOMALIES_FILE: text}
+            assert error.files[ANOMALIES_FILE] == text
         return json.loads(text), error
 
     def test_good_data_pass_and_the_report_is_empty(
