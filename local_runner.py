@@ -87,6 +87,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--accept-data",
         metavar="REASON",
+        type=_reason,
         default="",
         help="why films are used although they have drifted from those accepted before; leaks and "
         "a broken contract are never let pass",
@@ -95,6 +96,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--verbose", action="store_true", help="show the libraries' logs and stack traces too"
     )
     return parser.parse_args(arguments)
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a reason is needed, which is kept with the run")
+    return text.strip()
 
 
 def _preset(flags: argparse.Namespace) -> str:

@@ -316,7 +316,7 @@ def accepting(config: PipelineConfig, reason: str) -> PipelineConfig:
         config: Of the run.
         reason: Why drift is accepted; nothing leaves the settings as they are.
     """
-    if not reason.strip():
+    if not reason:
         return config
     gate = config.data_gate.model_copy(update={"accept_drift": reason})
     return config.model_copy(update={"data_gate": gate})

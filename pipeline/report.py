@@ -20,6 +20,7 @@ from rich.table import Table
 
 from components.verdicts import Verdict
 from pipeline.audit_report import audit_html, audit_lines
+from pipeline.drift_report import drift_lines
 from pipeline.lineage import run_outputs
 from pipeline.locations import WorkDirectory
 from pipeline.progress import PLAIN_WIDTH
@@ -116,7 +117,7 @@ def show(summary: Summary, console: Console, serving_root: Path, page: Path) -> 
     counts = ", ".join(f"{split} {count:,}" for split, count in summary.data["images"].items())
     print_plain = partial(console.print, markup=False)
     print_plain(f"films: {counts}; quarantined {summary.data['rejected']:,}")
-    for line in _ignored_lines(summary):
+    for line in (*_ignored_lines(summary), *drift_lines(summary.drift)):
         print_plain(line)
     console.print(slice_table(summary.slices))
     styles = summary.data.get("styles", [])

@@ -13,6 +13,8 @@ from ml_metadata.proto.metadata_store_pb2 import Artifact
 
 from components.audit_gate.executor import ACCEPTED_BLIND_TEST, VERDICTS_FILE
 from components.auditor.findings import AUDIT_FILE, FRAME_SWAPS_FILE
+from components.data_gate.account import DRIFT_FILE
+from components.data_gate.executor import ACCEPTED_DRIFT
 from components.radiograph_example_gen.report import INGEST_FILE
 from components.radiograph_example_gen.styles import STYLES_PICTURE
 from components.verdicts import Verdict
@@ -43,6 +45,8 @@ class Summary:
         styles_picture: PNG of the typical films of each style, or nothing.
         accepted_blind_test: The user's reason, as the metadata store has it, where it overruled a
             gate.
+        drift: What the films were compared with, every distance, and the reason of a person who
+            overruled one, as the metadata store has it: content of `drift.json`.
         training: Hyperparameters, calibration and operating point.
         cached: Components that the cache answered for.
         durations_seconds: Of each component, to a tenth of a second.
@@ -61,6 +65,7 @@ class Summary:
     swaps_picture: bytes = b""
     styles_picture: bytes = b""
     accepted_blind_test: str = ""
+    drift: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     cached: list[str] = field(default_factory=list)
     durations_seconds: dict[str, float] = field(default_factory=dict)
@@ -90,6 +95,7 @@ class Summary:
                 {**asdict(verdict), "value": _or_null(verdict.value)} for verdict in self.verdicts
             ],
             "accepted_blind_test": self.accepted_blind_test,
+            "drift": self.drift,
             "comparison": asdict(self.comparison) if self.comparison else None,
             "audit": {
                 name: self.audit.get(name)
@@ -119,6 +125,7 @@ def summarise(metadata_file: Path, run_id: str, data_root: Path, gates: Evaluati
     finished = finished_components(metadata_file, run_id)
     evaluation_uri = outputs[("Evaluator", "evaluation")].uri
     ingest_report = outputs[("RadiographExampleGen", "report")]
+    data_gate = outputs.get(("DataGate", "report"))
     audit = read_audit(outputs)
     slices = load_slices(evaluation_uri, audited_intervals(audit))
     version = _pushed_version(outputs.get(("Pusher", "pushed_model")))
@@ -137,7 +144,11 @@ def summarise(metadata_file: Path, run_id: str, data_root: Path, gates: Evaluati
         audit=audit,
         swaps_picture=_read_picture(outputs.get(("Auditor", "audit")), FRAME_SWAPS_FILE),
         styles_picture=_read_picture(ingest_report, STYLES_PICTURE),
-        accepted_blind_test=_accepted(blessing),
+        accepted_blind_test=_accepted(blessing, ACCEPTED_BLIND_TEST),
+        drift={
+            **_read_json(data_gate, DRIFT_FILE),
+            "accepted": _accepted(data_gate, ACCEPTED_DRIFT),
+        },
         training=_read_json(outputs.get(("Trainer", "model_run")), TRAINING_RECORD),
         cached=sorted(component for component, one in finished.items() if one.cached),
         durations_seconds=durations(finished),
@@ -189,10 +200,10 @@ def _is_blessed(blessing: Artifact | None) -> bool:
     return blessing is not None and blessing.custom_properties["blessed"].int_value == 1
 
 
-def _accepted(blessing: Artifact | None) -> str:
+def _accepted(artifact: Artifact | None, property_name: str) -> str:
     """Returns the reason that the metadata store has, or nothing."""
-    known = {} if blessing is None else blessing.custom_properties
-    return known[ACCEPTED_BLIND_TEST].string_value if ACCEPTED_BLIND_TEST in known else ""
+    known = {} if artifact is None else artifact.custom_properties
+    return known[property_name].string_value if property_name in known else ""
 
 
 def _pushed_version(pushed_model: Artifact | None) -> str:

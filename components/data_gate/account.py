@@ -48,7 +48,7 @@ class Comparison:
         largest = max(self.distances, key=lambda one: one.value / one.threshold)
         return [*self.notes, f"nothing has drifted; nearest to it: {_anomaly(largest)}"]
 
-    def to_json(self, reason: str) -> dict[str, Any]:
+    def content(self, reason: str) -> dict[str, Any]:
         """Returns the content of `DRIFT_FILE`.
 
         Args:
@@ -78,7 +78,7 @@ def account_files(
     anomalies = [asdict(one) for one in (*breaches, *moved)]
     return {
         ANOMALIES_FILE: json.dumps(anomalies, indent=2),
-        DRIFT_FILE: json.dumps(comparison.to_json(reason), indent=2),
+        DRIFT_FILE: json.dumps(comparison.content(reason), indent=2),
     }
 
 

@@ -115,7 +115,10 @@ def compare(
         notes.append(_NO_RESOLVER if previous is None else _NO_OTHER)
     if serving:
         served = {features.TRAIN: _read_statistics(serving)}
-        found += distances(SKEW, statistics, served, schema)
+        skew = list(distances(SKEW, statistics, served, schema))
+        if not skew:
+            notes.append(f"{serving} holds no feature that can be compared")
+        found += skew
     return Comparison(
         previous=previous[0].uri if previous else "",
         serving=serving,
