@@ -16,6 +16,7 @@ import tensorflow_data_validation as tfdv
 from scipy import stats
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
+from components.data_gate.histograms import align_histograms
 from models.features import PATIENT_ID
 
 Statistics = statistics_pb2.DatasetFeatureStatisticsList
@@ -32,7 +33,7 @@ _MEASURES = {
 }
 _OTHERS = {DRIFT: "the data accepted before", SKEW: "what was served"}
 _CHANCE = 1e-4  # that samples of one source exceed what chance is granted
-_BUCKETS = 20  # ten of each of TFDV's histograms, cut at the bounds of the other's
+_CELLS = 20  # of two histograms of ten buckets, each cut at the bounds of the other
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,9 @@ def distances(
             continue
         other = others[split]
         compared = _comparing(kind, schema, of_split, other)
-        given = {"previous_statistics" if kind == DRIFT else "serving_statistics": other}
-        found = tfdv.validate_statistics(of_split, compared, **given)
+        now, before = _aligned(of_split, other)
+        given = {"previous_statistics" if kind == DRIFT else "serving_statistics": before}
+        found = tfdv.validate_statistics(now, compared, **given)
         for info in found.drift_skew_info:
             (name,) = info.path.step
             for one in info.drift_measurements if kind == DRIFT else info.skew_measurements:
@@ -137,7 +139,7 @@ def chance_of_histogram(patients: int, others: int) -> float:
         patients: Of one sample.
         others: Of the other sample.
     """
-    quantile = float(stats.chi2.isf(_CHANCE, _BUCKETS - 1))
+    quantile = float(stats.chi2.isf(_CHANCE, _CELLS - 1))
     return quantile * (1 / patients + 1 / others) / (8 * math.log(2))
 
 
@@ -162,6 +164,18 @@ def _comparing(
                 norm = getattr(comparator, field)
                 norm.threshold = max(norm.threshold, chance(*counts))
     return compared
+
+
+def _aligned(one: Statistics, other: Statistics) -> tuple[Statistics, Statistics]:
+    """Returns copies in which the histograms of a number have the same cells."""
+    copies = Statistics(), Statistics()
+    for copy, given in zip(copies, (one, other), strict=True):
+        copy.CopyFrom(given)
+    for name in _names(one) & _names(other):
+        pair = [_feature(copy, name) for copy in copies]
+        if all(feature.WhichOneof("stats") == "num_stats" for feature in pair):
+            align_histograms(*pair)
+    return copies
 
 
 def _patients(of_split: Statistics) -> int:

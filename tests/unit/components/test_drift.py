@@ -52,7 +52,7 @@ def test_a_share_is_held_against_the_threshold_of_the_schema() -> None:
     assert one.value == pytest.approx(0.8 - 0.5)
     assert str(one) == (
         "the L-infinity distance from the data accepted before is 0.300, allowed is 0.100 "
-        "(NORMAL 20.0%, was 50.0%; 20,000 films and 20,000)"
+        "(PNEUMONIA 80.0%, was 50.0%; 20,000 films and 20,000)"
     )
 
 
@@ -60,7 +60,7 @@ def test_a_number_is_compared_by_its_histogram() -> None:
     now, before = statistics(width_px=[100, 400]), statistics(width_px=[100])
     one = measured(now, before)["width_px"]
     assert (one.measure, one.threshold, one.is_exceeded) == (JENSEN_SHANNON, 0.12, True)
-    assert one.value == pytest.approx(jensenshannon([0.5, 0.5], [1, 0], base=2) ** 2, abs=0.01)
+    assert one.value == pytest.approx(jensenshannon([0.5, 0.5], [1, 0], base=2) ** 2, abs=0.03)
     assert one.shown == "mean 250, was 100"
 
 
@@ -69,6 +69,17 @@ def test_darker_films_are_told_from_the_same(factor: float, exceeded: bool) -> N
     grey = np.random.default_rng(0).normal(0.48, 0.07, MANY)
     one = measured(statistics(mean_intensity=grey * factor), statistics(mean_intensity=grey))
     assert one["mean_intensity"].is_exceeded is exceeded
+
+
+@pytest.mark.parametrize("odd", [225, 5000])
+def test_an_odd_film_is_no_drift(odd: int) -> None:
+    """By TFDV's own equal-width histograms each of these is 0.19 to 1."""
+    fixed, varied = [224] * 999, list(np.random.default_rng(0).normal(900, 100, 999).astype(int))
+    for sizes in (fixed, varied):
+        films = statistics(1000, width_px=[*sizes, sizes[0]])
+        pair = (films, statistics(1000, width_px=[*sizes, odd]))
+        assert measured(*pair)["width_px"].value < 0.02
+        assert measured(*reversed(pair))["width_px"].value < 0.02
 
 
 def test_a_size_that_all_films_have_is_compared_too() -> None:
@@ -105,13 +116,13 @@ def test_chance_is_exceeded_as_seldom_as_it_says() -> None:
 
 def test_films_of_one_patient_are_one_sample() -> None:
     label = ["NORMAL", "PNEUMONIA"]
-    alone = measured(statistics(1000, label=label), statistics(label=label))["label"]
-    patients = [f"p{number % 10}" for number in range(1000)]
-    shared = statistics(1000, label=label, patient_id=patients)
+    alone = measured(statistics(200, label=label), statistics(label=label))["label"]
+    patients = [f"p{number % 10}" for number in range(200)]
+    shared = statistics(200, label=label, patient_id=patients)
     ten = measured(shared, statistics(label=label))["label"]
-    assert alone.threshold == pytest.approx(chance_of_share(1000, MANY), rel=0.05)
+    assert alone.threshold == pytest.approx(chance_of_share(200, MANY), rel=0.05)
     assert ten.threshold == pytest.approx(chance_of_share(10, MANY), rel=0.01)
-    assert ten.films == alone.films == 1000
+    assert ten.films == alone.films == 200
 
 
 def test_what_one_side_lacks_is_not_compared() -> None:
