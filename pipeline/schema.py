@@ -10,15 +10,20 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
+from apache_beam.options.pipeline_options import PipelineOptions
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from models.features import PATIENT_ID
+from models.remote_files import written_beside
+from pipeline.beam import beam_arguments
+from pipeline.config import Beam
 from pipeline.lineage import run_outputs
 from pipeline.locations import PACKAGED_SCHEMA, WorkDirectory
 from pipeline.runs import write_text
@@ -101,7 +106,13 @@ def _statistics(flags: argparse.Namespace) -> int:
     schema = tfdv.load_schema_text(str(PACKAGED_SCHEMA))
     names = [one.name for one in schema.feature if one.HasField("skew_comparator")]
     options = tfdv.StatsOptions(schema=schema, feature_allowlist=[*names, PATIENT_ID])
-    tfdv.generate_statistics_from_tfrecord(flags.examples, flags.to, options)
+    beam = PipelineOptions(beam_arguments(Beam()))
+    with tempfile.TemporaryDirectory() as folder:  # TFDV's file is a record, not what TFX reads
+        served = tfdv.generate_statistics_from_tfrecord(
+            flags.examples, f"{folder}/statistics", options, beam
+        )
+    with written_beside(flags.to) as path, open(path, "wb") as file:
+        file.write(served.SerializeToString())
     print(f"wrote {flags.to}; name it in data_gate.serving_statistics")
     return EXIT_DONE
 
