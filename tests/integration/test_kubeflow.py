@@ -450,6 +450,7 @@ def test_vertex_ingests_a_folder_of_folders_behind_its_own_driver(
         ({}, ["--set", "train.epoch=3"], "there is no setting 'train.epoch'"),
         ({}, ["--set", "evaluation.min_auc=2"], "evaluation.min_auc"),
         ({}, ["--set", "tuner.hyperparameters=best"], "tuner.hyperparameters 'best' means nothing"),
+        ({}, ["--set", "data_gate.serving_statistics=s.pb"], "s.pb' means nothing inside"),
         ({}, ["--config", "no/such.yaml"], "no/such.yaml cannot be read"),
     ],
 )
