@@ -88,7 +88,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--accept-data",
         metavar="REASON",
         type=_reason,
-        default="",
         help="why films are used although they have drifted from those accepted before; leaks and "
         "a broken contract are never let pass",
     )

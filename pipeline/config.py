@@ -309,14 +309,14 @@ def load_config(
     return with_shipped(config) if tuner.enabled else config
 
 
-def accepting(config: PipelineConfig, reason: str) -> PipelineConfig:
+def accepting(config: PipelineConfig, reason: str | None) -> PipelineConfig:
     """Lays the reason of `--accept-data` over the settings.
 
     Args:
         config: Of the run.
-        reason: Why drift is accepted; nothing leaves the settings as they are.
+        reason: Why drift is accepted; None leaves the settings as they are.
     """
-    if not reason:
+    if reason is None:
         return config
     gate = config.data_gate.model_copy(update={"accept_drift": reason})
     return config.model_copy(update={"data_gate": gate})
