@@ -24,7 +24,8 @@ def run_one_after_another(tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         for seed, label in enumerate(("NORMAL", "PNEUMONIA")):
             write_films(folder / name, label, FILMS_OF_A_CLASS, first_seed=100 * seed)
         for file in (folder / name).rglob("*.png"):
-            cv2.imwrite(str(file), cv2.imread(str(file), cv2.IMREAD_GRAYSCALE) * factor)
+            film = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+            cv2.imwrite(str(file), (film * factor).astype(film.dtype))
 
     def run(name: str, *further: str) -> LocalRun:
         given = ("--preset", "demo", "--data-root", str(folder / name))
