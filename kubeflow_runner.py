@@ -72,6 +72,8 @@ def _check(flags: argparse.Namespace, config: PipelineConfig) -> None:
     if config.evaluation.external_data_root:
         _check_remote("evaluation.external_data_root", config.evaluation.external_data_root)
         refuse_data_root(config.evaluation.external_data_root, flags.data_root)
+    if config.data_gate.serving_statistics:
+        _check_remote("data_gate.serving_statistics", config.data_gate.serving_statistics)
     if config.network.weights not in ("none", "imagenet"):
         _check_remote("network.weights", config.network.weights)
     if config.own_lung_weights:

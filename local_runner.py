@@ -17,7 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline.config import NOTHING, ConfigError, PipelineConfig, load_config
+from pipeline.config import NOTHING, ConfigError, PipelineConfig, accepting, load_config
 from pipeline.effects import settings_without_effect
 from pipeline.external_site import refuse_data_root
 from pipeline.failures import Failure, explain, was_interrupted
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         start = _start(flags.start_from)
         given = (_preset(flags), flags.config, flags.set)
-        config = load_config(*given, start)
+        config = accepting(load_config(*given, start), flags.accept_data)
         notes = settings_without_effect(*given, flags.data_root is not None, start)
         check_machine(os.environ)
         check_work(work)
@@ -85,9 +85,22 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "preparation, network and weights, and a gentle training; the gates stay",
     )
     parser.add_argument(
+        "--accept-data",
+        metavar="REASON",
+        type=_reason,
+        help="why films are used although they have drifted from those accepted before; leaks and "
+        "a broken contract are never let pass",
+    )
+    parser.add_argument(
         "--verbose", action="store_true", help="show the libraries' logs and stack traces too"
     )
     return parser.parse_args(arguments)
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a reason is needed, which is kept with the run")
+    return text.strip()
 
 
 def _preset(flags: argparse.Namespace) -> str:

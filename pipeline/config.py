@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 import models
 from models import hyperparameters as hp
 from models.audit_settings import Evaluation
+from models.data_gate_settings import DataGateSettings
 from models.explanation_settings import ExplanationSettings
 from models.features import MODEL_NAME
 from radiographs.options import IngestOptions
@@ -124,6 +125,7 @@ class PipelineConfig(hp.Settings):
     train: hp.Train = hp.Train()
     tuner: Tuner = Tuner()
     evaluation: Evaluation = Evaluation()
+    data_gate: DataGateSettings = DataGateSettings()
     explanations: ExplanationSettings = ExplanationSettings()
     beam: Beam = Beam()
 
@@ -302,6 +304,19 @@ def load_config(
     tuner = config.tuner.model_copy(update={"keep": tuple(sorted(keep & _trained_names()))})
     config = config.model_copy(update={"tuner": tuner})
     return with_shipped(config) if tuner.enabled else config
+
+
+def accepting(config: PipelineConfig, reason: str | None) -> PipelineConfig:
+    """Lays the reason of `--accept-data` over the settings.
+
+    Args:
+        config: Of the run.
+        reason: Why drift is accepted; None leaves the settings as they are.
+    """
+    if reason is None:
+        return config
+    gate = config.data_gate.model_copy(update={"accept_drift": reason})
+    return config.model_copy(update={"data_gate": gate})
 
 
 def changed_settings(

@@ -26,7 +26,8 @@ def compile_pipeline(
 
     Open-source Kubeflow Pipelines takes a bare PipelineSpec of schema 2.1 and has no
     resolver, so that the first gate there is absolute; Vertex AI takes a PipelineJob
-    and compares with the latest blessed model.
+    and compares with the latest blessed model. Neither knows a strategy of ours, so that
+    no data is compared with the data before.
 
     Args:
         config: Every setting.
@@ -54,7 +55,8 @@ def compile_pipeline(
         use_pipeline_spec_2_1=open_source,
     )
     job = tfx.orchestration.experimental.KubeflowV2DagRunner(runner_config).run(
-        create_pipeline(config, locations, baseline_strategy=baseline), write_out=False
+        create_pipeline(config, locations, None, baseline, accepted_strategy=None),
+        write_out=False,
     )
     spec = job["pipelineSpec"]
     _always_read_the_films(spec)

@@ -10,8 +10,8 @@ from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 _INPUTS = (mlmd.Event.INPUT, mlmd.Event.DECLARED_INPUT)
-_OUTPUTS = (mlmd.Event.OUTPUT, mlmd.Event.DECLARED_OUTPUT)
-_FINISHED = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
+OUTPUTS = (mlmd.Event.OUTPUT, mlmd.Event.DECLARED_OUTPUT)
+FINISHED = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 _MS_PER_SECOND = 1000
 
 
@@ -46,7 +46,7 @@ def run_outputs(metadata_file: Path, run_id: str) -> dict[tuple[str, str], mlmd.
     Returns:
         Artifact by component id and output name; empty if there was no such run.
     """
-    return _run_artifacts(metadata_file, run_id, _OUTPUTS)
+    return _run_artifacts(metadata_file, run_id, OUTPUTS)
 
 
 def run_inputs(metadata_file: Path, run_id: str) -> dict[tuple[str, str], mlmd.Artifact]:
@@ -98,7 +98,7 @@ def finished_components(metadata_file: Path, run_id: str) -> dict[str, Finished]
             execution.last_known_state == mlmd.Execution.CACHED,
         )
         for execution in _executions(store, run_id)
-        if execution.last_known_state in _FINISHED
+        if execution.last_known_state in FINISHED
     }
     return dict(sorted(finished.items(), key=lambda item: item[1].started))
 
@@ -160,7 +160,7 @@ def unfinished_inputs(metadata_file: Path, run_id: str) -> list[str]:
         for event in store.get_events_by_execution_ids(own)
         if event.type == mlmd.Event.INPUT
     }
-    made = [e for e in store.get_events_by_artifact_ids(list(inputs)) if e.type in _OUTPUTS]
+    made = [e for e in store.get_events_by_artifact_ids(list(inputs)) if e.type in OUTPUTS]
     finished = {
         execution.id
         for execution in store.get_executions_by_id([event.execution_id for event in made])

@@ -22,6 +22,7 @@ class Locations:
         serving_root: Versions of the pushed model.
         checkpoint_root: State of interrupted trainings.
         schema_file: The data contract, where the components run.
+        phantoms_root: Films that the local runner draws, which are compared with no real ones.
     """
 
     data_root: str
@@ -29,6 +30,7 @@ class Locations:
     serving_root: str
     checkpoint_root: str
     schema_file: str
+    phantoms_root: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class WorkDirectory:
             serving_root=str(self.serving_root),
             checkpoint_root=str(self.path / "checkpoints"),
             schema_file=str(self.schema_file),
+            phantoms_root=str(self.phantoms.resolve()),
         )
 
     @property

@@ -10,10 +10,12 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.types import BaseChannel
 
+from components.artifacts import DataGateReport
 from components.audit_gate.component import AuditGate
 from components.auditor import external
 from components.auditor.component import Auditor
 from components.data_gate.component import DataGate
+from components.data_gate.executor import EXAMPLES, REPORT, STATISTICS
 from components.evaluation import decisions
 from components.explanation_gen.component import ExplanationGen
 from components.model_validator.component import ModelValidator
@@ -22,6 +24,7 @@ from components.radiograph_example_gen.component import RadiographExampleGen
 from components.report_gen.component import ReportGen
 from models import features, preprocessing, training, tuning
 from models.source import SOURCE_FINGERPRINT, digest, source_fingerprint
+from pipeline.accepted import LatestAcceptedStatistics
 from pipeline.baseline import CANDIDATE, MODEL, MODEL_BLESSING, LatestOtherBlessedModel
 from pipeline.beam import beam_arguments
 from pipeline.config import PipelineConfig
@@ -30,6 +33,7 @@ from pipeline.locations import Locations
 from radiographs.pseudonyms import kept_keys
 
 BASELINE = "LatestBlessedModel"
+ACCEPTED = "LatestAcceptedStatistics"
 
 
 def create_pipeline(
@@ -37,6 +41,7 @@ def create_pipeline(
     locations: Locations,
     metadata_connection_config: Any = None,
     baseline_strategy: type[ResolverStrategy] | None = LatestOtherBlessedModel,
+    accepted_strategy: type[ResolverStrategy] | None = LatestAcceptedStatistics,
 ) -> tfx.dsl.Pipeline:
     """Wires the components.
 
@@ -46,6 +51,8 @@ def create_pipeline(
         metadata_connection_config: Of the local runner; None where a service keeps it.
         baseline_strategy: Finds the model to compare with; a service knows only TFX's own
             strategies, and open-source Kubeflow Pipelines none.
+        accepted_strategy: Finds the statistics of the data before, in which a service can only
+            be given none.
 
     Returns:
         The pipeline, to be run or compiled.
@@ -53,7 +60,7 @@ def create_pipeline(
     return tfx.dsl.Pipeline(
         pipeline_name=config.pipeline_name,
         pipeline_root=locations.pipeline_root,
-        components=create_components(config, locations, baseline_strategy),
+        components=create_components(config, locations, baseline_strategy, accepted_strategy),
         enable_cache=True,
         metadata_connection_config=metadata_connection_config,
         beam_pipeline_args=beam_arguments(config.beam),
@@ -64,6 +71,7 @@ def create_components(
     config: PipelineConfig,
     locations: Locations,
     baseline_strategy: type[ResolverStrategy] | None,
+    accepted_strategy: type[ResolverStrategy] | None = None,
 ) -> list[BaseNode]:
     """Returns the components in the order of the data flow."""
     source = source_fingerprint()
@@ -90,7 +98,17 @@ def create_components(
     statistics_gen = tfx.components.StatisticsGen(examples=examples, schema=data_schema)
     statistics = statistics_gen.outputs["statistics"]
     example_validator = tfx.components.ExampleValidator(statistics=statistics, schema=data_schema)
-    data_gate = DataGate(examples, statistics, data_schema, source)
+    accepted = _accepted(accepted_strategy, examples, locations) if accepted_strategy else None
+    served = Path(config.data_gate.serving_statistics)
+    data_gate = DataGate(
+        examples,
+        statistics,
+        data_schema,
+        f"{source}{digest([served])}" if served.is_file() else source,
+        previous_statistics=accepted.outputs[STATISTICS] if accepted else None,
+        accepted=accepted.outputs[REPORT] if accepted else None,
+        settings=config.data_gate,
+    )
 
     transform = _transform(config, examples, data_schema, framing)
     transform.add_upstream_node(data_gate)
@@ -151,8 +169,8 @@ def create_components(
         explanations=explanation_gen.outputs["explanations"],
     )
     nodes = [
-        example_gen, schema_importer, statistics_gen, example_validator, data_gate, transform,
-        hyperparameters, trainer, baseline, evaluator, auditor, audit_gate,
+        example_gen, schema_importer, statistics_gen, example_validator, accepted, data_gate,
+        transform, hyperparameters, trainer, baseline, evaluator, auditor, audit_gate,
         model_validator, pusher, explanation_gen, report_gen,
     ]  # fmt: skip
     return [node for node in nodes if node is not None]
@@ -262,3 +280,17 @@ def _baseline(strategy: type[ResolverStrategy], candidate: BaseChannel) -> BaseN
     if issubclass(strategy, LatestOtherBlessedModel):  # TFX's own takes no third channel
         channels[CANDIDATE] = candidate
     return tfx.dsl.Resolver(strategy_class=strategy, **channels).with_id(BASELINE)
+
+
+def _accepted(
+    strategy: type[ResolverStrategy], examples: BaseChannel, locations: Locations
+) -> BaseNode:
+    return tfx.dsl.Resolver(
+        strategy_class=strategy,
+        config={"phantoms_root": locations.phantoms_root},
+        **{
+            STATISTICS: tfx.dsl.Channel(type=tfx.types.standard_artifacts.ExampleStatistics),
+            REPORT: tfx.dsl.Channel(type=DataGateReport),
+            EXAMPLES: examples,
+        },
+    ).with_id(ACCEPTED)

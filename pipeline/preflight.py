@@ -140,6 +140,11 @@ def check_named_paths(config: PipelineConfig) -> None:
         raise ConfigError(
             f"the external data root {root} is not a folder; check evaluation.external_data_root"
         )
+    served = config.data_gate.serving_statistics
+    if served and "://" not in served and not Path(served).is_file():
+        raise ConfigError(
+            f"the statistics {served} are no file; check data_gate.serving_statistics"
+        )
     _check_hyperparameters(config.hyperparameters_folder)
     if weights not in NO_FILE:
         _check_weights(weights, config)

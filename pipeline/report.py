@@ -20,6 +20,7 @@ from rich.table import Table
 from components.evaluation.slices import SliceMetrics, load_slices
 from components.report_gen.audit_words import audit_lines
 from components.report_gen.collect import audited_intervals, read_audit
+from components.report_gen.drift_words import drift_lines
 from components.report_gen.render import slices_page
 from components.report_gen.sections import COLUMNS
 from components.report_gen.style_words import style_lines
@@ -88,7 +89,7 @@ def show(summary: Summary, console: Console, serving_root: Path, page: Path) -> 
     counts = ", ".join(f"{split} {count:,}" for split, count in summary.data["images"].items())
     print_plain = partial(console.print, markup=False)
     print_plain(f"films: {counts}; quarantined {summary.data['rejected']:,}")
-    for line in _ignored_lines(summary):
+    for line in (*_ignored_lines(summary), *drift_lines(summary.drift)):
         print_plain(line)
     console.print(slice_table(summary.slices))
     styles = summary.data.get("styles", [])

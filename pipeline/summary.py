@@ -30,6 +30,8 @@ class Summary:
         audit: What the Auditor found: intervals, acquisition changes, other site, controls.
         accepted_blind_test: The user's reason, as the metadata store has it, where it overruled a
             gate.
+        drift: What the films were compared with, every distance, and the reason of a person who
+            overruled one, as the metadata store has it: content of `drift.json`.
         training: Hyperparameters, calibration and operating point.
         cached: Components that the cache answered for.
         durations_seconds: Of each component, to a tenth of a second.
@@ -46,6 +48,7 @@ class Summary:
     comparison: Comparison | None = None
     audit: dict[str, Any] = field(default_factory=dict)
     accepted_blind_test: str = ""
+    drift: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     cached: list[str] = field(default_factory=list)
     durations_seconds: dict[str, float] = field(default_factory=dict)
@@ -75,6 +78,7 @@ class Summary:
                 {**asdict(verdict), "value": _or_null(verdict.value)} for verdict in self.verdicts
             ],
             "accepted_blind_test": self.accepted_blind_test,
+            "drift": self.drift,
             "comparison": asdict(self.comparison) if self.comparison else None,
             "audit": {
                 name: self.audit.get(name)
@@ -110,6 +114,7 @@ def summarise(report: Report, data_root: Path) -> Summary:
         comparison=report.comparison,
         audit=dict(report.audit),
         accepted_blind_test=report.outcome.accepted_blind_test,
+        drift=dict(report.data.drift),
         training=dict(report.training.record),
         cached=list(report.run.cached),
         durations_seconds=dict(report.run.durations_seconds),

@@ -8,29 +8,40 @@ from tfx.types import component_spec, standard_artifacts
 
 from components.artifacts import DataGateReport
 from components.data_gate.executor import (
+    ACCEPTED,
     EXAMPLES,
+    PREVIOUS,
     REPORT,
     SCHEMA,
+    SETTINGS,
     STATISTICS,
     DataGateExecutor,
 )
+from models.data_gate_settings import DataGateSettings
 from models.source import SOURCE_FINGERPRINT
 
 
 class DataGateSpec(component_spec.ComponentSpec):
     """Statistics and examples in, a report out."""
 
-    PARAMETERS = {SOURCE_FINGERPRINT: component_spec.ExecutionParameter(type=str)}
+    PARAMETERS = {
+        SETTINGS: component_spec.ExecutionParameter(type=str),
+        SOURCE_FINGERPRINT: component_spec.ExecutionParameter(type=str),
+    }
     INPUTS = {
         EXAMPLES: component_spec.ChannelParameter(type=standard_artifacts.Examples),
         STATISTICS: component_spec.ChannelParameter(type=standard_artifacts.ExampleStatistics),
         SCHEMA: component_spec.ChannelParameter(type=standard_artifacts.Schema),
+        PREVIOUS: component_spec.ChannelParameter(
+            type=standard_artifacts.ExampleStatistics, optional=True
+        ),
+        ACCEPTED: component_spec.ChannelParameter(type=DataGateReport, optional=True),
     }
     OUTPUTS = {REPORT: component_spec.ChannelParameter(type=DataGateReport)}
 
 
 class DataGate(base_component.BaseComponent):
-    """Stops the run, with a list, where statistics or splits break the contract."""
+    """Stops the run, with a list, where films break the contract or have drifted."""
 
     SPEC_CLASS = DataGateSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(DataGateExecutor)
@@ -41,6 +52,9 @@ class DataGate(base_component.BaseComponent):
         statistics: types.BaseChannel,
         schema: types.BaseChannel,
         source_fingerprint: str = "",
+        previous_statistics: types.BaseChannel | None = None,
+        accepted: types.BaseChannel | None = None,
+        settings: DataGateSettings | None = None,
     ):
         """Describes the gate.
 
@@ -49,13 +63,23 @@ class DataGate(base_component.BaseComponent):
             statistics: Of StatisticsGen, over the same examples.
             schema: The curated schema.
             source_fingerprint: Changes with the code, so that no stale cache serves.
+            previous_statistics: Of the data accepted before, at most one; None where the runner
+                cannot find them.
+            accepted: Report of an earlier run, at most one, in which a person let the same films
+                pass although they had drifted from the same data.
+            settings: What is served, and why drift is accepted.
         """
+        optional = {PREVIOUS: previous_statistics, ACCEPTED: accepted}
         super().__init__(
             DataGateSpec(
                 examples=examples,
                 statistics=statistics,
                 schema=schema,
                 report=types.Channel(type=DataGateReport),
-                **{SOURCE_FINGERPRINT: source_fingerprint},
+                **{
+                    SETTINGS: (settings or DataGateSettings()).model_dump_json(),
+                    SOURCE_FINGERPRINT: source_fingerprint,
+                    **{name: channel for name, channel in optional.items() if channel},
+                },
             )
         )

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
-from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+from google.protobuf.message import DecodeError
+from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils
 
+from components.data_gate.account import Comparison, account_files, stop_sentence
+from components.data_gate.drift import DRIFT, SKEW, Statistics, distances
 from models import features
+from models.data_gate_settings import DataGateSettings
+from models.remote_files import write_text
 from radiographs.errors import DataError
-from radiographs.leaks import Anomaly, absent_classes, breach_sentence, leaks, without_films
+from radiographs.leaks import Anomaly, absent_classes, leaks, without_films
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,16 +29,24 @@ STATISTICS = "statistics"
 SCHEMA = "schema"
 REPORT = "report"
 
-ANOMALIES_FILE = "anomalies.json"
+PREVIOUS = "previous_statistics"
+ACCEPTED = "accepted"
+
+SETTINGS = "settings"  # execution property, JSON of DataGateSettings
+ACCEPTED_DRIFT = "accepted_drift"  # property of the report: a person's reason, where one overruled
+
 TRAINING_ENVIRONMENT = "TRAINING"
+
+_NO_RESOLVER = "this runner does not find the data accepted before"
+_NO_OTHER = "no other data has been accepted before"
 
 
 class DataGateError(DataError):
-    """The data breaks its contract; the message lists how."""
+    """The data breaks its contract or has drifted; the message lists how."""
 
 
 class DataGateExecutor(base_executor.BaseExecutor):
-    """Validates, writes the report, then stops the run if there is an anomaly."""
+    """Validates, compares, writes the reports, then stops the run if there is an anomaly."""
 
     def Do(  # noqa: N802, the name is TFX's
         self,
@@ -46,35 +57,78 @@ class DataGateExecutor(base_executor.BaseExecutor):
         """Checks every split.
 
         Args:
-            input_dict: `examples`, `statistics`, `schema`.
+            input_dict: `examples`, `statistics`, `schema`; `previous_statistics` and `accepted`
+                of at most one artifact, or absent where the runner cannot resolve them.
             output_dict: `report`.
-            exec_properties: Only the source fingerprint.
+            exec_properties: `SETTINGS`; the fingerprint only speaks to the cache.
 
         Raises:
             DataGateError: With the list of anomalies.
         """
+        settings = DataGateSettings.model_validate_json(exec_properties[SETTINGS])
         schema_uri = artifact_utils.get_single_uri(input_dict[SCHEMA])
         schema = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema_uri))
         statistics = _load_statistics(input_dict[STATISTICS])
-        identities = {
-            split: _read_identities(artifact_utils.get_split_uris(input_dict[EXAMPLES], split))
-            for split in statistics
-        }
-        anomalies = [
+        breaches = [
             *schema_anomalies(statistics, schema),
             *missing_classes(statistics),
-            *leaks(identities),
+            *leaks(_identities(input_dict[EXAMPLES], statistics)),
         ]
-        report = json.dumps([asdict(anomaly) for anomaly in anomalies], indent=2)
-        report_uri = artifact_utils.get_single_uri(output_dict[REPORT])
-        io_utils.write_string_file(f"{report_uri}/{ANOMALIES_FILE}", report)
-        if anomalies:
-            raise DataGateError(breach_sentence(anomalies), {ANOMALIES_FILE: report})
+        comparison = compare(statistics, input_dict.get(PREVIOUS), schema, settings)
+        reason = settings.accept_drift.strip() or _earlier_reason(input_dict.get(ACCEPTED))
+        report = artifact_utils.get_single_instance(output_dict[REPORT])
+        files = account_files(breaches, comparison, reason)
+        for name, text in files.items():
+            write_text(f"{report.uri}/{name}", text)
+        moved = comparison.anomalies
+        if breaches or (moved and not reason):
+            raise DataGateError(stop_sentence(breaches, [] if reason else moved), files)
+        if moved:
+            report.set_string_custom_property(ACCEPTED_DRIFT, reason)
+        for line in comparison.lines(reason):
+            _LOG.info("%s", line)
         _LOG.info("%d splits keep the data contract", len(statistics))
 
 
+def compare(
+    statistics: Mapping[str, Statistics],
+    previous: list[Artifact] | None,
+    schema: schema_pb2.Schema,
+    settings: DataGateSettings,
+) -> Comparison:
+    """Compares the films with those accepted before, and those to learn from with those served.
+
+    Args:
+        statistics: By split.
+        previous: Statistics of the data accepted before, at most one; None where the runner
+            cannot resolve them.
+        schema: With its comparators.
+        settings: What was served.
+
+    Returns:
+        Distances, and why something was not compared.
+    """
+    notes, found, serving = [], [], settings.serving_statistics
+    if previous:
+        found += distances(DRIFT, statistics, _load_statistics(previous), schema)
+    else:
+        notes.append(_NO_RESOLVER if previous is None else _NO_OTHER)
+    if serving:
+        served = {features.TRAIN: _read_statistics(serving)}
+        skew = list(distances(SKEW, statistics, served, schema))
+        if not skew:
+            notes.append(f"{serving} holds no feature that can be compared")
+        found += skew
+    return Comparison(
+        previous=previous[0].uri if previous else "",
+        serving=serving,
+        notes=tuple(notes),
+        distances=tuple(found),
+    )
+
+
 def schema_anomalies(
-    statistics: Mapping[str, statistics_pb2.DatasetFeatureStatisticsList],
+    statistics: Mapping[str, Statistics],
     schema: schema_pb2.Schema,
     environment: str = TRAINING_ENVIRONMENT,
 ) -> Iterator[Anomaly]:
@@ -98,7 +152,7 @@ def schema_anomalies(
 
 
 def missing_classes(
-    statistics: Mapping[str, statistics_pb2.DatasetFeatureStatisticsList],
+    statistics: Mapping[str, Statistics],
 ) -> Iterator[Anomaly]:
     """Finds splits without a film of some class, as quarantine can leave them.
 
@@ -120,9 +174,7 @@ def missing_classes(
         yield from absent_classes(split, present)
 
 
-def _load_statistics(
-    artifacts: list[Artifact],
-) -> dict[str, statistics_pb2.DatasetFeatureStatisticsList]:
+def _load_statistics(artifacts: list[Artifact]) -> dict[str, Statistics]:
     artifact = artifact_utils.get_single_instance(artifacts)
     splits = artifact_utils.decode_split_names(artifact.split_names)
     return {
@@ -130,6 +182,36 @@ def _load_statistics(
             io_utils.get_only_uri_in_dir(artifact_utils.get_split_uri(artifacts, split))
         )
         for split in splits
+    }
+
+
+def _read_statistics(uri: str) -> Statistics:
+    try:
+        statistics = tfdv.load_stats_binary(uri)
+    except (DecodeError, tf.errors.OpError) as error:
+        raise DataError(
+            f"{uri} cannot be read as statistics ({type(error).__name__}); check "
+            "data_gate.serving_statistics, which is a file that `python -m pipeline.schema "
+            "statistics` writes"
+        ) from None
+    if len(statistics.datasets) != 1:
+        raise DataError(
+            f"{uri} holds statistics of {len(statistics.datasets)} sets of films instead of one; "
+            "check data_gate.serving_statistics"
+        )
+    return statistics
+
+
+def _earlier_reason(accepted: list[Artifact] | None) -> str:
+    """Returns why a person has let the same films pass before, or nothing."""
+    return accepted[0].get_string_custom_property(ACCEPTED_DRIFT) if accepted else ""
+
+
+def _identities(
+    examples: list[Artifact], splits: Iterable[str]
+) -> dict[str, list[tuple[str, str]]]:
+    return {
+        split: _read_identities(artifact_utils.get_split_uris(examples, split)) for split in splits
     }
 
 

@@ -14,7 +14,8 @@ from google.protobuf.message import DecodeError
 
 from components.audit_gate.executor import ACCEPTED_BLIND_TEST, VERDICTS_FILE
 from components.auditor.findings import AUDIT_FILE, FRAME_SWAPS_FILE, PREDICTIONS_FILE
-from components.data_gate.executor import ANOMALIES_FILE
+from components.data_gate.account import ANOMALIES_FILE, DRIFT_FILE
+from components.data_gate.executor import ACCEPTED_DRIFT
 from components.evaluation.comparison import comparison_of
 from components.evaluation.gates import read_verdicts
 from components.evaluation.slices import SliceMetrics, load_slices
@@ -81,7 +82,7 @@ def collect(sources: Sources, gates: Evaluation, band_samples: int = BAND_SAMPLE
         The report, with a sentence for each part that is missing.
     """
     reader = _Reader(sources)
-    data, training = _data(reader), _training(reader)
+    data, training = _data(reader, sources), _training(reader)
     audit: dict[str, Any] = reader.read(of.AUDIT, read_audit, {})
     judged: list[dict[str, Any]] = reader.read(
         of.VERDICTS, lambda uri: _rows(f"{uri}/{VERDICTS_FILE}"), []
@@ -146,8 +147,14 @@ def audited_intervals(audit: Mapping[str, Any]) -> dict[str, Any]:
     return {name: one["intervals"] for name, one in audit.get("slices", {}).items()}
 
 
-def _data(reader: _Reader) -> DataFacts:
+def _data(reader: _Reader, sources: Sources) -> DataFacts:
+    drift: dict[str, Any] = reader.read(
+        of.DATA_GATE, lambda uri: _object(f"{uri}/{DRIFT_FILE}"), {}
+    )
+    if drift:  # where the cache answers, the reason is that of the run that asked
+        drift = {**drift, "accepted": sources[of.DATA_GATE].text(ACCEPTED_DRIFT)}
     return DataFacts(
+        drift=drift,
         ingest=reader.read(of.INGEST, lambda uri: _object(f"{uri}/{INGEST_FILE}"), {}),
         quarantined=reader.read(of.INGEST, lambda uri: _reasons(f"{uri}/{QUARANTINE_FILE}"), ()),
         ignored=reader.read(of.INGEST, lambda uri: _reasons(f"{uri}/{IGNORED_FILE}"), ()),

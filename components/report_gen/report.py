@@ -59,6 +59,8 @@ class DataFacts:
         quarantined: Path and reason of each unusable file.
         ignored: Path and reason of each file set aside.
         anomalies: `where`, `what` and `why` of each breach of the data contract.
+        drift: What the films were compared with, every distance and the reason that overruled one;
+            content of the data gate's file.
         distributions: By feature and split.
         styles_picture: PNG of the typical films of each style, or nothing.
     """
@@ -67,6 +69,7 @@ class DataFacts:
     quarantined: tuple[tuple[str, str], ...] = ()
     ignored: tuple[tuple[str, str], ...] = ()
     anomalies: tuple[Mapping[str, str], ...] = ()
+    drift: Mapping[str, Any] = field(default_factory=dict)
     distributions: tuple[Distribution, ...] = ()
     styles_picture: bytes = field(default=b"", repr=False)
 
@@ -156,6 +159,7 @@ class Report:
             "data": {
                 **self.data.ingest,
                 "anomalies": list(self.data.anomalies),
+                "drift": self.data.drift,
                 "distributions": [asdict(one) for one in self.data.distributions],
             },
             "training": asdict(self.training),

@@ -13,6 +13,7 @@ from components.report_gen import data_figures
 from components.report_gen.audit_figures import dot_figure, rows_of, rows_of_slices
 from components.report_gen.audit_words import audit_lines
 from components.report_gen.distributions import SHOWN
+from components.report_gen.drift_words import drift_lines
 from components.report_gen.pictures import data_uri, fitted_uris
 from components.report_gen.report import Report
 from components.report_gen.style_words import style_lines, style_sentence
@@ -76,6 +77,7 @@ def data(report: Report) -> dict[str, Any]:
         "figures": [data_figures.distribution_figure(one) for one in by_feature if one],
         "examples": examples(report.films),
         "styles": styles,
+        "drift_lines": drift_lines(report.data.drift),
         "style_lines": list(style_lines(styles, report.slices)),
         "style_sentences": {value: style_sentence(one) for value, one in tested.items()},
         "style_slices": {value: _rates(one) for value, one in tested.items()},

@@ -417,6 +417,9 @@ def test_kubeflow_pipelines_ingests_and_judges_the_data(
     report = read_text(f"{known['RadiographExampleGen', 'report'].uri}/ingest.json")
     assert json.loads(report)["images"] == counted
     assert json.loads(read_text(f"{known['DataGate', 'report'].uri}/anomalies.json")) == []
+    drift = json.loads(read_text(f"{known['DataGate', 'report'].uri}/drift.json"))
+    assert drift["notes"] == ["this runner does not find the data accepted before"]
+    assert drift["distances"] == []
 
 
 def test_vertex_ingests_a_folder_of_folders_behind_its_own_driver(
@@ -454,6 +457,7 @@ def test_vertex_ingests_a_folder_of_folders_behind_its_own_driver(
         ({}, ["--set", "train.epoch=3"], "there is no setting 'train.epoch'"),
         ({}, ["--set", "evaluation.min_auc=2"], "evaluation.min_auc"),
         ({}, ["--set", "tuner.hyperparameters=best"], "tuner.hyperparameters 'best' means nothing"),
+        ({}, ["--set", "data_gate.serving_statistics=s.pb"], "s.pb' means nothing inside"),
         ({}, ["--config", "no/such.yaml"], "no/such.yaml cannot be read"),
     ],
 )

@@ -16,14 +16,15 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.types import standard_artifacts
 
 from components import DataGateReport
+from components.data_gate.account import ANOMALIES_FILE
 from components.data_gate.executor import (
-    ANOMALIES_FILE,
     DataGateError,
     DataGateExecutor,
     missing_classes,
     schema_anomalies,
 )
 from models import features
+from radiographs.errors import DataError
 from radiographs.leaks import Anomaly, leaks
 from tests.support import ROOT
 
@@ -197,7 +198,11 @@ class TestExecutor:
         ]
 
     def run(
-        self, folder: Path, splits: dict[str, list[dict[str, Any]]]
+        self,
+        folder: Path,
+        splits: dict[str, list[dict[str, Any]]],
+        inputs: dict[str, list[Any]] | None = None,
+        **settings: str,
     ) -> tuple[list[dict[str, str]], DataGateError | None]:
         """Returns the anomalies in the report, and the error if there was one."""
         for split, films in splits.items():
@@ -206,7 +211,7 @@ class TestExecutor:
             (folder / "statistics" / f"Split-{split}" / "FeatureStats.pb").write_bytes(
                 statistics(*films).SerializeToString()
             )
-        (folder / "schema").mkdir()
+        (folder / "schema").mkdir(parents=True)
         shutil.copy(SCHEMA_FILE, folder / "schema")
         (folder / "report").mkdir()
 
@@ -218,22 +223,26 @@ class TestExecutor:
             return [one]
 
         error = None
+        report = artifact(DataGateReport, "report")
         try:
             DataGateExecutor().Do(
                 {
                     "examples": artifact(standard_artifacts.Examples, "examples"),
                     "statistics": artifact(standard_artifacts.ExampleStatistics, "statistics"),
                     "schema": artifact(standard_artifacts.Schema, "schema"),
+                    **(inputs or {}),
                 },
-                {"report": artifact(DataGateReport, "report")},
-                {"source_fingerprint": ""},
+                {"report": report},
+                {"settings": json.dumps(settings), "source_fingerprint": ""},
             )
         except DataGateError as raised:
             error = raised
         assert ANOMALIES_FILE == "anomalies.json"
         text = (folder / "report" / ANOMALIES_FILE).read_text()
+        self.drift = json.loads((folder / "report" / "drift.json").read_text())
+        self.property = report[0].get_string_custom_property("accepted_drift")
         if error is not None:
-            assert error.files == {ANOMALIES_FILE: text}
+            assert error.files[ANOMALIES_FILE] == text
         return json.loads(text), error
 
     def test_good_data_pass_and_the_report_is_empty(
@@ -265,6 +274,109 @@ class TestExecutor:
             ("train", "view"),
             ("test", "label"),
         ]
+
+    def earlier(self, folder: Path, *films: dict[str, Any]) -> dict[str, list[Any]]:
+        """Statistics of other films that were accepted before."""
+        split = folder / "Split-train"
+        split.mkdir(parents=True)
+        (split / "FeatureStats.pb").write_bytes(statistics(*films).SerializeToString())
+        one = standard_artifacts.ExampleStatistics()
+        one.uri, one.split_names = str(folder), json.dumps(["train"])
+        return {"previous_statistics": [one]}
+
+    @property
+    def bright(self) -> list[dict[str, Any]]:
+        return [
+            {**FILM, "patient_id": f"b{number}", "mean_intensity": 0.9, "label": label}
+            for number in range(200)
+            for label in features.LABELS
+        ]
+
+    @property
+    def dim(self) -> dict[str, list[dict[str, Any]]]:
+        films = [
+            {**film, "mean_intensity": 0.5, "patient_id": f"d{number}", "sha256": f"{number:04x}"}
+            for number, film in enumerate(self.bright)
+        ]
+        return {"train": films, "test": self.films("test")}
+
+    def test_drift_stops_the_run_with_the_numbers(self, tmp_path: Path) -> None:
+        before = self.earlier(tmp_path / "before", *self.bright)
+        anomalies, error = self.run(tmp_path / "run", self.dim, before)
+        (one,) = anomalies
+        assert (one["where"], one["what"]) == ("train", "mean_intensity")
+        assert "is 1.000, allowed is 0.120 (mean 0.5, was 0.9; 400 films and 400)" in one["why"]
+        assert error is not None
+        assert str(error).startswith("the films differ from those before:\n  - train, mean_inten")
+        assert "--accept-data REASON" in str(error)
+        assert set(error.files) == {"anomalies.json", "drift.json"}
+        assert {d["feature"] for d in self.drift["distances"] if d["exceeded"]} == {
+            "mean_intensity"
+        }
+        assert (self.drift["accepted"], self.property) == ("", "")
+
+    def test_a_reason_lets_drift_pass_and_is_kept(self, tmp_path: Path) -> None:
+        before = self.earlier(tmp_path / "before", *self.bright)
+        reason = "new detector: known to all"
+        anomalies, error = self.run(tmp_path / "run", self.dim, before, accept_drift=reason)
+        assert error is None
+        assert anomalies[0]["why"].endswith(f"; accepted: {reason}")
+        assert self.drift["accepted"] == self.property == reason
+
+    def test_no_reason_lets_a_leak_or_a_broken_contract_pass(self, tmp_path: Path) -> None:
+        splits = {**self.dim, "test": [{**one, "view": "LATERAL"} for one in self.dim["train"]]}
+        before = self.earlier(tmp_path / "before", *self.bright)
+        _, error = self.run(tmp_path / "run", splits, before, accept_drift="why not")
+        assert error is not None
+        kinds = ("test, view: ", "train and test, patient_id: ", "train and test, sha256: ")
+        assert all(f"  - {kind}" in str(error) for kind in kinds)
+        assert "mean_intensity" not in str(error)
+        assert self.property == ""
+
+    def test_a_reason_without_drift_is_not_kept(self, tmp_path: Path) -> None:
+        before = self.earlier(tmp_path / "before", *self.dim["train"])
+        _, error = self.run(tmp_path / "run", self.dim, before, accept_drift="to be sure")
+        assert error is None
+        assert (self.drift["accepted"], self.property) == ("", "")
+
+    def test_what_a_person_let_pass_before_passes_again(self, tmp_path: Path) -> None:
+        accepted = DataGateReport()
+        accepted.set_string_custom_property("accepted_drift", "new detector")
+        before = self.earlier(tmp_path / "before", *self.bright)
+        _, error = self.run(tmp_path / "run", self.dim, {**before, "accepted": [accepted]})
+        assert (error, self.property) == (None, "new detector")
+
+    @pytest.mark.parametrize(
+        ("inputs", "note"),
+        [
+            ({"previous_statistics": []}, "no other data has been accepted before"),
+            ({}, "this runner does not find the data accepted before"),
+        ],
+    )
+    def test_where_nothing_is_compared_it_says_why(
+        self, tmp_path: Path, inputs: dict[str, list[Any]], note: str
+    ) -> None:
+        assert self.run(tmp_path, self.dim, inputs) == ([], None)
+        assert (self.drift["notes"], self.drift["distances"]) == ([note], [])
+
+    def test_train_is_compared_with_what_was_served(self, tmp_path: Path) -> None:
+        served = tmp_path / "served.pb"
+        answers = [{**one, "label": None, "subtype": None} for one in self.bright]
+        served.write_bytes(statistics(*answers).SerializeToString())
+        anomalies, error = self.run(tmp_path / "run", self.dim, serving_statistics=str(served))
+        assert error is not None
+        (one,) = anomalies
+        assert (one["where"], one["what"]) == ("train", "mean_intensity")
+        assert "from what was served is 1.000" in one["why"]
+        assert {d["kind"] for d in self.drift["distances"]} == {"skew"}
+
+    @pytest.mark.parametrize("content", [None, b"no statistics"])
+    def test_a_file_of_no_statistics_is_named(self, tmp_path: Path, content: bytes | None) -> None:
+        served = tmp_path / "served.pb"
+        if content is not None:
+            served.write_bytes(content)
+        with pytest.raises(DataError, match=r"served\.pb .*check data_gate\.serving_statistics"):
+            self.run(tmp_path / "run", self.dim, serving_statistics=str(served))
 
 
 def write_examples(folder: Path, films: list[dict[str, Any]]) -> None:

@@ -17,6 +17,7 @@ from components.auditor import external
 from models import source, training
 from models.audit_settings import AuditFloors, AuditMeasures, AuditSettings
 from models.source import source_fingerprint
+from pipeline.accepted import LatestAcceptedStatistics
 from pipeline.baseline import LatestOtherBlessedModel
 from pipeline.beam import LOCAL_RUNNER, NO_IMAGE, beam_arguments
 from pipeline.config import Beam, load_config
@@ -58,6 +59,14 @@ class TestComponents:
     def test_baseline_may_be_left_out(self) -> None:
         assert "LatestBlessedModel" in component_ids()
         assert "LatestBlessedModel" not in component_ids(with_baseline=False)
+
+    def test_data_is_compared_where_the_runner_finds_what_was_accepted(self) -> None:
+        config = load_config()
+        for strategy in (LatestAcceptedStatistics, None):
+            nodes = {node.id: node for node in create_components(config, LOCATIONS, None, strategy)}
+            given = {"previous_statistics", "accepted"} & set(nodes["DataGate"].inputs)
+            assert len(given) == (2 if strategy else 0)
+            assert ("LatestAcceptedStatistics" in nodes) is bool(strategy)
 
     def test_transform_waits_for_the_data_gate(self) -> None:
         nodes = {node.id: node for node in create_components(load_config(), LOCATIONS, None)}
@@ -219,6 +228,23 @@ class TestCacheKeys:
             assert source.digest([file]) not in unused[key]
             found.add(properties[key])
         assert len(found) == 2
+
+    def test_statistics_of_what_was_served(self, tmp_path: Path) -> None:
+        file = tmp_path / "served.pb"
+        found = set()
+        for content in ("one", "another"):
+            file.write_text(content)
+            given = components(f"data_gate.serving_statistics={file}")
+            found.add(given["DataGate"].exec_properties["source_fingerprint"])
+            (tail,) = [one[-16:] for one in found if source.digest([file]) in one]
+            assert tail == source.digest([file])
+        assert len(found) == 2
+
+    def test_a_reason_is_no_reason_to_read_the_films_again(self) -> None:
+        plain, reasoned = components(), components("data_gate.accept_drift=new scanner")
+        assert plain["DataGate"].exec_properties != reasoned["DataGate"].exec_properties
+        for component in ("RadiographExampleGen", "StatisticsGen", "Transform", "Trainer"):
+            assert plain[component].exec_properties == reasoned[component].exec_properties
 
     def test_the_ingest_runs_again_for_what_judges_films_alone(self) -> None:
         def judging(*overrides: str) -> str:

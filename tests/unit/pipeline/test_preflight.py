@@ -132,6 +132,19 @@ class TestLungWeights:
         check_named_paths(load_config(overrides=[remote, "preprocessing.lungs=crop"]))
 
 
+class TestServingStatistics:
+    def test_a_missing_file_is_refused_and_a_remote_one_is_not_looked_for(
+        self, tmp_path: Path
+    ) -> None:
+        served = tmp_path / "served.pb"
+        config = load_config(overrides=[f"data_gate.serving_statistics={served}"])
+        with pytest.raises(ConfigError, match=r"served\.pb are no file; check data_gate\.serving"):
+            check_named_paths(config)
+        served.touch()
+        check_named_paths(config)
+        check_named_paths(load_config(overrides=["data_gate.serving_statistics=gs://b/s.pb"]))
+
+
 class TestPackagedWeights:
     FROM_IMAGENET = ("network.weights=imagenet", "preprocessing.normalisation=unit")
 
