@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from markupsafe import Markup
 
 from components.evaluation.slices import SliceMetrics
 from components.report_gen import sections, words
+from components.report_gen.environment import environment
 from components.report_gen.report import Report
 
 _LOG = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ SECTIONS: Mapping[str, tuple[str, Callable[[Report], Mapping[str, Any]]]] = {
     "gates": ("Gates", sections.gates),
     "audits": ("Audits", sections.audits),
     "gallery": ("Explanations", sections.gallery),
+    "card": ("Model card", sections.card),
     "run": ("Run", sections.run),
 }
 
@@ -62,38 +63,6 @@ def slices_page(slices: Sequence[SliceMetrics]) -> str:
         .get_template("slices_page.html.j2")
         .render(slices=slices, columns=sections.COLUMNS, counts=sections.COUNT_COLUMNS)
     )
-
-
-def environment() -> jinja2.Environment:
-    """Returns the templates, with everything that they are given escaped."""
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("components.report_gen"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters.update(number=number, interval=interval, percent=percent, signed=signed)
-    return templates
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """Returns a number for a table; a dash where it is not defined."""
-    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
-
-
-def signed(value: float | None) -> str:
-    """Returns a difference with its sign; a dash where it is not defined."""
-    return "-" if value is None or math.isnan(value) else f"{value:+.3f}"
-
-
-def interval(bounds: Any) -> str:
-    """Returns lower and upper bound, or nothing."""
-    return f"{bounds[0]:.3f}-{bounds[1]:.3f}" if bounds else ""
-
-
-def percent(share: float | None) -> str:
-    """Returns a share as per cent; a dash where it is not defined."""
-    return "-" if share is None or math.isnan(share) else f"{share:.1%}".replace("%", " %")
 
 
 def _section(

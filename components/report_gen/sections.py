@@ -13,6 +13,7 @@ from components.report_gen import data_figures
 from components.report_gen.audit_figures import dot_figure, rows_of, rows_of_slices
 from components.report_gen.audit_words import audit_lines
 from components.report_gen.distributions import SHOWN
+from components.report_gen.model_card import card_page, model_card
 from components.report_gen.pictures import data_uri, fitted_uris
 from components.report_gen.report import Report
 from components.report_gen.style_words import style_lines, style_sentence
@@ -285,6 +286,11 @@ def certainty(film: ExplainedFilm, threshold: float | None) -> float:
     edge = 0.5 if threshold is None else threshold
     room = 1 - edge if film.probability >= edge else edge
     return abs(film.probability - edge) / room if room else 1.0
+
+
+def card(report: Report) -> dict[str, Any]:
+    """The model card, as ReportGen writes it in Markdown."""
+    return {"card": card_page(model_card(report))}
 
 
 def run(report: Report) -> dict[str, Any]:

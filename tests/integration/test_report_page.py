@@ -16,7 +16,7 @@ from sklearn import metrics
 
 from components.report_gen.collect import collect
 from components.report_gen.render import render
-from tests.support import LocalRun
+from tests.support import LocalRun, digests
 from tests.unit.components.report_gen.small_run import (
     EXPLAINED,
     FILMS,
@@ -307,6 +307,23 @@ class TestOfARun:
         confusion = told["performance"]["confusion"]
         for name, films in confusion.items():
             assert pushed.summary["metrics"]["overall"][name] == films
+
+    def test_the_pushed_version_has_its_card(self, pushed: LocalRun) -> None:
+        card = (pushed.model / "assets.extra" / "MODEL_CARD.md").read_text(encoding="utf-8")
+        overall = pushed.summary["metrics"]["overall"]
+        for title, metric in (("AUC", "auc"), ("sensitivity", "recall")):
+            assert f"| {title} | {overall[metric]:.3f} |" in card
+        assert "There is no trace" not in card
+        own = (pushed.uri("ReportGen", "report") / "model_card.md").read_text(encoding="utf-8")
+        assert f"- Version: {pushed.summary['pushed_version']}" in own
+        assert "Limits" in card and "see limits above" in card
+
+    def test_the_version_is_what_was_trained_but_for_the_card(self, pushed: LocalRun) -> None:
+        trained = digests(pushed.uri("Trainer", "model") / "Format-Serving")
+        version = digests(pushed.model)
+        assert set(version) - set(trained) == {"assets.extra/MODEL_CARD.md"}
+        assert trained.items() <= version.items()
+        assert digests(pushed.uri("Pusher", "pushed_model")) == version
 
 
 def test_the_small_run_is_large_enough() -> None:
