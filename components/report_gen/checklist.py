@@ -138,11 +138,13 @@ def _accuracy(report: Report) -> str:
 
 
 def _failures(report: Report) -> str:
-    confusion = report.performance.confusion if report.performance else None
-    return confusion and (
-        f"{confusion['false_negatives']} pneumonias were called normal and "
+    if report.performance is None:
+        return ""
+    confusion = report.performance.confusion
+    return (
+        f"{confusion['false_negatives']} pneumonias were called normal, "
         f"{confusion['false_positives']} normal films pneumonia; the gallery of the report has some"
-    ) or ""  # fmt: skip
+    )
 
 
 def _fairness(report: Report) -> str:

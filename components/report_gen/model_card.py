@@ -1,4 +1,4 @@
-"""The model card: what the model is for, on what evidence, with which limits; for people to fill in.
+"""The model card: what the model is for, on what evidence, with which limits; people complete it.
 
 M. Mitchell et al., Model cards for model reporting, FAT* 2019. What the run does not know is
 marked for a person, never guessed.

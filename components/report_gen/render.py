@@ -12,7 +12,10 @@ from markupsafe import Markup
 from components.evaluation.slices import SliceMetrics
 from components.report_gen import sections, words
 from components.report_gen.environment import environment
+from components.report_gen.pictures import fitted_uris
 from components.report_gen.report import Report
+from components.report_gen.sections import METRIC_TITLES, MOST_LISTED
+from components.report_gen.two_runs import TwoRuns
 
 _LOG = logging.getLogger(__name__)
 
@@ -63,6 +66,35 @@ def slices_page(slices: Sequence[SliceMetrics]) -> str:
         .get_template("slices_page.html.j2")
         .render(slices=slices, columns=sections.COLUMNS, counts=sections.COUNT_COLUMNS)
     )
+
+
+def compare_page(both: TwoRuns) -> str:
+    """Returns a page of two runs side by side.
+
+    Args:
+        both: Of `components.report_gen.two_runs.compare`.
+    """
+    pictures = tuple(
+        fitted_uris({name: report.pictures[name] for name in _pictures_of(both, side)})
+        for side, report in enumerate(both.reports)
+    )
+    return (
+        environment()
+        .get_template("two_runs.html.j2")
+        .render(
+            both=both,
+            titles=METRIC_TITLES,
+            pictures=pictures,
+            most_listed=MOST_LISTED,
+            not_a_device=words.NOT_A_DEVICE,
+        )
+    )
+
+
+def _pictures_of(both: TwoRuns, side: int) -> list[str]:
+    films = [film.explained[side] for film in both.changed[:MOST_LISTED]]
+    names = [name for film in films if film for name in (film.film, film.heat) if name]
+    return [name for name in names if name in both.reports[side].pictures]
 
 
 def _section(

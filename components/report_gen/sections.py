@@ -38,8 +38,9 @@ COLUMNS = {
     "FN": "false_negatives",
 }
 COUNT_COLUMNS = ("TP", "FP", "TN", "FN")
+METRIC_TITLES = {metric: title for title, metric in COLUMNS.items()}
 
-_MOST_LISTED = 200  # files in a list of the page; the CSV files have all
+MOST_LISTED = 200  # files in a list of the page; the CSV files have all
 _EXAMPLES = 2  # films of a class in a slice
 _AUDITED = {"AUC": AUC, "recall": RECALL, "specificity": SPECIFICITY}
 _ABSTENTION = {
@@ -73,7 +74,7 @@ def data(report: Report) -> dict[str, Any]:
         "ignored": ignored_sentence(
             ingest.get("ignored_reasons", {}), ingest.get("ignored_folders", {})
         ),
-        "most_listed": _MOST_LISTED,
+        "most_listed": MOST_LISTED,
         "figures": [data_figures.distribution_figure(one) for one in by_feature if one],
         "examples": examples(report.films),
         "styles": styles,
