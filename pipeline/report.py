@@ -2,6 +2,7 @@
 
 python -m pipeline.report slices --workdir W
 python -m pipeline.report compare RUN RUN --workdir W
+python -m pipeline.report index --workdir W
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from components.report_gen.collect import audited_intervals, read_audit
 from components.report_gen.render import slices_page
 from components.report_gen.sections import COLUMNS
 from components.report_gen.style_words import style_lines
+from pipeline.browse import add_index
 from pipeline.compare import add_compare
 from pipeline.lineage import run_outputs
 from pipeline.locations import WorkDirectory
@@ -139,6 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     slices.add_argument("--run", default="latest", metavar="ID", help="run id (latest)")
     slices.set_defaults(show=_print_slices)
     add_compare(commands)
+    add_index(commands)
     flags = parser.parse_args(arguments)
     status: int = flags.show(WorkDirectory(flags.workdir.resolve()), flags)
     return status

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from components.evaluation.slices import SliceMetrics
 from components.report_gen import sections, words
+from components.report_gen.all_runs import RUN_COLUMNS, RunRow, auc_sparkline, best_of
 from components.report_gen.environment import environment
 from components.report_gen.pictures import fitted_uris
 from components.report_gen.report import Report
@@ -87,6 +88,26 @@ def compare_page(both: TwoRuns) -> str:
             pictures=pictures,
             most_listed=MOST_LISTED,
             not_a_device=words.NOT_A_DEVICE,
+        )
+    )
+
+
+def all_runs_page(rows: Sequence[RunRow], place: str) -> str:
+    """Returns the index of runs.
+
+    Args:
+        rows: The oldest first.
+        place: Where they are, in words.
+    """
+    return (
+        environment()
+        .get_template("all_runs.html.j2")
+        .render(
+            rows=rows,
+            place=place,
+            best=best_of(rows),
+            columns=RUN_COLUMNS,
+            sparkline=auc_sparkline(rows),
         )
     )
 
