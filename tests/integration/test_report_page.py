@@ -13,6 +13,7 @@ from sklearn import metrics
 
 from components.report_gen.collect import collect
 from components.report_gen.render import render
+from pipeline import report
 from tests.integration.look import NARROW_PX, WIDE_PX, Look
 from tests.support import LocalRun, digests
 from tests.unit.components.report_gen.small_run import (
@@ -292,6 +293,25 @@ class TestOfARun:
         assert set(version) - set(trained) == {"assets.extra/MODEL_CARD.md"}
         assert trained.items() <= version.items()
         assert digests(pushed.uri("Pusher", "pushed_model")) == version
+
+    def test_it_compares_with_itself(
+        self, pushed: LocalRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        numbers = tmp_path / "both.json"
+        runs = [pushed.latest, pushed.latest, f"--json={numbers}"]
+        assert report.main(["compare", *runs, f"--workdir={pushed.work.path}"]) == 0
+        told = json.loads(numbers.read_text(encoding="utf-8"))
+        assert told["films"]["common"] == pushed.summary["metrics"]["overall"]["films"]
+        recall = told["metrics"]["recall"]
+        assert recall["before"] == pytest.approx(pushed.summary["metrics"]["overall"]["recall"])
+        assert (told["changed"], told["settings"], recall["change"]) == ([], [], 0)
+        assert "0 are called otherwise" in " ".join(capsys.readouterr().out.split())
+
+    def test_it_is_in_the_index(self, pushed: LocalRun) -> None:
+        assert report.main(["index", f"--workdir={pushed.work.path}"]) == 0
+        text = (pushed.work.runs / "index.html").read_text(encoding="utf-8")
+        assert f'href="{pushed.latest}/report/index.html"' in text
+        assert f"{pushed.summary['metrics']['overall']['auc']:.3f}" in text
 
 
 def test_the_small_run_is_large_enough() -> None:
