@@ -18,7 +18,7 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test fuzz mutants lint lock names prism newer clean
+.PHONY: help install run report test fuzz mutants lint lock names prism newer clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -27,6 +27,9 @@ install: $(INSTALLED) ## set up .venv with the locked versions and this project;
 
 run: install ## run the demo pipeline on synthetic radiographs; writes to work/
 	$(VENV)/bin/python local_runner.py --preset demo $(ARGS)
+
+report: install ## write the index of all runs of work/, and open it
+	$(VENV)/bin/python -m pipeline.report index $(ARGS)
 
 test: install ## run every test, in two processes; ARGS="-n 0" for one
 	$(VENV)/bin/python -m pytest -n 2 --no-loadscope-reorder $(ARGS)

@@ -71,6 +71,7 @@ setup(
         "keras>=3.12,<4",
         "keras-tuner>=1.4.8,<2",
         "mapie>=1.6,<2",
+        "markdown-it-py>=4,<5",
         "matplotlib>=3.9,<4",
         "numpy>=1.26,<3",
         "opencv-python-headless>=4.11,<6",

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 import local_runner
+from components.pusher.executor import CARD
 from models.features import SPLITS
 from pipeline.lineage import run_outputs, unfinished_inputs
 from pipeline.locations import WorkDirectory
@@ -189,5 +190,5 @@ def _contents(folder: Path) -> frozenset[tuple[str, str]]:
     return frozenset(
         (str(file.relative_to(folder)), hashlib.sha256(file.read_bytes()).hexdigest())
         for file in folder.rglob("*")
-        if file.is_file()
+        if file.is_file() and file.relative_to(folder) != Path(CARD)  # which the Pusher adds
     )

@@ -9,8 +9,8 @@ import numpy as np
 from metrics.bootstrap import bootstrap, percentile_interval
 from metrics.estimates import interval_of_auc
 from metrics.score_intervals import Interval
-from metrics.scores import Scores
-from metrics.weighted import weighted_auc
+from metrics.scores import METRICS, Scores
+from metrics.weighted import weighted_auc, weighted_metrics
 
 
 @dataclass(frozen=True)
@@ -54,3 +54,59 @@ def auc_margin(rival: np.ndarray, model: Scores, samples: int) -> AucMargin:
         margin=float(model_auc - rival_auc),
         margin_interval=percentile_interval(draws[:, 1] - draws[:, 0]),
     )
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A metric of two models on the same films.
+
+    Attributes:
+        before: Of the one; NaN where it is not defined.
+        after: Of the other.
+        change: `after` less `before`.
+        interval: 95 % of the change, over patients drawn for both alike; None where no draw
+            defines it.
+        p_value: Two-sided, of no change, from the same draws (B. Efron and R. J. Tibshirani, An
+            Introduction to the Bootstrap, 1993, chapter 15); None likewise.
+    """
+
+    before: float
+    after: float
+    change: float
+    interval: Interval | None
+    p_value: float | None
+
+
+def paired_metrics(before: Scores, after: Scores, samples: int) -> dict[str, Paired]:
+    """Compares two models by every metric.
+
+    Args:
+        before: What the one said of films; at least one.
+        after: What the other said of the same films, in the same order.
+        samples: Draws of patients.
+
+    Returns:
+        By each of `METRICS`.
+    """
+
+    def table(weights: np.ndarray) -> np.ndarray:
+        both = (weighted_metrics(weights, one).values() for one in (before, after))
+        return np.stack([np.stack(list(values), axis=1) for values in both], axis=1)
+
+    values = table(np.ones((1, len(before.labels))))[0]
+    draws = bootstrap(table, before.patients, samples)
+    changes = draws[:, 1] - draws[:, 0]
+    return {
+        name: _paired(values[0, column], values[1, column], changes[:, column])
+        for column, name in enumerate(METRICS)
+    }
+
+
+def _paired(before: float, after: float, changes: np.ndarray) -> Paired:
+    drawn = changes[np.isfinite(changes)]
+    change = float(after - before)
+    if not len(drawn) or not np.isfinite(change):
+        return Paired(float(before), float(after), change, None, None)
+    tail = min(np.sum(drawn <= 0), np.sum(drawn >= 0))
+    p_value = min(1.0, 2 * float(tail + 1) / (len(drawn) + 1))
+    return Paired(float(before), float(after), change, percentile_interval(drawn), p_value)

@@ -146,6 +146,13 @@ def create_components(
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=locations.serving_root)
         ),
+        gates=config.evaluation,
+        ingest_report=example_gen.outputs["report"],
+        statistics=statistics,
+        model_run=trainer.outputs["model_run"],
+        evaluation=evaluator.outputs["evaluation"],
+        audit=auditor.outputs["audit"],
+        verdicts=audit_gate.outputs["verdicts"],
     )
     explanation_gen = ExplanationGen(
         examples, model, trainer.outputs["model_run"], config.explanations, source

@@ -1,6 +1,8 @@
-"""Shows a run's slices without writing code: a table, CSV and HTML.
+"""Shows runs without writing code: the slices of one, two side by side, all of them.
 
 python -m pipeline.report slices --workdir W
+python -m pipeline.report compare RUN RUN --workdir W
+python -m pipeline.report index --workdir W
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from components.report_gen.drift_words import drift_lines
 from components.report_gen.render import slices_page
 from components.report_gen.sections import COLUMNS
 from components.report_gen.style_words import style_lines
+from pipeline.browse import add_index
+from pipeline.compare import add_compare
 from pipeline.lineage import run_outputs
 from pipeline.locations import WorkDirectory
 from pipeline.progress import PLAIN_WIDTH
@@ -128,7 +132,7 @@ def write_slices(slices: Sequence[SliceMetrics], folder: Path) -> tuple[Path, Pa
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the slices of a run and says where CSV and HTML are."""
+    """Does what the command line says, and returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.report")
     commands = parser.add_subparsers(dest="command", required=True)
     slices = commands.add_parser(
@@ -136,11 +140,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     slices.add_argument("--workdir", type=Path, default=Path("work"))
     slices.add_argument("--run", default="latest", metavar="ID", help="run id (latest)")
+    slices.set_defaults(show=_print_slices)
+    add_compare(commands)
+    add_index(commands)
     flags = parser.parse_args(arguments)
-    return _print_slices(WorkDirectory(flags.workdir.resolve()), flags.run)
+    status: int = flags.show(WorkDirectory(flags.workdir.resolve()), flags)
+    return status
 
 
-def _print_slices(work: WorkDirectory, run: str) -> int:
+def _print_slices(work: WorkDirectory, flags: argparse.Namespace) -> int:
+    run: str = flags.run
     run_id = work.run(run).resolve().name  # `latest` is a link
     outputs = run_outputs(work.metadata, run_id)
     evaluation = outputs.get(("Evaluator", "evaluation"))

@@ -14,7 +14,7 @@ from typing import Any
 
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
-from components.data_gate.executor import ANOMALIES_FILE
+from components.data_gate.account import ANOMALIES_FILE
 from components.radiograph_example_gen.report import QUARANTINE_FILE
 from components.report_gen import sources as of
 from components.report_gen.collect import collect

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal, TypeAlias
 
 import tensorflow_data_validation as tfdv
 from scipy import stats
@@ -19,9 +19,10 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from components.data_gate.histograms import align_histograms
 from models.features import PATIENT_ID
 
-Statistics = statistics_pb2.DatasetFeatureStatisticsList
+Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
 
-DRIFT, SKEW = "drift", "skew"
+DRIFT: Final = "drift"
+SKEW: Final = "skew"
 Kind = Literal["drift", "skew"]
 
 L_INFINITY = "L-infinity distance"
@@ -94,12 +95,12 @@ def distances(
         A distance for each split and feature that both have.
     """
     for split, of_split in statistics.items():
-        counts = [
-            one.datasets[0].num_examples if one else 0 for one in (of_split, others.get(split))
-        ]
-        if not all(counts):
+        other = others.get(split)
+        films, other_films = (
+            one.datasets[0].num_examples if one else 0 for one in (of_split, other)
+        )
+        if other is None or not (films and other_films):
             continue
-        other = others[split]
         compared = _comparing(kind, schema, of_split, other)
         now, before = _aligned(of_split, other)
         given = {"previous_statistics" if kind == DRIFT else "serving_statistics": before}
@@ -110,7 +111,7 @@ def distances(
                 shown = _shown(_feature(of_split, name), _feature(other, name))
                 yield Distance(
                     kind, split, name, _MEASURES[one.type], one.value, one.threshold,
-                    *counts, shown,
+                    films, other_films, shown,
                 )  # fmt: skip
 
 

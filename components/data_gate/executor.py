@@ -15,7 +15,7 @@ from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils
 
 from components.data_gate.account import Comparison, account_files, stop_sentence
-from components.data_gate.drift import DRIFT, SKEW, Statistics, distances
+from components.data_gate.drift import DRIFT, SKEW, Distance, Statistics, distances
 from models import features
 from models.data_gate_settings import DataGateSettings
 from models.remote_files import write_text
@@ -108,7 +108,9 @@ def compare(
     Returns:
         Distances, and why something was not compared.
     """
-    notes, found, serving = [], [], settings.serving_statistics
+    notes: list[str] = []
+    found: list[Distance] = []
+    serving = settings.serving_statistics
     if previous:
         found += distances(DRIFT, statistics, _load_statistics(previous), schema)
     else:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-Feature = statistics_pb2.FeatureNameStatistics
-Bucket = statistics_pb2.Histogram.Bucket
+Feature: TypeAlias = statistics_pb2.FeatureNameStatistics
+Bucket: TypeAlias = statistics_pb2.Histogram.Bucket
 
 
 def align_histograms(one: Feature, other: Feature) -> int:

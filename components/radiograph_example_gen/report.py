@@ -23,6 +23,8 @@ _LOG = logging.getLogger(__name__)
 
 INGEST_FILE = "ingest.json"
 IGNORED_FILE = "ignored.csv"
+LICENCE_FILES = ("LICENCE.txt", "LICENSE.txt", "LICENCE", "LICENSE")
+_MOST_LICENCE_CHARACTERS = 2000
 
 # Beam writes lines to files that begin so, and `write_report` takes them up.
 QUARANTINE_LINES = "quarantine"
@@ -56,6 +58,7 @@ def write_report(
     report = account(layout, plan, unusable) | {
         "styles": count_styles(kept, places),
         "near_duplicates": count_groups(alike),
+        "licence": _licence(root),
     }
     for note in near_duplicate_notes(alike):
         _LOG.info("%s", note)
@@ -67,6 +70,15 @@ def write_report(
     if unusable:
         _LOG.info("%d of %d files quarantined", len(unusable), len(layout.films))
     refuse_too_many(unusable, len(layout.films), options)
+
+
+def _licence(root: str) -> str:
+    """Returns the licence beside the films, which `radiographs.fetch` puts there, or nothing."""
+    for name in LICENCE_FILES:
+        if fileio.exists(f"{root}/{name}"):
+            with fileio.open(f"{root}/{name}", "rb") as file:
+                return file.read(_MOST_LICENCE_CHARACTERS).decode("utf-8", "replace").strip()
+    return ""
 
 
 def _near_duplicates(uri: str, root: str, options: IngestOptions) -> list[list[str]]:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 import tensorflow as tf
@@ -51,14 +51,17 @@ Content = TypeVar("Content")
 class _Reader:
     """Reads parts of a run, and keeps account of those that are not to be had."""
 
-    def __init__(self, sources: Sources):
+    def __init__(self, sources: Sources, not_missed: Collection[str]):
         self._sources = sources
+        self._not_missed = not_missed
         self.absent: list[str] = []
 
     def read(self, name: str, read: Callable[[str], Content], default: Content) -> Content:
         """Returns what a function makes of an artifact's folder, or the default."""
         if name not in self._sources:
-            if name not in of.OPTIONAL and not any(of.NAMES[name] in one for one in self.absent):
+            if name not in self._not_missed and not any(
+                of.NAMES[name] in one for one in self.absent
+            ):
                 self.absent.append(f"There is no trace of {of.NAMES[name]}.")
             return default
         try:
@@ -70,18 +73,24 @@ class _Reader:
             return default
 
 
-def collect(sources: Sources, gates: Evaluation, band_samples: int = BAND_SAMPLES) -> Report:
+def collect(
+    sources: Sources,
+    gates: Evaluation,
+    band_samples: int = BAND_SAMPLES,
+    not_missed: Collection[str] = of.OPTIONAL,
+) -> Report:
     """Reads a run.
 
     Args:
         sources: Its artifacts; any of them may be missing or of an earlier version.
         gates: What the model had to reach.
         band_samples: Draws of patients behind the bands of curves.
+        not_missed: Sources of which nothing is said where they are not there.
 
     Returns:
         The report, with a sentence for each part that is missing.
     """
-    reader = _Reader(sources)
+    reader = _Reader(sources, not_missed)
     data, training = _data(reader, sources), _training(reader)
     audit: dict[str, Any] = reader.read(of.AUDIT, read_audit, {})
     judged: list[dict[str, Any]] = reader.read(

@@ -19,7 +19,7 @@ from components.report_gen.executor import GATES, REPORT, ReportGenExecutor
 from models.audit_settings import Evaluation
 from models.source import SOURCE_FINGERPRINT
 
-_TYPES = {
+TYPES = {
     of.INGEST: IngestReport,
     of.DATA_GATE: DataGateReport,
     of.STATISTICS: standard_artifacts.ExampleStatistics,
@@ -46,7 +46,7 @@ class ReportGenSpec(component_spec.ComponentSpec):
     }
     INPUTS = {
         name: component_spec.ChannelParameter(type=kind, optional=True)
-        for name, kind in _TYPES.items()
+        for name, kind in TYPES.items()
     }
     OUTPUTS = {REPORT: component_spec.ChannelParameter(type=RunReport)}
 

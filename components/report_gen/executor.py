@@ -10,6 +10,7 @@ from tfx.types import Artifact, artifact_utils
 
 from components.audit_gate.executor import ACCEPTED_BLIND_TEST
 from components.report_gen.collect import BLESSED, PUSHED, PUSHED_VERSION, collect
+from components.report_gen.model_card import CARD_FILE, model_card
 from components.report_gen.render import render
 from components.report_gen.report import Report
 from components.report_gen.sources import Source
@@ -24,7 +25,7 @@ NUMBERS_FILE = "report.json"
 
 
 class ReportGenExecutor(base_executor.BaseExecutor):
-    """Writes the page of a run and its numbers."""
+    """Writes the page of a run, its numbers and the model card."""
 
     def Do(  # noqa: N802, the name is TFX's
         self,
@@ -59,7 +60,7 @@ def source_of(artifact: Artifact) -> Source:
 
 
 def write_report(report: Report, uri: str) -> None:
-    """Writes `PAGE_FILE` and `NUMBERS_FILE`, each whole or not at all.
+    """Writes `PAGE_FILE`, `NUMBERS_FILE` and `CARD_FILE`, each whole or not at all.
 
     Args:
         report: Of a run.
@@ -67,3 +68,4 @@ def write_report(report: Report, uri: str) -> None:
     """
     write_text(f"{uri}/{PAGE_FILE}", render(report))
     write_text(f"{uri}/{NUMBERS_FILE}", json.dumps(report.to_json(), indent=1, allow_nan=False))
+    write_text(f"{uri}/{CARD_FILE}", model_card(report))

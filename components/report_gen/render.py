@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,12 @@ from markupsafe import Markup
 
 from components.evaluation.slices import SliceMetrics
 from components.report_gen import sections, words
+from components.report_gen.all_runs import RUN_COLUMNS, RunRow, auc_sparkline, best_of
+from components.report_gen.environment import environment
+from components.report_gen.pictures import fitted_uris
 from components.report_gen.report import Report
+from components.report_gen.sections import METRIC_TITLES, MOST_LISTED
+from components.report_gen.two_runs import TwoRuns
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,6 +30,7 @@ SECTIONS: Mapping[str, tuple[str, Callable[[Report], Mapping[str, Any]]]] = {
     "gates": ("Gates", sections.gates),
     "audits": ("Audits", sections.audits),
     "gallery": ("Explanations", sections.gallery),
+    "card": ("Model card", sections.card),
     "run": ("Run", sections.run),
 }
 
@@ -64,36 +69,53 @@ def slices_page(slices: Sequence[SliceMetrics]) -> str:
     )
 
 
-def environment() -> jinja2.Environment:
-    """Returns the templates, with everything that they are given escaped."""
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("components.report_gen"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
+def compare_page(both: TwoRuns) -> str:
+    """Returns a page of two runs side by side.
+
+    Args:
+        both: Of `components.report_gen.two_runs.compare`.
+    """
+    pictures = tuple(
+        fitted_uris({name: report.pictures[name] for name in _pictures_of(both, side)})
+        for side, report in enumerate(both.reports)
     )
-    templates.filters.update(number=number, interval=interval, percent=percent, signed=signed)
-    return templates
+    return (
+        environment()
+        .get_template("two_runs.html.j2")
+        .render(
+            both=both,
+            titles=METRIC_TITLES,
+            pictures=pictures,
+            most_listed=MOST_LISTED,
+            not_a_device=words.NOT_A_DEVICE,
+        )
+    )
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """Returns a number for a table; a dash where it is not defined."""
-    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+def all_runs_page(rows: Sequence[RunRow], place: str) -> str:
+    """Returns the index of runs.
+
+    Args:
+        rows: The oldest first.
+        place: Where they are, in words.
+    """
+    return (
+        environment()
+        .get_template("all_runs.html.j2")
+        .render(
+            rows=rows,
+            place=place,
+            best=best_of(rows),
+            columns=RUN_COLUMNS,
+            sparkline=auc_sparkline(rows),
+        )
+    )
 
 
-def signed(value: float | None) -> str:
-    """Returns a difference with its sign; a dash where it is not defined."""
-    return "-" if value is None or math.isnan(value) else f"{value:+.3f}"
-
-
-def interval(bounds: Any) -> str:
-    """Returns lower and upper bound, or nothing."""
-    return f"{bounds[0]:.3f}-{bounds[1]:.3f}" if bounds else ""
-
-
-def percent(share: float | None) -> str:
-    """Returns a share as per cent; a dash where it is not defined."""
-    return "-" if share is None or math.isnan(share) else f"{share:.1%}".replace("%", " %")
+def _pictures_of(both: TwoRuns, side: int) -> list[str]:
+    films = [film.explained[side] for film in both.changed[:MOST_LISTED]]
+    names = [name for film in films if film for name in (film.film, film.heat) if name]
+    return [name for name in names if name in both.reports[side].pictures]
 
 
 def _section(

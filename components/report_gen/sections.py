@@ -14,6 +14,7 @@ from components.report_gen.audit_figures import dot_figure, rows_of, rows_of_sli
 from components.report_gen.audit_words import audit_lines
 from components.report_gen.distributions import SHOWN
 from components.report_gen.drift_words import drift_lines
+from components.report_gen.model_card import card_page, model_card
 from components.report_gen.pictures import data_uri, fitted_uris
 from components.report_gen.report import Report
 from components.report_gen.style_words import style_lines, style_sentence
@@ -38,8 +39,9 @@ COLUMNS = {
     "FN": "false_negatives",
 }
 COUNT_COLUMNS = ("TP", "FP", "TN", "FN")
+METRIC_TITLES = {metric: title for title, metric in COLUMNS.items()}
 
-_MOST_LISTED = 200  # files in a list of the page; the CSV files have all
+MOST_LISTED = 200  # files in a list of the page; the CSV files have all
 _EXAMPLES = 2  # films of a class in a slice
 _AUDITED = {"AUC": AUC, "recall": RECALL, "specificity": SPECIFICITY}
 _ABSTENTION = {
@@ -73,7 +75,7 @@ def data(report: Report) -> dict[str, Any]:
         "ignored": ignored_sentence(
             ingest.get("ignored_reasons", {}), ingest.get("ignored_folders", {})
         ),
-        "most_listed": _MOST_LISTED,
+        "most_listed": MOST_LISTED,
         "figures": [data_figures.distribution_figure(one) for one in by_feature if one],
         "examples": examples(report.films),
         "styles": styles,
@@ -287,6 +289,11 @@ def certainty(film: ExplainedFilm, threshold: float | None) -> float:
     edge = 0.5 if threshold is None else threshold
     room = 1 - edge if film.probability >= edge else edge
     return abs(film.probability - edge) / room if room else 1.0
+
+
+def card(report: Report) -> dict[str, Any]:
+    """The model card, as ReportGen writes it in Markdown."""
+    return {"card": card_page(model_card(report))}
 
 
 def run(report: Report) -> dict[str, Any]:

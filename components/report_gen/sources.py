@@ -42,6 +42,8 @@ NAMES = {
 }
 # Not missed where they are not there: a run without a search has none.
 OPTIONAL = (HYPERPARAMETERS, TUNER_RESULTS)
+# What is known before the push, for the card that goes with it. The Pusher has the blessings.
+OF_A_CARD = (INGEST, STATISTICS, MODEL_RUN, EVALUATION, AUDIT, VERDICTS)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,20 @@ def headline(report: Report) -> str:
 
 def sentence(report: Report) -> str:
     """Says what the model does and why it was let through or not."""
-    return f"{_reached(report)} {_decided(report)}".strip()
+    return f"{reached(report)} {_decided(report)}".strip()
+
+
+def reached(report: Report) -> str:
+    """Says what the model does on the test films."""
+    if not report.slices:
+        return "No test film was evaluated."
+    overall = report.slices[0]
+    patients = f" of {report.performance.patients:,} patients" if report.performance else ""
+    return (
+        f"On {overall.films:,} test films{patients} the model found "
+        f"{_with_interval(overall, 'recall')} of the pneumonias and left "
+        f"{_with_interval(overall, 'specificity')} of the normal films alone."
+    )
 
 
 def decisive(verdicts: Sequence[Verdict]) -> Verdict | None:
@@ -50,18 +63,6 @@ def decisive(verdicts: Sequence[Verdict]) -> Verdict | None:
 def _asks(one: Verdict) -> bool:
     """Whether a gate could have decided: a floor of 0 asks for nothing, nor does one overruled."""
     return not one.accepted and (one.bound != 0 or one.metric.endswith(" change"))
-
-
-def _reached(report: Report) -> str:
-    if not report.slices:
-        return "No test film was evaluated."
-    overall = report.slices[0]
-    patients = f" of {report.performance.patients:,} patients" if report.performance else ""
-    return (
-        f"On {overall.films:,} test films{patients} the model found "
-        f"{_with_interval(overall, 'recall')} of the pneumonias and left "
-        f"{_with_interval(overall, 'specificity')} of the normal films alone."
-    )
 
 
 def _decided(report: Report) -> str:

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from radiographs.inspect import __main__ as command
 from tests.unit.radiographs import test_inspect
 from tests.unit.radiographs.test_inspect import HOSTILE
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-
 write_bad = test_inspect.write_bad  # the fixture
-
-
-@pytest.fixture(name="browser", scope="module")
-def open_browser() -> Iterator[Browser]:
-    """A Chromium of the machine."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"no browser is installed; one of {', '.join(BROWSERS)} is needed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(name="page_file", scope="module")

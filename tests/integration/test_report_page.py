@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 from sklearn import metrics
 
 from components.report_gen.collect import collect
 from components.report_gen.render import render
-from tests.support import LocalRun
+from pipeline import report
+from tests.integration.look import NARROW_PX, WIDE_PX, Look
+from tests.support import LocalRun, digests
 from tests.unit.components.report_gen.small_run import (
     EXPLAINED,
     FILMS,
@@ -27,24 +26,9 @@ from tests.unit.components.report_gen.small_run import (
     write_run,
 )
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-NARROW_PX, MIDDLE_PX, WIDE_PX, HEIGHT_PX = 400, 800, 1600, 900
+MIDDLE_PX = 800
 GREEN, RED = "rgb(27, 110, 60)", "rgb(176, 0, 32)"
 THRESHOLDS = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95)
-
-
-@pytest.fixture(scope="session", name="browser")
-def open_browser() -> Iterator[Browser]:
-    """The Chromium of the machine."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"no browser is installed; one of {', '.join(BROWSERS)} is needed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module", name="drawn")
@@ -56,18 +40,8 @@ def write_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-class Look:
-    """A page in a window, with all that the browser complained of."""
-
-    def __init__(self, browser: Browser, file: Path, width_px: int = WIDE_PX, scheme: Any = None):
-        viewport: Any = {"width": width_px, "height": HEIGHT_PX}
-        self.page: Page = browser.new_page(viewport=viewport, color_scheme=scheme or "light")
-        self.complaints: list[str] = []
-        self.loaded: list[str] = []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.loaded.append(request.url))
-        self.page.goto(file.as_uri())
+class ReportLook(Look):
+    """The page of a run, with what its explorer and gallery say."""
 
     def number(self, name: str) -> float:
         """Returns what the explorer says."""
@@ -88,14 +62,14 @@ class Look:
 
 
 @pytest.fixture(name="look")
-def look_at_drawn(browser: Browser, drawn: Path) -> Iterator[Look]:
-    look = Look(browser, drawn)
+def look_at_drawn(browser: Browser, drawn: Path) -> Iterator[ReportLook]:
+    look = ReportLook(browser, drawn)
     yield look
     assert look.complaints == []
     look.page.close()
 
 
-def test_nothing_is_loaded_and_no_name_runs_as_code(look: Look) -> None:
+def test_nothing_is_loaded_and_no_name_runs_as_code(look: ReportLook) -> None:
     dialogs: list[str] = []
     look.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
     look.page.wait_for_timeout(100)
@@ -104,7 +78,7 @@ def test_nothing_is_loaded_and_no_name_runs_as_code(look: Look) -> None:
     assert look.page.locator("img[src='x']").count() == 0
 
 
-def test_every_figure_is_drawn(look: Look) -> None:
+def test_every_figure_is_drawn(look: ReportLook) -> None:
     look.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     figures = look.page.locator("svg.figure")
     assert figures.count() >= 14
@@ -134,20 +108,14 @@ def test_it_fits_its_window(
 def test_axe_finds_no_serious_fault(browser: Browser, drawn: Path, scheme: str) -> None:
     look = Look(browser, drawn, scheme=scheme)
     look.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
-    axe = Axe()
-    found = axe.run(look.page).response["violations"]
+    serious = look.serious_faults()
     look.page.locator("#films button").first.click()
-    found += axe.run(look.page).response["violations"]
+    serious += look.serious_faults()
     look.page.close()
-    serious = [
-        (one["id"], one["nodes"][0]["html"][:200], one["nodes"][0].get("failureSummary", "")[:300])
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
     assert serious == []
 
 
-def test_the_explorer_says_what_scikit_learn_says(look: Look) -> None:
+def test_the_explorer_says_what_scikit_learn_says(look: ReportLook) -> None:
     films = draw_predictions().dropna(subset="probability")
     label = (films["label"] == "PNEUMONIA").to_numpy(int)
     score = films["probability"].to_numpy()
@@ -173,7 +141,7 @@ def test_the_explorer_says_what_scikit_learn_says(look: Look) -> None:
         )
 
 
-def test_the_explorer_begins_at_the_models_own_point_and_goes_back_to_it(look: Look) -> None:
+def test_the_explorer_begins_at_the_models_own_point_and_goes_back_to_it(look: ReportLook) -> None:
     films = draw_predictions().dropna(subset="probability")
     expected = metrics.confusion_matrix(
         films["label"] == "PNEUMONIA", films["predicted_label"] == "PNEUMONIA"
@@ -186,7 +154,7 @@ def test_the_explorer_begins_at_the_models_own_point_and_goes_back_to_it(look: L
         look.page.click("#explorer-reset")
 
 
-def test_films_that_change_sides_are_shown(look: Look) -> None:
+def test_films_that_change_sides_are_shown(look: ReportLook) -> None:
     look.slide("threshold", 0.9)
     films = explained_rows(draw_predictions()).head(EXPLAINED - 1)  # the last was not judged
     changed = int(films["probability"].between(0.45, 0.9, inclusive="left").sum())
@@ -195,7 +163,7 @@ def test_films_that_change_sides_are_shown(look: Look) -> None:
     assert look.page.locator("#films .changed").count() == changed
 
 
-def test_filters_choose_and_order_films(look: Look) -> None:
+def test_filters_choose_and_order_films(look: ReportLook) -> None:
     assert len(look.shown_films()) == EXPLAINED
     look.page.check("#only-wrong")
     wrong = look.shown_films()
@@ -212,7 +180,7 @@ def test_filters_choose_and_order_films(look: Look) -> None:
         assert certainty == sorted(certainty) and len(set(certainty)) > 5
 
 
-def test_cards_show_the_heat_on_demand(look: Look) -> None:
+def test_cards_show_the_heat_on_demand(look: ReportLook) -> None:
     first = look.page.locator("#films .film-picture img").first
     film = first.get_attribute("src")
     look.page.select_option("#shown-side", "heat")
@@ -221,7 +189,7 @@ def test_cards_show_the_heat_on_demand(look: Look) -> None:
     assert first.get_attribute("src") == film
 
 
-def test_a_film_is_seen_by_keyboard(look: Look) -> None:
+def test_a_film_is_seen_by_keyboard(look: ReportLook) -> None:
     page = look.page
     page.locator("#films button").first.focus()
     page.keyboard.press("Enter")
@@ -242,7 +210,7 @@ def test_a_film_is_seen_by_keyboard(look: Look) -> None:
     assert page.evaluate("document.activeElement.closest('li').dataset.place") == "1"
 
 
-def test_a_film_that_cannot_be_drawn_or_was_not_judged_says_so(look: Look) -> None:
+def test_a_film_that_cannot_be_drawn_or_was_not_judged_says_so(look: ReportLook) -> None:
     cards = look.page.locator("#films > li")
     assert "This film cannot be drawn." in cards.nth(EXPLAINED - 2).inner_text()
     assert "not judged" in cards.nth(EXPLAINED - 1).inner_text()
@@ -250,7 +218,7 @@ def test_a_film_that_cannot_be_drawn_or_was_not_judged_says_so(look: Look) -> No
     assert "not judged, as it is blank" in look.page.inner_text("#film-shown")
 
 
-def test_it_prints_to_paper(look: Look, tmp_path: Path) -> None:
+def test_it_prints_to_paper(look: ReportLook, tmp_path: Path) -> None:
     look.page.emulate_media(media="print")
     assert not look.page.locator("#gallery-controls").is_visible()
     paper = look.page.pdf(path=tmp_path / "report.pdf", format="A4")
@@ -263,7 +231,8 @@ class TestOfARun:
     def test_shows_what_the_summary_says(self, browser: Browser, pushed: LocalRun) -> None:
         look = Look(browser, pushed.folder / "report" / "index.html")
         rows = look.page.evaluate(
-            "() => [...document.querySelectorAll('tr')].map(row => [...row.cells]"
+            "() => [...document.querySelectorAll('section:not(#card) tr')]"
+            ".map(row => [...row.cells]"
             ".map(cell => cell.firstChild ? cell.firstChild.nodeValue : ''))"
         )
         by_name = {row[0]: row for row in rows if row}
@@ -307,6 +276,42 @@ class TestOfARun:
         confusion = told["performance"]["confusion"]
         for name, films in confusion.items():
             assert pushed.summary["metrics"]["overall"][name] == films
+
+    def test_the_pushed_version_has_its_card(self, pushed: LocalRun) -> None:
+        card = (pushed.model / "assets.extra" / "MODEL_CARD.md").read_text(encoding="utf-8")
+        overall = pushed.summary["metrics"]["overall"]
+        for title, metric in (("AUC", "auc"), ("sensitivity", "recall")):
+            assert f"| {title} | {overall[metric]:.3f} |" in card
+        assert "There is no trace" not in card
+        own = (pushed.uri("ReportGen", "report") / "model_card.md").read_text(encoding="utf-8")
+        assert f"- Version: {pushed.summary['pushed_version']}" in own
+        assert "Limits" in card and "see limits above" in card
+
+    def test_the_version_is_what_was_trained_but_for_the_card(self, pushed: LocalRun) -> None:
+        trained = digests(pushed.uri("Trainer", "model") / "Format-Serving")
+        version = digests(pushed.model)
+        assert set(version) - set(trained) == {"assets.extra/MODEL_CARD.md"}
+        assert trained.items() <= version.items()
+        assert digests(pushed.uri("Pusher", "pushed_model")) == version
+
+    def test_it_compares_with_itself(
+        self, pushed: LocalRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        numbers = tmp_path / "both.json"
+        runs = [pushed.latest, pushed.latest, f"--json={numbers}"]
+        assert report.main(["compare", *runs, f"--workdir={pushed.work.path}"]) == 0
+        told = json.loads(numbers.read_text(encoding="utf-8"))
+        assert told["films"]["common"] == pushed.summary["metrics"]["overall"]["films"]
+        recall = told["metrics"]["recall"]
+        assert recall["before"] == pytest.approx(pushed.summary["metrics"]["overall"]["recall"])
+        assert (told["changed"], told["settings"], recall["change"]) == ([], [], 0)
+        assert "0 are called otherwise" in " ".join(capsys.readouterr().out.split())
+
+    def test_it_is_in_the_index(self, pushed: LocalRun) -> None:
+        assert report.main(["index", f"--workdir={pushed.work.path}"]) == 0
+        text = (pushed.work.runs / "index.html").read_text(encoding="utf-8")
+        assert f'href="{pushed.latest}/report/index.html"' in text
+        assert f"{pushed.summary['metrics']['overall']['auc']:.3f}" in text
 
 
 def test_the_small_run_is_large_enough() -> None:

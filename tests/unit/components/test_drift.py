@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,9 +28,7 @@ SCHEMA = tfdv.load_schema_text(str(ROOT / "schema" / "schema.pbtxt"))
 MANY = 20_000  # patients, of whom chance moves nothing
 
 
-def statistics(
-    films: int = MANY, **columns: Sequence[Any]
-) -> statistics_pb2.DatasetFeatureStatisticsList:
+def statistics(films: int = MANY, **columns: Any) -> statistics_pb2.DatasetFeatureStatisticsList:
     """Statistics of films whose columns repeat the values given; a patient each, if not said."""
     frame = {name: np.resize(np.array(values), films) for name, values in columns.items()}
     frame = {"patient_id": np.array([f"p{number}" for number in range(films)]), **frame}

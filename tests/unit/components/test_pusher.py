@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfx.dsl.io import fileio
 from tfx.types import standard_artifacts
 
-from components.pusher.executor import BESIDE, PusherExecutor, remove_partial_versions
+from components.pusher.executor import BESIDE, CARD, PusherExecutor, remove_partial_versions
 from tests.ram import files_below, object_store
 
 FILES = {
@@ -44,7 +44,7 @@ def push(folder: str) -> Callable[[], Any]:
         PusherExecutor().Do(
             {"model": [model], "model_blessing": [blessing]},
             {"pushed_model": [pushed]},
-            {"push_destination": json.dumps(destination)},
+            {"push_destination": json.dumps(destination), "gates": "{}"},
         )
         return pushed
 
@@ -60,7 +60,11 @@ def write(folder: str, files: dict[str, str]) -> None:
 
 
 def read(folder: str) -> dict[str, str]:
-    return {name: tf.io.gfile.GFile(f"{folder}/{name}").read() for name in files_below(folder)}
+    """Returns the files of a folder; of a card it is enough that it is whole."""
+    files = {name: tf.io.gfile.GFile(f"{folder}/{name}").read() for name in files_below(folder)}
+    if CARD in files:
+        assert files.pop(CARD).endswith("updates of the model | for a person |\n")
+    return files
 
 
 def versions(folder: str) -> list[str]:
@@ -78,6 +82,10 @@ def test_a_blessed_model_is_pushed_whole(push: Callable[[], Any], folder: str) -
     pushed = push()
     (version,) = versions(folder)
     assert read(version) == read(pushed.uri) == FILES
+    for place in (version, pushed.uri):
+        assert set(files_below(place)) == {*FILES, CARD}
+    assert read(f"{folder}/model/Format-Serving") == FILES  # the Trainer's output is as it was
+    assert not fileio.exists(f"{folder}/model/Format-Serving/{CARD}")
     assert pushed.get_int_custom_property("pushed") == 1
     assert pushed.get_string_custom_property("pushed_destination") == version
     assert pushed.get_string_custom_property("pushed_version") == posixpath.basename(version)
@@ -104,14 +112,17 @@ def test_a_model_that_is_not_blessed_is_not_pushed(push: Callable[..., Any], fol
     assert pushed.get_int_custom_property("pushed") == 0
 
 
-@pytest.mark.parametrize("copied", range(2 * len(FILES)))  # to the server, then to the archive
+# To where the card joins it, then with that to the server, then to the archive.
+@pytest.mark.parametrize("copied", range(3 * len(FILES) + 2))
 def test_a_push_killed_at_any_file_shows_no_half_version(
     push: Callable[[], Any], folder: str, copied: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kill_after(copied, monkeypatch)
     with pytest.raises(SystemExit):
         push()
-    assert all(read(version) == FILES for version in versions(folder))
+    for version in versions(folder):
+        assert read(version) == FILES
+        assert fileio.exists(f"{version}/{CARD}")
     monkeypatch.undo()
 
     pushed = push()
