@@ -103,7 +103,7 @@ class TestDataRoot:
         )
         assert (run.folder / "quarantine.csv").read_text(encoding="utf-8").splitlines() == [
             "path,reason",
-            "NORMAL/normal1.png,the content is no image; only JPEG, PNG and DICOM are read",
+            'NORMAL/normal1.png,"the content is no image; only JPEG, PNG and DICOM are read"',
         ]
         assert f"all of it: {run.folder}/quarantine.csv" in run.text
         assert digests(root) == films

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
-from pipeline.slices import load_slices
 from tfx import v1 as tfx
 from tfx.types import artifact_utils
 
 from components.evaluation import decisions
+from components.evaluation.slices import load_slices
 from components.radiograph_example_gen.component import RadiographExampleGen
 from models import features, preprocessing
 from models.hyperparameters import Preprocessing

@@ -48,6 +48,13 @@ def example(number: int) -> bytes:
         features.SITE: "here", features.VIEW: "PA", features.SEX: "F",
         features.STYLE: "1",
         features.SOURCE_FORMAT: "PNG",
+        **dict.fromkeys(
+            (
+                features.LATERALITY, features.MODALITY, features.BODY_PART, features.MANUFACTURER,
+                features.DEVICE_MODEL,
+            ),
+            features.UNKNOWN,
+        ),
     }  # fmt: skip
     brightness = 0.8 if is_pneumonia else 0.4 if number < 2 * MISTAKEN else 0.2
     film = tf.train.Example()
@@ -55,9 +62,13 @@ def example(number: int) -> bytes:
         film.features.feature[name].bytes_list.value.append(text.encode())
     for name, value in {
         features.AGE_YEARS: 3, features.WIDTH_PX: 9, features.HEIGHT_PX: 9,
+        features.STUDY_DAY: features.STUDY_DAY_UNKNOWN,
     }.items():  # fmt: skip
         film.features.feature[name].int64_list.value.append(value)
-    film.features.feature[features.MEAN_INTENSITY].float_list.value.append(brightness)
+    for name, measured in (
+        (features.MEAN_INTENSITY, brightness), (features.PIXEL_SPACING_MM, 0.0),
+    ):  # fmt: skip
+        film.features.feature[name].float_list.value.append(measured)
     return film.SerializeToString()
 
 

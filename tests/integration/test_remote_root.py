@@ -25,6 +25,7 @@ from tfx import v1 as tfx
 
 from benchmarks.kills import open_gates
 from components.explanation_gen.index import read_index
+from components.pusher.executor import CARD
 from components.radiograph_example_gen.executor import plan_ingest
 from models import features
 from pipeline.config import load_config
@@ -249,7 +250,9 @@ def test_films_are_explained_in_the_bucket(resumed: RemoteRun) -> None:
 
 def test_the_trained_model_is_pushed_whole_and_answers(resumed: RemoteRun) -> None:
     trained = contents(f"{resumed.outputs['Trainer', 'model'].uri}/Format-Serving")
-    assert contents(resumed.version) == trained
+    served = contents(resumed.version)
+    assert served.pop(CARD).startswith(b"# Model card")
+    assert served == trained
     assert posixpath.dirname(resumed.version) == LOCATIONS.serving_root
     served = tf.saved_model.load(resumed.version)
     film = contents(f"{ROOT}/elsewhere/NORMAL").popitem()[1]

@@ -112,6 +112,7 @@ def _write_data(uris: dict[str, Path]) -> None:
     (uris[of.INGEST] / "ignored.csv").write_text("path,reason\nnotes.txt,text or table\n")
     (uris[of.INGEST] / "styles.png").write_bytes(encode(draw_film(1)))
     _json(uris[of.DATA_GATE] / "anomalies.json", [])
+    _json(uris[of.DATA_GATE] / "drift.json", {"notes": ["nothing to compare with"]})
     for split in features.SPLITS:
         file = uris[of.STATISTICS] / f"Split-{split}" / "FeatureStats.pb"
         file.parent.mkdir()

@@ -112,6 +112,7 @@ def test_a_run_that_left_nothing_has_a_page() -> None:
         (of.INGEST, "ingest.json"),
         (of.INGEST, "quarantine.csv"),
         (of.DATA_GATE, "anomalies.json"),
+        (of.DATA_GATE, "drift.json"),
         (of.STATISTICS, "Split-test/FeatureStats.pb"),
         (of.MODEL_RUN, "training.json"),
         (of.TUNER_RESULTS, "tuner_results.json"),
