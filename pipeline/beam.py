@@ -24,6 +24,11 @@ def beam_arguments(settings: Beam) -> list[str]:
     return [*_ENGINES[settings.engine](settings), *settings.extra_args]
 
 
+def evaluator_arguments(settings: Beam) -> list[str]:
+    """Returns what the Evaluator gets after these: Prism lacks a coder that TFMA groups by."""
+    return [f"--runner={LOCAL_RUNNER}"] if settings.engine == "prism" else []
+
+
 def names_another_runner(settings: Beam) -> bool:
     """Whether further arguments put something else in the place of Beam's local runner."""
     arguments = settings.extra_args

@@ -68,7 +68,8 @@ class Beam(hp.Settings):
     """How Apache Beam runs."""
 
     engine: Literal["local", "prism", "flink", "spark", "dataflow"] = Field(
-        "local", description="what runs ingest, statistics, Transform and Evaluator"
+        "local",
+        description="what runs ingest, statistics, Transform and, but for prism, the Evaluator",
     )
     workers: int = Field(
         1, ge=1, le=256, description="processes of the local runner, or workers of another engine"

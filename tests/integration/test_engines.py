@@ -24,6 +24,7 @@ from components.evaluation.slices import load_slices
 from components.radiograph_example_gen.component import RadiographExampleGen
 from models import features, preprocessing
 from models.hyperparameters import Preprocessing
+from pipeline.beam import evaluator_arguments
 from pipeline.config import Beam, Evaluation
 from pipeline.evaluation import make_eval_config
 from radiographs.options import IngestOptions
@@ -73,9 +74,16 @@ def free_port() -> int:
 @contextlib.contextmanager
 def running(command: list[str], log: Path, port: int) -> Iterator[None]:
     """Runs a server in the background until the block ends."""
+    # A pool starts its workers by the `python` of the path.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     with log.open("w") as file:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=ROOT,
+            env={**os.environ, "PATH": path},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
         wait_for(port, process, log)
@@ -113,7 +121,7 @@ def run_on_prism(films: Path, engine: Beam, tmp_path_factory: pytest.TempPathFac
 
 
 def run_parts(films: Path, folder: Path, beam: Beam) -> Outputs:
-    """Runs all that Beam runs: ingest, statistics, Transform and Evaluator."""
+    """Runs ingest, statistics and Transform on an engine, and the Evaluator where it can run."""
     options = IngestOptions(max_quarantine_fraction=0.5)
     ingest = RadiographExampleGen(str(films), options, preprocessing=PREPARATION)
     examples = ingest.outputs["examples"]
@@ -143,7 +151,7 @@ def run_parts(films: Path, folder: Path, beam: Beam) -> Outputs:
         schema=schema.outputs["schema"],
         eval_config=make_eval_config(Evaluation()),
         module_path=decisions.__name__,
-    )
+    ).with_beam_pipeline_args(evaluator_arguments(beam))
     return run_components(
         folder, ingest, schema, statistics, transform, model, evaluator, beam=beam
     )
