@@ -20,13 +20,19 @@ _LONGEST_JOB = f"--job_server_timeout={7 * 24 * 60 * 60}"
 
 
 def beam_arguments(settings: Beam) -> list[str]:
-    """Returns Beam's arguments; further ones of the settings win, since they come last."""
+    """Returns Beam's arguments; further ones of the settings win, since they come last.
+
+    Prism is for the ingest alone, see `ingest_arguments`; all else stays with the local runner.
+    """
     return [*_ENGINES[settings.engine](settings), *settings.extra_args]
 
 
-def evaluator_arguments(settings: Beam) -> list[str]:
-    """Returns what the Evaluator gets after these: Prism lacks a coder that TFMA groups by."""
-    return [f"--runner={LOCAL_RUNNER}"] if settings.engine == "prism" else []
+def ingest_arguments(settings: Beam) -> list[str]:
+    """Returns what the ingest gets after these.
+
+    Prism 2.61 breaks down on how TFDV combines, and lacks a coder that TFMA groups by.
+    """
+    return [*_prism(settings), *settings.extra_args] if settings.engine == "prism" else []
 
 
 def names_another_runner(settings: Beam) -> bool:
@@ -89,7 +95,7 @@ def _sdk_workers(settings: Beam) -> list[str]:
 
 _ENGINES: Mapping[str, Callable[[Beam], list[str]]] = {
     "local": _local,
-    "prism": _prism,
+    "prism": _local,
     "flink": _flink,
     "spark": _spark,
     "dataflow": _dataflow,

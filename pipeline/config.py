@@ -69,7 +69,8 @@ class Beam(hp.Settings):
 
     engine: Literal["local", "prism", "flink", "spark", "dataflow"] = Field(
         "local",
-        description="what runs ingest, statistics, Transform and, but for prism, the Evaluator",
+        description="what runs ingest, statistics, Transform and Evaluator; prism runs the ingest "
+        "alone",
     )
     workers: int = Field(
         1, ge=1, le=256, description="processes of the local runner, or workers of another engine"

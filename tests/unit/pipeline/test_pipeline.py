@@ -19,7 +19,7 @@ from models.audit_settings import AuditFloors, AuditMeasures, AuditSettings
 from models.source import source_fingerprint
 from pipeline.accepted import LatestAcceptedStatistics
 from pipeline.baseline import LatestOtherBlessedModel
-from pipeline.beam import LOCAL_RUNNER, NO_IMAGE, beam_arguments, evaluator_arguments
+from pipeline.beam import LOCAL_RUNNER, NO_IMAGE, beam_arguments, ingest_arguments
 from pipeline.config import Beam, load_config
 from pipeline.locations import WorkDirectory
 from pipeline.pipeline import create_components
@@ -373,7 +373,8 @@ class TestBeamArguments:
     def test_beam_itself_understands_what_an_engine_is_told(
         self, settings: dict[str, Any], expected: dict[str, Any], caplog: pytest.LogCaptureFixture
     ) -> None:
-        arguments = beam_arguments(Beam(**settings))
+        beam = Beam(**settings)
+        arguments = [*beam_arguments(beam), *ingest_arguments(beam)]
         parsed = PipelineOptions(arguments).get_all_options()
         assert "unparseable" not in caplog.text
         assert {name: parsed[name] for name in expected} == expected
@@ -398,11 +399,10 @@ class TestBeamArguments:
         with pytest.raises(ValueError, match=f"beam.engine={settings['engine']} needs {needed}"):
             Beam(**settings)
 
-    def test_the_evaluator_runs_beside_prism(self) -> None:
+    def test_prism_is_for_the_ingest_alone(self) -> None:
         prism = Beam(engine="prism", address="host:8073", worker_pool="pool:50000")
-        arguments = [*beam_arguments(prism), *evaluator_arguments(prism)]
-        assert PipelineOptions(arguments).get_all_options()["runner"] == LOCAL_RUNNER
-        assert evaluator_arguments(Beam()) == []
+        assert PipelineOptions(beam_arguments(prism)).get_all_options()["runner"] == LOCAL_RUNNER
+        assert ingest_arguments(Beam()) == []
 
     def test_workers_are_processes_and_further_arguments_come_last(self) -> None:
         settings = Beam(workers=3, extra_args=("--runner=FlinkRunner",))
