@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
-from tfx.types import artifact_utils
 
 from components.radiograph_example_gen.component import RadiographExampleGen
 from models import features
@@ -123,8 +122,7 @@ def run_ingest(films: Path, folder: Path, beam: Beam) -> Outputs:
 
 def records(outputs: Outputs, component: str, output: str, split: str) -> list[bytes]:
     """Returns the examples of a split in an order that does not depend on the files."""
-    uri = artifact_utils.get_split_uris([outputs[component, output]], split)[0]
-    files = tf.io.gfile.glob(f"{uri}/*")
+    files = tf.io.gfile.glob(f"{outputs[component, output].uri}/Split-{split}/*")
     dataset = tf.data.TFRecordDataset(files, compression_type="GZIP")
     return sorted(
         tf.train.Example.FromString(one).SerializeToString(deterministic=True)
