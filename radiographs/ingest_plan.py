@@ -51,7 +51,9 @@ def plan_ingest(
     found = read_layout(root, options)
     identical = find_identical_files(root, [film.path for film in found.films], options)
     layout = settle_label_conflicts(found, identical, options)
-    return layout, plan_splits(root, layout, identical, options, places_of)
+    paths = [film.path for film in layout.films]
+    places = places_of(paths) if options.split == BY_STYLE else {}
+    return layout, plan_splits(root, layout, identical, options, places)
 
 
 def plan_splits(
@@ -59,7 +61,7 @@ def plan_splits(
     layout: Layout,
     identical: Sequence[Sequence[str]],
     options: IngestOptions,
-    places_of: PlacesOf,
+    places: Mapping[str, Place],
 ) -> SplitPlan:
     """Assigns the films of a layout to splits.
 
@@ -68,7 +70,7 @@ def plan_splits(
         layout: Without label conflicts.
         identical: Groups of paths whose files have the same bytes.
         options: Splits.
-        places_of: As of `plan_ingest`.
+        places: Styles of films by path, for a split by them; otherwise empty.
 
     Returns:
         The split of each film, and all that is to be said of layout, patients and splits.
@@ -86,7 +88,7 @@ def plan_splits(
         options,
         identical=[*identical, *alike],
         statistics_of=lambda measured: _measure(root, measured, options),
-        places=places_of(paths) if options.split == BY_STYLE else {},
+        places=places,
     )
     return replace(plan, notes=[*layout.notes, *patient_notes(layout.films), *plan.notes])
 

@@ -6,7 +6,7 @@ rest is looked at with what is known, so that a user sees all that is wrong at o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from models.features import SPLITS
@@ -25,7 +25,6 @@ from radiographs.options import BY_STYLE, IGNORE, IngestOptions
 from radiographs.overrides import ConfigError
 from radiographs.quarantine import refuse_too_many
 from radiographs.splits import SplitPlan
-from radiographs.styles import Place
 
 # Is told what is being done, and is called with the number of films each time some are done.
 Tell = Callable[[str, int], Callable[[int], None]]
@@ -119,14 +118,10 @@ def _planned(
     found: Inspection, layout: Layout, root: DataRoot, options: IngestOptions
 ) -> SplitPlan | None:
     try:
-        return plan_splits(root, layout, found.identical, options, _no_places)
+        return plan_splits(root, layout, found.identical, options, places={})
     except DataError as error:
         found.stops.append(("splits", str(error)))
         return None
-
-
-def _no_places(paths: Sequence[str]) -> Mapping[str, Place]:
-    raise NotImplementedError("a split by style is refused before")
 
 
 def _judge(found: Inspection, layout: Layout, options: IngestOptions) -> None:

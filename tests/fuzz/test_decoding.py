@@ -18,10 +18,10 @@ from models.preprocessing import quality_of
 from radiographs.decoding import film_size, grey_levels, read_film
 from radiographs.errors import UnusableImage
 from radiographs.options import IngestOptions
+from tests.fuzz.damage import damaged
 from tests.support import draw_film
 
 OPTIONS = IngestOptions(max_side_px=2000)
-BOUNDARIES = (0, 1, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
 
 
 def _saved(picture: Image.Image, file_format: str, **save: object) -> bytes:
@@ -57,25 +57,7 @@ def sound_files() -> tuple[bytes, ...]:
 @st.composite
 def damaged_files(draw: st.DrawFn) -> bytes:
     """A sound file after a few accidents."""
-    data = bytearray(draw(st.sampled_from(sound_files())))
-    for _ in range(draw(st.integers(1, 4))):
-        place = draw(st.integers(0, max(0, len(data) - 1)))
-        accident = draw(st.sampled_from(("flip", "cut", "lose", "repeat", "insert", "number")))
-        length = draw(st.integers(1, 600))
-        if accident == "flip" and data:
-            data[place] ^= 1 << draw(st.integers(0, 7))
-        elif accident == "cut":
-            del data[place:]
-        elif accident == "lose":
-            del data[place : place + length]
-        elif accident == "repeat":
-            data[place:place] = data[place : place + length]
-        elif accident == "insert":
-            data[place:place] = draw(st.binary(max_size=40))
-        else:
-            number = draw(st.sampled_from(BOUNDARIES))
-            data[place : place + 4] = struct.pack(draw(st.sampled_from((">I", "<I"))), number)
-    return bytes(data)
+    return damaged(draw, draw(st.sampled_from(sound_files())))
 
 
 def with_true_checksums(data: bytes) -> bytes:

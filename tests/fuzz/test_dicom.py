@@ -14,9 +14,9 @@ from radiographs.decoding import read_film
 from radiographs.errors import UnusableImage
 from radiographs.options import IngestOptions
 from tests.dicom_films import compressed, dicom_file, drawn_values
+from tests.fuzz.damage import damaged
 
 OPTIONS = IngestOptions(max_side_px=2000)
-BOUNDARIES = (0, 1, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF)
 COMPRESSED = (
     uid.JPEGBaseline8Bit, uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEG2000Lossless,
     uid.RLELossless,
@@ -45,26 +45,7 @@ def sound_files() -> tuple[bytes, ...]:
 @st.composite
 def damaged_files(draw: st.DrawFn) -> bytes:
     """A sound file after a few accidents, most of them in its header."""
-    data = bytearray(draw(st.sampled_from(sound_files())))
-    for _ in range(draw(st.integers(1, 4))):
-        last = max(0, len(data) - 1)
-        place = min(last, draw(st.integers(0, last) | st.integers(128, 1200)))
-        accident = draw(st.sampled_from(("flip", "cut", "lose", "repeat", "insert", "number")))
-        length = draw(st.integers(1, 600))
-        if accident == "flip" and data:
-            data[place] ^= 1 << draw(st.integers(0, 7))
-        elif accident == "cut":
-            del data[place:]
-        elif accident == "lose":
-            del data[place : place + length]
-        elif accident == "repeat":
-            data[place:place] = data[place : place + length]
-        elif accident == "insert":
-            data[place:place] = draw(st.binary(max_size=40))
-        else:
-            number = draw(st.sampled_from(BOUNDARIES))
-            data[place : place + 4] = struct.pack(draw(st.sampled_from((">I", "<I"))), number)
-    return bytes(data)
+    return damaged(draw, draw(st.sampled_from(sound_files())), st.integers(128, 1200))
 
 
 def check(data: bytes) -> None:

@@ -202,3 +202,19 @@ def test_join_keeps_patients_with_the_same_picture_together(tmp_path: Path) -> N
 
     assert parted("note") > 0
     assert parted("join") == 0
+
+
+def test_films_that_are_alike_but_for_their_detail_are_two() -> None:
+    """Two chests of one build: nearly the same grey levels, another texture."""
+    random = np.random.default_rng(0)
+    rows, columns = np.mgrid[-1:1:256j, -1:1:256j]
+    chest = 60 + 140 * np.exp(-3 * columns**2) * (1 + 0.3 * rows)
+    one, other = (
+        np.clip(chest + cv2.GaussianBlur(random.normal(0, 60, chest.shape), (0, 0), 4), 0, 255)
+        for _ in range(2)
+    )
+    films = [reduced(film.astype(np.uint8)) for film in (one, other)]
+    assert np.corrcoef(films[0].ravel(), films[1].ravel())[0, 1] > 0.97
+    assert not same_film(*films)
+    brighter = np.clip(one * 0.8 + 30, 0, 255).astype(np.uint8)
+    assert same_film(films[0], reduced(brighter))
