@@ -334,6 +334,7 @@ class TestBeamArguments:
             {
                 "runner": "PortableRunner", "job_endpoint": "host:8073",
                 "environment_type": "LOOPBACK", "sdk_worker_parallelism": "2",
+                "job_server_timeout": 604800,
             },
         ),
         (
