@@ -142,6 +142,7 @@ def _run_components(flags: argparse.Namespace) -> None:
     settings = (
         f"preprocessing.lungs={flags.lungs}", f"preprocessing.image_size_px={flags.size_px}",
         f"beam.workers={flags.workers}", "preprocessing.contrast=clahe",
+        "data.near_duplicates=ignore",  # each copy would be held against each
     )  # fmt: skip
     config = load_config("standard", None, settings)
     work = WorkDirectory(flags.work / "work")
