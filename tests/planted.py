@@ -77,7 +77,8 @@ def write_planted_tree(root: Path, films: int) -> None:
         rows.append(f"{NAME}A{seed},{NAME}^Jane,{BORN},{label},seen {NAME}")
     rows.append(f"{NAME}A{films},{NAME}^Joe,{BORN},NORMAL,")
     (root / f"{NAME} cut.dcm").write_bytes(planted_film(0, 0)[:-9000])
-    cut = dcmread(io.BytesIO(planted_film(films, films + 1)))
+    # Of a patient with whole films: pseudonyms are random, and so is who makes up a split.
+    cut = dcmread(io.BytesIO(planted_film(0, films + 1)))
     cut.PixelData = cut.PixelData[:-4000]
     (root / f"{NAME} short.dcm").write_bytes(encoded(cut))
     rows.append(f"{NAME}A{films + 1},,,NORMAL,")
