@@ -65,6 +65,7 @@ setup(
     },
     install_requires=[
         *pinned(TFX_FAMILY),
+        "cleanlab>=2.9,<3",
         # Beam of the first column works with this dill only, and TFX does not import without it.
         f"dill==0.3.1.1; {COLUMNS[0]}",
         "jinja2>=3.1,<4",
