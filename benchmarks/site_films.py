@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from components.auditor.scoring import batches
-from components.radiograph_example_gen.executor import read_image, to_example
+from components.radiograph_example_gen.executor import to_example
 from components.radiograph_example_gen.listing import read_layout
+from components.radiograph_example_gen.reading import read_image
 from models import features
 from models.hyperparameters import Preprocessing
 from models.input_pipeline import TransformedFilms

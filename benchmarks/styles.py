@@ -21,7 +21,6 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from benchmarks.comparison import describe_machine
 from benchmarks.quality_runs import Bench, BenchmarkError, Films, Record, Variant
-from components.radiograph_example_gen.executor import read_and_describe
 from components.radiograph_example_gen.listing import read_layout
 from components.radiograph_example_gen.styles import describe_films
 from models.features import LABELS, PNEUMONIA
@@ -81,10 +80,8 @@ def describe(data_root: Path, config: PipelineConfig) -> Described:
     """
     root, options, judging = str(data_root), config.data, config.preprocessing.judging
     films = read_layout(root, options).films
-    descriptions = describe_films(
-        [film.path for film in films],
-        lambda path: read_and_describe(root, path, options, judging)[1],
-    )
+    paths = [film.path for film in films]
+    descriptions = describe_films(root, paths, options, judging)
     return Described(descriptions, {film.path: film.label for film in films})
 
 

@@ -123,26 +123,28 @@ def quality_of(
     Returns:
         One of `features.QUALITIES`.
     """
-    return quality_and_lungs(encoded, bounds, settings)[0]
+    ((quality, _),) = qualities_and_lungs([encoded], bounds, settings)
+    return quality
 
 
-def quality_and_lungs(
-    encoded: bytes, bounds: IngestOptions, settings: Preprocessing
-) -> tuple[str, npt.NDArray[np.bool_] | None]:
-    """Tells whether a film can be used, and where the lungs are that it was judged by.
+def qualities_and_lungs(
+    encoded: Sequence[bytes], bounds: IngestOptions, settings: Preprocessing
+) -> list[tuple[str, npt.NDArray[np.bool_] | None]]:
+    """Tells whether films can be used, and where the lungs are that they were judged by.
 
     Args:
-        encoded: a file.
+        encoded: files.
         bounds: of the sides of a film.
         settings: `Preprocessing.judging` of the run.
 
     Returns:
-        One of `features.QUALITIES`; and [side, side] bool, true in the lungs of the film without
-        its border, squashed to a square of `lung_fields.network.SIDE_PX`. None where nobody looks
-        for lungs.
+        For each one of `features.QUALITIES`; and [side, side] bool, true in the lungs of the film
+        without its border, squashed to a square of `lung_fields.network.SIDE_PX`. None where
+        nobody looks for lungs.
     """
-    (quality,), (lungs,) = _quality_graph(bounds, settings)(tf.constant([encoded]))
-    return quality.numpy().decode(), None if settings.lungs == "none" else lungs.numpy()
+    qualities, lungs = _quality_graph(bounds, settings)(tf.constant(encoded, tf.string))
+    found = [None] * len(encoded) if settings.lungs == "none" else list(lungs.numpy())
+    return [(word.decode(), fields) for word, fields in zip(qualities.numpy(), found, strict=True)]
 
 
 @functools.lru_cache(maxsize=1)

@@ -24,13 +24,14 @@ from components.auditor.overlap import (
     refuse_shared,
 )
 from components.auditor.scoring import judged, score_examples, scores_of
-from components.radiograph_example_gen.executor import read_image, to_example
+from components.radiograph_example_gen.executor import to_example
 from components.radiograph_example_gen.listing import (
     TfxRoot,
     list_files,
     read_layout,
     size_and_time,
 )
+from components.radiograph_example_gen.reading import read_image
 from metrics.estimates import estimate
 from metrics.scores import AUC, RECALL
 from models import features

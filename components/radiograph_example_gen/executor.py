@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 from tfx.components.example_gen import write_split
 from tfx.components.util import examples_utils
@@ -22,7 +20,14 @@ from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
-from components.radiograph_example_gen.listing import TfxRoot, read_bytes
+from components.radiograph_example_gen.listing import TfxRoot
+from components.radiograph_example_gen.reading import (
+    ANY_FILM,
+    check_judging,
+    chunks,
+    read_and_describe,
+)
+from components.radiograph_example_gen.record_files import WriteRecords
 from components.radiograph_example_gen.report import (
     LINES_SUFFIX,
     PRINT_LINES,
@@ -34,18 +39,15 @@ from components.radiograph_example_gen.styles import FindStyles, place_of, place
 from components.radiograph_example_gen.through_files import ThroughFiles
 from models import features
 from models.hyperparameters import Preprocessing
-from models.lung_fields.fields import check_weights
-from models.preprocessing import quality_and_lungs
 from radiographs import ingest_plan
-from radiographs.decoding import CanonicalFilm, read_film
+from radiographs.decoding import CanonicalFilm
 from radiographs.errors import UnusableImage
 from radiographs.films import Film
 from radiographs.layouts import Layout, ignored_notes
 from radiographs.near_duplicates import fingerprint, to_hex
 from radiographs.options import IGNORE, IngestOptions
-from radiographs.pseudonyms import HiddenPath
 from radiographs.splits import SplitPlan
-from radiographs.styles import Description, Place, Styles, describe_surroundings
+from radiographs.styles import Description, Place, Styles
 
 _LOG = logging.getLogger(__name__)
 
@@ -61,8 +63,6 @@ _PRINTED = "printed"
 _LINES = ((_UNUSABLE, QUARANTINE_LINES), (_STYLED, STYLE_LINES), (_PRINTED, PRINT_LINES))
 
 _EXAMPLE_FILES = write_split.DEFAULT_TF_RECORD_FILE_NAME
-
-_ANY_FILM = Preprocessing()
 
 
 class RadiographExecutor(BaseBeamExecutor):
@@ -95,7 +95,8 @@ class RadiographExecutor(BaseBeamExecutor):
         _describe_examples(examples)
         with self._waiting_room() as folder, self._make_beam_pipeline() as pipeline:
             films = ReadFilms(root, options, judging, folder, plan.places)
-            read = pipeline | "Films" >> beam.Create(_in_hash_order(layout, plan)) | films
+            planned = chunks(_in_hash_order(layout, plan))
+            read = pipeline | "Films" >> beam.Create(list(planned)) | films
             _write_examples(read, examples)
             _write_lines(read, report_uri)
         write_report(report_uri, root, layout, plan, options)
@@ -122,8 +123,7 @@ def _write_examples(read: Mapping[str, beam.PCollection], examples: list[Artifac
     for split in features.SPLITS:
         files = os.path.join(artifact_utils.get_split_uri(examples, split), _EXAMPLE_FILES)
         coder = beam.coders.ProtoCoder(tf.train.Example)
-        write = beam.io.WriteToTFRecord(files, coder, file_name_suffix=".gz")
-        _ = read[split] | f"Write[{split}]" >> write
+        _ = read[split] | f"Write[{split}]" >> WriteRecords(files, coder, ".gz")
 
 
 def _write_lines(read: Mapping[str, beam.PCollection], report_uri: str) -> None:
@@ -156,7 +156,7 @@ class _Read:
 
 
 class ReadFilms(beam.PTransform):
-    """Reads films: `(Film, split)` becomes tf.Examples tagged by split.
+    """Reads films: each group of `(Film, split)` becomes tf.Examples tagged by split.
 
     A file that is no usable film goes to the tag `unusable` as `[path, reason]`, the style of every
     other one to the tag `styled` as `[path, style, distance to its centre]`.
@@ -180,7 +180,7 @@ class ReadFilms(beam.PTransform):
             places: Style and distance by path, where a split was made by them.
         """
         super().__init__()
-        self._read = _ReadFilm(root, options, judging)
+        self._read = _ReadSome(root, options, judging)
         self._seed = options.seed
         self._places = places
         self._folder = folder
@@ -190,7 +190,7 @@ class ReadFilms(beam.PTransform):
         read = (
             planned
             | "SpreadOverWorkers" >> beam.Reshuffle()
-            | "ReadFilm" >> beam.ParDo(self._read).with_outputs(_UNUSABLE, _PRINTED, main=_STYLED)
+            | "ReadFilms" >> beam.ParDo(self._read).with_outputs(_UNUSABLE, _PRINTED, main=_STYLED)
         )
         described = read[_STYLED] | "Describe" >> beam.Map(_described)
         styles = described | "FindStyles" >> FindStyles(self._seed)
@@ -205,19 +205,21 @@ def _described(film: _Read) -> tuple[str, Description]:
     return str(film.path), film.description  # a plain string, which Beam has a coder for
 
 
-class _ReadFilm(beam.DoFn):
+class _ReadSome(beam.DoFn):
     def __init__(self, root: str, options: IngestOptions, judging: Preprocessing):
         self._root = root
         self._options = options
         self._judging = judging
 
-    def process(self, planned: tuple[Film, str]) -> Iterator[_Read | beam.pvalue.TaggedOutput]:
-        film, split = planned
-        try:
-            read = read_and_describe(self._root, film.path, self._options, self._judging)
-        except UnusableImage as error:
-            yield beam.pvalue.TaggedOutput(_UNUSABLE, [film.path, str(error)])
-        else:
+    def process(
+        self, planned: Sequence[tuple[Film, str]]
+    ) -> Iterator[_Read | beam.pvalue.TaggedOutput]:
+        paths = [film.path for film, _ in planned]
+        all_read = read_and_describe(self._root, paths, self._options, self._judging)
+        for (film, split), read in zip(planned, all_read, strict=True):
+            if isinstance(read, UnusableImage):
+                yield beam.pvalue.TaggedOutput(_UNUSABLE, [film.path, str(read)])
+                continue
             image, description = read
             yield _Read(film.path, split, to_example(film, image), description)
             if self._options.near_duplicates != IGNORE:
@@ -237,85 +239,6 @@ class _GiveStyle(beam.DoFn):
         example.features.feature[features.STYLE].bytes_list.value[:] = [style.encode()]
         yield beam.pvalue.TaggedOutput(film.split, example)
         yield beam.pvalue.TaggedOutput(_STYLED, [film.path, style, distance])
-
-
-def check_judging(judging: Preprocessing) -> None:
-    """Finds weights that cannot be used before the first film is read.
-
-    Args:
-        judging: As of `read_image`.
-
-    Raises:
-        ValueError: Naming the setting and the file.
-    """
-    if judging.lungs != "none":
-        check_weights(judging.lung_fields_weights)
-
-
-def read_image(
-    root: str, path: str, options: IngestOptions, judging: Preprocessing = _ANY_FILM
-) -> CanonicalFilm:
-    """Reads a file and makes sure that training and serving can.
-
-    Args:
-        root: Local or remote folder.
-        path: Of the file, relative to it.
-        options: Which films are usable.
-        judging: Which films the graph judges; by default it looks for no lungs.
-
-    Returns:
-        The film that goes on.
-
-    Raises:
-        UnusableImage: Saying why the file is no usable film.
-    """
-    return _judged(root, path, options, judging)[0]
-
-
-def read_and_describe(
-    root: str, path: str, options: IngestOptions, judging: Preprocessing
-) -> tuple[CanonicalFilm, Description]:
-    """Reads a film, and describes what lies outside the lungs that the graph has found.
-
-    Args:
-        root: As of `read_image`, and so are the others.
-        path: Of the file.
-        options: Which films are usable.
-        judging: Which films the graph judges.
-
-    Returns:
-        The film, and `radiographs.styles.describe_surroundings` of the part that is kept of it.
-
-    Raises:
-        UnusableImage: As `read_image`.
-    """
-    film, lungs = _judged(root, path, options, judging)
-    return film, describe_surroundings(_without_border(film.grey, judging.border_crop), lungs)
-
-
-def _judged(
-    root: str, path: str, options: IngestOptions, judging: Preprocessing
-) -> tuple[CanonicalFilm, npt.NDArray[np.bool_] | None]:
-    film = read_film(read_bytes(root, path), options)
-    if film.facts.dicom and not isinstance(path, HiddenPath):
-        raise UnusableImage("it is DICOM, and named as something else; rename it to end in .dcm")
-    quality, lungs = quality_and_lungs(film.encoded, options, judging)
-    if quality == features.NO_LUNGS:
-        raise UnusableImage(
-            "no lungs found; it shows no upright frontal chest, or its lung fields are hidden "
-            "(preprocessing.lungs=none does without them)"
-        )
-    if quality != features.QUALITY_OK:
-        raise UnusableImage(
-            f"the graph that prepares films finds it {quality}; open it and save it again as PNG"
-        )
-    return film, lungs
-
-
-def _without_border(grey: npt.NDArray[np.uint8], share: float) -> npt.NDArray[np.uint8]:
-    """Cuts off what the graph has cut off before it looked for lungs."""
-    rows, columns = (round(share * side) for side in grey.shape)
-    return grey[rows : grey.shape[0] - rows, columns : grey.shape[1] - columns]
 
 
 def to_example(film: Film, image: CanonicalFilm) -> tf.train.Example:
@@ -368,7 +291,7 @@ def to_example(film: Film, image: CanonicalFilm) -> tf.train.Example:
 
 
 def plan_ingest(
-    root: str, options: IngestOptions, judging: Preprocessing = _ANY_FILM
+    root: str, options: IngestOptions, judging: Preprocessing = ANY_FILM
 ) -> tuple[Layout, SplitPlan]:
     """Reads the layout of a data root and assigns each film to a split.
 
@@ -385,10 +308,7 @@ def plan_ingest(
     """
 
     def find_places(paths: Sequence[str]) -> dict[str, Place]:
-        def describe(path: str) -> Description:
-            return read_and_describe(root, path, options, judging)[1]
-
-        return places_of(paths, describe, options.seed)
+        return places_of(root, paths, options, judging)
 
     layout, plan = ingest_plan.plan_ingest(TfxRoot(root), options, find_places)
     for note in (*ignored_notes(layout), *plan.notes):

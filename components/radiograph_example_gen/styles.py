@@ -9,8 +9,7 @@ from __future__ import annotations
 import heapq
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,7 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from components.radiograph_example_gen.listing import read_bytes
+from components.radiograph_example_gen.reading import chunks, read_and_describe
 from models import features
+from models.hyperparameters import Preprocessing
 from models.remote_files import written_beside
 from radiographs.decoding import read_film
 from radiographs.errors import UnusableImage
@@ -57,47 +58,47 @@ class FindStyles(beam.PTransform):
 
 
 def describe_films(
-    paths: Sequence[str], describe: Callable[[str], Description]
+    root: str, paths: Sequence[str], options: IngestOptions, judging: Preprocessing
 ) -> dict[str, Description]:
     """Describes films, several at once.
 
     Args:
+        root: Local or remote folder.
         paths: Of the films.
-        describe: From a path to its description; it may raise UnusableImage.
+        options: Which films are usable.
+        judging: Which films the graph judges.
 
     Returns:
-        Descriptions by path, of the usable films.
+        Descriptions by path, of the usable films; the ingest puts the others on its quarantine
+        list.
     """
-
-    def describe_usable(path: str) -> Description | None:
-        try:
-            return describe(path)
-        except UnusableImage:  # the ingest puts it on the quarantine list
-            return None
-
-    with ThreadPoolExecutor() as threads:
-        found = dict(zip(paths, threads.map(describe_usable, paths), strict=True))
-    return {path: one for path, one in found.items() if one is not None}
+    described = {}
+    for some in chunks(paths):
+        for path, read in zip(some, read_and_describe(root, some, options, judging), strict=True):
+            if not isinstance(read, UnusableImage):
+                described[path] = read[1]
+    return described
 
 
 def places_of(
-    paths: Sequence[str], describe: Callable[[str], Description], seed: int
+    root: str, paths: Sequence[str], options: IngestOptions, judging: Preprocessing
 ) -> dict[str, Place]:
     """Finds the styles of films ahead of the ingest, for a split by them.
 
     Args:
+        root: As of `describe_films`, and so are the others.
         paths: Of the films.
-        describe: As of `describe_films`.
-        seed: As of `find_styles`.
+        options: Which films are usable, and the seed of `find_styles`.
+        judging: Which films the graph judges.
 
     Returns:
         Style and distance by path, of the usable films.
     """
     _LOG.info("Describing %s films around the lungs, for the split by style", f"{len(paths):,}")
-    described = describe_films(paths, describe)
+    described = describe_films(root, paths, options, judging)
     if not described:
         return {}
-    names, distances = find_styles(described, seed).nearest(list(described.values()))
+    names, distances = find_styles(described, options.seed).nearest(list(described.values()))
     return dict(zip(described, zip(names, distances.tolist(), strict=True), strict=True))
 
 

@@ -6,6 +6,9 @@ import os
 
 import apache_beam as beam
 from apache_beam.coders import PickleCoder
+from apache_beam.io import fileio
+
+from components.radiograph_example_gen.record_files import ReadRecords, WriteRecords
 
 
 class ThroughFiles(beam.PTransform):
@@ -28,11 +31,14 @@ class ThroughFiles(beam.PTransform):
     def expand(self, elements: beam.PCollection) -> beam.PCollection:
         """Returns the same elements, a file's in their order."""
         coder = PickleCoder()
-        written = elements | "Write" >> beam.io.WriteToTFRecord(self._prefix, coder)
+        written = elements | "Write" >> WriteRecords(self._prefix, coder)
         # The names that come of a write are of the end of time, where not every engine groups.
         return (
             elements.pipeline
             | "Files" >> beam.Create([f"{self._prefix}*"])
             | "WhenWritten" >> beam.Map(lambda files, _: files, beam.pvalue.AsList(written))
-            | "Read" >> beam.io.ReadAllFromTFRecord(coder)
+            | "Match" >> fileio.MatchAll()
+            | "Name" >> beam.Map(lambda file: file.path)
+            | "SpreadFiles" >> beam.Reshuffle()
+            | "Read" >> beam.ParDo(ReadRecords(coder))
         )

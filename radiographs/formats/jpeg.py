@@ -6,7 +6,6 @@ Metadata is read for the orientation and left out of what is kept.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,8 +23,7 @@ _SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
 _APPLICATION = range(0xE0, 0xF0)
 _KEPT_APPLICATION = (0xE0, 0xEE)  # JFIF, and Adobe's, which says what the components are
 _EXIF_SEGMENT, _EXIF = 0xE1, b"Exif\0\0"
-# Ends a scan: a marker that is neither a stuffed byte nor a restart.
-_SCAN_END = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")
+_STUFFED, _PADDING, _RESTARTS = 0x00, 0xFF, (0xD0, 0xD7)  # do not end a scan
 
 _FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)
 _UNREAD_FRAMES = {
@@ -104,6 +102,7 @@ def _decode(data: bytes, least_side_px: int) -> np.ndarray:
 def _segments(data: bytes) -> list[_Segment]:
     """Cuts a file into its segments, from the first one to the end marker."""
     segments: list[_Segment] = []
+    markers = _markers(data)
     place = len(_START) - 1
     while True:
         while data[place : place + 2] == b"\xff\xff":  # markers may be padded
@@ -116,12 +115,22 @@ def _segments(data: bytes) -> list[_Segment]:
         end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
         content = data[place + 4 : end]
         if marker == _SOS:
-            scan_end = _SCAN_END.search(data, end)
-            if scan_end is None:
+            following = np.searchsorted(markers, end)
+            if following == len(markers):
                 raise damaged("the end is missing")
-            end = scan_end.start()
+            end = int(markers[following])
         segments.append(_Segment(marker, content, data[place:end]))
         place = max(end, place + 4)
+
+
+def _markers(data: bytes) -> np.ndarray:
+    """Returns where markers are that end a scan, with what only looks like one between scans."""
+    levels = np.frombuffer(data, np.uint8)
+    begins = np.flatnonzero(levels[:-1] == _PADDING)
+    kinds = levels[begins + 1]
+    first, last = _RESTARTS
+    is_data = (kinds == _STUFFED) | (kinds == _PADDING) | ((kinds >= first) & (kinds <= last))
+    return begins[~is_data]
 
 
 def _check_frame(segments: Iterable[_Segment]) -> None:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from components.radiograph_example_gen import executor, listing
+from components.radiograph_example_gen import executor, listing, reading
 from components.radiograph_example_gen.component import RadiographExampleGen
 from components.radiograph_example_gen.driver import RadiographInputProcessor
 from components.radiograph_example_gen.executor import plan_ingest, to_example
@@ -253,7 +253,7 @@ class TestDicom:
         ]  # fmt: skip
         assert len({film.patient_id for film in found}) == 2
         for film in found:
-            assert executor.read_image(str(root), film.path, options).facts.source_format == "DICOM"
+            assert reading.read_image(str(root), film.path, options).facts.source_format == "DICOM"
             assert size_and_time(str(root), film.path)[0] > 6400
         assert plan.split_of.keys() == {film.path for film in layout.films}
         ((aside, reason),) = layout.ignored
@@ -290,7 +290,7 @@ class TestDicom:
     ) -> None:
         (root / "NORMAL" / "jane.png").write_bytes((root / "NORMAL" / "jane.dcm").read_bytes())
         with pytest.raises(UnusableImage, match=r"it is DICOM.*rename it to end in \.dcm"):
-            executor.read_image(str(root), "NORMAL/jane.png", options)
+            reading.read_image(str(root), "NORMAL/jane.png", options)
 
     def test_a_header_longer_than_what_is_read_first(
         self, root: Path, options: IngestOptions, monkeypatch: pytest.MonkeyPatch
@@ -403,7 +403,7 @@ class TestPlan:
 
 class TestReadImage:
     def test_what_the_ingest_hands_on_is_what_the_graph_can_read(self, root: Path) -> None:
-        film = executor.read_image(str(root), "NORMAL/normal0.png", IngestOptions())
+        film = reading.read_image(str(root), "NORMAL/normal0.png", IngestOptions())
         written = (root / "NORMAL" / "normal0.png").read_bytes()
         assert film.facts.sha256 == hashlib.sha256(written).hexdigest()
         assert quality_of(film.encoded) == features.QUALITY_OK
@@ -412,15 +412,15 @@ class TestReadImage:
         self, root: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Should a decoder let through what TensorFlow refuses, as Pillow has done before."""
-        read = executor.read_film
+        read = reading.read_film
 
         def without_end(data: bytes, options: IngestOptions) -> CanonicalFilm:
             film = read(data, options)
             return dataclasses.replace(film, encoded=film.encoded[:-40])
 
-        monkeypatch.setattr(executor, "read_film", without_end)
+        monkeypatch.setattr(reading, "read_film", without_end)
         with pytest.raises(UnusableImage, match="finds it not decodable"):
-            executor.read_image(str(root), "NORMAL/normal0.png", IngestOptions())
+            reading.read_image(str(root), "NORMAL/normal0.png", IngestOptions())
 
     @pytest.mark.parametrize("lungs", ["crop", "mask"])
     def test_where_lungs_are_looked_for_a_film_without_is_unusable(
@@ -429,18 +429,18 @@ class TestReadImage:
         chest, judging = draw_phantom(1).pixels, Preprocessing(lungs=lungs).judging
         for name, pixels in (("chest", chest), ("sideways", np.rot90(chest))):
             cv2.imwrite(str(tmp_path / f"{name}.png"), pixels)
-            executor.read_image(str(tmp_path), f"{name}.png", IngestOptions())
-        executor.read_image(str(tmp_path), "chest.png", IngestOptions(), judging)
+            reading.read_image(str(tmp_path), f"{name}.png", IngestOptions())
+        reading.read_image(str(tmp_path), "chest.png", IngestOptions(), judging)
         with pytest.raises(UnusableImage, match=r"no lungs found; .*lungs=none does without"):
-            executor.read_image(str(tmp_path), "sideways.png", IngestOptions(), judging)
+            reading.read_image(str(tmp_path), "sideways.png", IngestOptions(), judging)
 
     def test_weights_that_are_none_are_found_before_the_films(self, tmp_path: Path) -> None:
         file = tmp_path / "own.npz"
         file.write_bytes(b"no weights")
         own = Preprocessing(lungs="crop", lung_fields_weights=str(file))
         with pytest.raises(ValueError, match=r"lung_fields_weights: .*own\.npz is no file"):
-            executor.check_judging(own.judging)
-        executor.check_judging(Preprocessing(lung_fields_weights=str(file)).judging)
+            reading.check_judging(own.judging)
+        reading.check_judging(Preprocessing(lung_fields_weights=str(file)).judging)
 
 
 def test_example_holds_what_is_known_of_the_film() -> None:
