@@ -71,7 +71,7 @@ $(INSTALLER):
 
 $(INSTALLED): $(INSTALLER) $(LOCK) setup.py pyproject.toml
 	@echo "Installing the versions in $(LOCK): one to five minutes, by the network"
-	@$(VENV)/bin/uv pip sync --quiet --python $(VENV)/bin/python $(LOCK)
+	@$(VENV)/bin/uv pip sync --quiet --compile-bytecode --python $(VENV)/bin/python $(LOCK)
 	@echo "Installing this project"
 	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@

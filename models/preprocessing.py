@@ -98,14 +98,27 @@ def prepare_pixels(
     Returns:
         As `models.images.prepare_films` gives them.
     """
-    return images.prepare_films(
-        encoded,
-        settings.image_size_px,
-        settings.border_crop,
-        bounds,
-        lambda film: _enhance(film[None], settings)[0],
-        make_frame(settings),
-    )
+    return _preparation(settings, bounds)(encoded)
+
+
+@functools.lru_cache(maxsize=4)
+def _preparation(
+    settings: Preprocessing, bounds: IngestOptions
+) -> Callable[[tf.Tensor], images.Prepared]:
+    """Returns the function of a graph that prepares films, traced once for all that call it."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def prepare(encoded: tf.Tensor) -> images.Prepared:
+        return images.prepare_films(
+            encoded,
+            settings.image_size_px,
+            settings.border_crop,
+            bounds,
+            lambda film: _enhance(film[None], settings)[0],
+            make_frame(settings),
+        )
+
+    return prepare
 
 
 def quality_of(
@@ -142,21 +155,11 @@ def qualities_and_lungs(
         without its border, squashed to a square of `lung_fields.network.SIDE_PX`. None where
         nobody looks for lungs.
     """
-    qualities, lungs = _quality_graph(bounds, settings)(tf.constant(encoded, tf.string))
-    found = [None] * len(encoded) if settings.lungs == "none" else list(lungs.numpy())
-    return [(word.decode(), fields) for word, fields in zip(qualities.numpy(), found, strict=True)]
-
-
-@functools.lru_cache(maxsize=1)
-def _quality_graph(
-    bounds: IngestOptions, settings: Preprocessing
-) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def judge(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        films = prepare_pixels(encoded, settings, bounds)
-        return films.qualities, films.outlines
-
-    return judge
+    films = prepare_pixels(tf.constant(encoded, tf.string), settings, bounds)
+    qualities = [quality.decode() for quality in films.qualities.numpy()]
+    if settings.lungs == "none":
+        return [(quality, None) for quality in qualities]
+    return list(zip(qualities, films.outlines.numpy(), strict=True))
 
 
 def unpack_images(transformed: Mapping[str, tf.Tensor], size_px: int) -> tf.Tensor:

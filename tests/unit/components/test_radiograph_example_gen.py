@@ -422,6 +422,29 @@ class TestReadImage:
         with pytest.raises(UnusableImage, match="finds it not decodable"):
             reading.read_image(str(root), "NORMAL/normal0.png", IngestOptions())
 
+    def test_films_read_at_once_are_those_read_each_alone(self, root: Path) -> None:
+        paths = ["NORMAL/normal0.png", "none.png", "NORMAL/broken.png", "NORMAL/normal1.png"]
+        (root / "NORMAL" / "broken.png").write_bytes(b"no film")
+        (root / "none.png").write_bytes(b"")
+        judging = Preprocessing(lungs="none").judging
+        together = reading.read_and_describe(str(root), paths, IngestOptions(), judging)
+        assert [str(one) for one in together if isinstance(one, UnusableImage)] == [
+            "the file is empty; copy it again from its source",
+            "the content is no image; only JPEG, PNG and DICOM are read",
+        ]
+        for path, both in zip(paths[::3], together[::3], strict=True):
+            (alone,) = reading.read_and_describe(str(root), [path], IngestOptions(), judging)
+            assert not isinstance(both, UnusableImage) and not isinstance(alone, UnusableImage)
+            assert both[0].encoded == (root / path).read_bytes()
+            assert both[0].facts == alone[0].facts
+            np.testing.assert_array_equal(both[1], alone[1])
+
+    def test_chunks_hold_every_item_in_order(self) -> None:
+        items = range(2 * reading.FILMS_AT_ONCE + 1)
+        parts = list(reading.chunks(items))
+        assert [len(part) for part in parts] == [reading.FILMS_AT_ONCE] * 2 + [1]
+        assert [item for part in parts for item in part] == list(items)
+
     @pytest.mark.parametrize("lungs", ["crop", "mask"])
     def test_where_lungs_are_looked_for_a_film_without_is_unusable(
         self, tmp_path: Path, lungs: Literal["crop", "mask"]

@@ -204,6 +204,17 @@ class TestCanonical:
         commented = data[:2] + comment + data[2:-2] + comment + data[-2:]
         assert read_film(commented, OPTIONS).encoded == data
 
+    @pytest.mark.parametrize("padding", [0, 1, 5])
+    def test_restarts_and_padded_markers_do_not_end_a_jpeg(self, padding: int) -> None:
+        grey = drawing().astype(np.uint8)
+        jpeg = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_RST_INTERVAL, 4])[1].tobytes()
+        assert b"\xff\xd0" in jpeg and b"\xff\x00" in jpeg
+        padded = jpeg[:-2] + b"\xff" * padding + jpeg[-2:]
+        decoded = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+        film = read_film(padded + b"\xff\xda after the end", OPTIONS)
+        np.testing.assert_array_equal(film.grey, decoded)
+        assert film.encoded.startswith(jpeg[:-2])
+
     @pytest.mark.parametrize("side_px", [40, 100, 1000])
     @pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
     def test_grey_levels_are_reduced_by_areas(self, image_format: str, side_px: int) -> None:
