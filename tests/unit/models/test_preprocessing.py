@@ -14,7 +14,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 
-from models import features, preprocessing
+from models import features, images, preprocessing
 from models.hyperparameters import Preprocessing
 from radiographs.options import IngestOptions
 
@@ -284,3 +284,20 @@ def test_films_of_another_size_are_not_unpacked() -> None:
 def test_missing_settings_are_named() -> None:
     with pytest.raises(ValueError, match="custom_config has no 'preprocessing'"):
         preprocessing.preprocessing_fn(raw_batch(), custom_config={})
+
+
+def test_the_graph_of_a_film_is_built_once_for_all_that_call_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chosen, built, prepare_films = settings(border_crop=0.03), [], images.prepare_films
+
+    def building(*arguments: Any) -> images.Prepared:
+        built.append(arguments)
+        return prepare_films(*arguments)
+
+    monkeypatch.setattr(images, "prepare_films", building)
+    alone, _ = prepare(encoded_films(), chosen)
+    for _ in range(2):
+        graph = tf.function(lambda films: preprocessing.prepare_pixels(films, chosen, BOUNDS)[0])
+        np.testing.assert_array_equal(graph(tf.constant(encoded_films())), alone)
+    assert len(built) == 1
