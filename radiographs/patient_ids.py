@@ -122,18 +122,21 @@ def identify_patients(
     untold = [path for path in paths if not written.get(path) and not told[path]]
     notes = _untold_notes(untold, of)
     surely = [of[path] for path in paths if written.get(path) or told[path]]
-    one_of, spelling_notes = _one_spelling(surely)
+    one_of, spelling_notes = one_spelling(surely)
     return PatientIds(
         {path: one_of.get(patient, patient) for path, patient in of.items()},
         [*notes, *spelling_notes],
     )
 
 
-def _one_spelling(patients: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+def one_spelling(patients: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """Makes one patient of ids that differ in case, separators or leading zeros alone.
 
     Two people taken for one cost nothing but a less even split; one taken for two would be on
     both sides of it.
+
+    Args:
+        patients: Ids of one site.
 
     Returns:
         The id to use by each that is spelled otherwise, and at most one sentence.
