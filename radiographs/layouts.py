@@ -1,9 +1,9 @@
 """Which files below a data root are films, and what is known of each.
 
 Three layouts are read: class folders, a manifest, which the tables of a public data set become, and
-DICOM files with a table of labels; `radiographs.sites` reads several of them. All work on a listing
-of relative paths, so any file system serves. No file is lost silently: one that is no film is listed
-as ignored, with the reason, and what looks like a mistake is said.
+DICOM files with a table of labels; `radiographs.sites` reads several of them. All work on a
+listing of relative paths, so any file system serves. No file is lost silently: one that is no film
+is listed as ignored, with the reason, and what looks like a mistake is said.
 """
 
 from __future__ import annotations

@@ -64,6 +64,9 @@ class Window:
     def note(self) -> str:
         """What the user is told of the window."""
         read = _named([span.number for span in self.spans])
+        for span in self.spans:
+            if span.version is not None:
+                read += f", {span.number} in version {span.version}"
         left = f"; {_named(self.left)} not" if self.left else ""
         return f"Read: {read}{left} (data.spans={self.setting})."
 
@@ -91,6 +94,15 @@ def window_of(paths: Sequence[str], setting: str) -> Window:
         )
     left = tuple(span.number for span in spans if span not in chosen)
     return Window(tuple(chosen), left, setting)
+
+
+def latest_span(spans: Sequence[Span]) -> tuple[int, int | None]:
+    """Returns number and version of the latest of some spans, as TFX has them where there are none.
+
+    Args:
+        spans: In order.
+    """
+    return (spans[-1].number, spans[-1].version) if spans else (0, None)
 
 
 def _first(spans: Sequence[Span], setting: str) -> float:

@@ -134,23 +134,23 @@ def assign_splits(
         held_out, why = hold_out(together, places, options)
         split_of = given | dict.fromkeys(held_out, TEST)
         notes.append(why)
-    carved: set[str] = set()
-    of_notes: list[str] = []
-    for missing, members in _lacking(films, split_of, options, site_by_site):
-        carved.update(missing)
+    lacking = _lacking(films, split_of, options, site_by_site)
+    carved = tuple(name for name in (EVAL, TEST) if any(name in names for names, _ in lacking))
+    notes += _staying_notes(films, given, carved, options)
+    for missing, members in lacking:
         there = [film for film in members if split_of[film.path] == TRAIN]
         elsewhere = {film.patient_id for film in films if split_of[film.path] != TRAIN}
         groups = _group(there, identical)
         free = [group for group in groups if group.patients.isdisjoint(elsewhere)]
         _check_patients(free, missing, bool(elsewhere) and options.split != BY_STYLE)
         statistics = _statistics(free, missing, options, statistics_of)
-        split_of |= _carve(free, missing, options, _strangeness_of(free, statistics), lasting)
-        of_notes += _carving_notes(there, groups, elsewhere, split_of, missing)
-        of_notes += _stress_notes(there, split_of, options.stress_split, statistics)
-    in_order = tuple(name for name in (EVAL, TEST) if name in carved)
-    notes += [*_staying_notes(films, given, in_order, options), *of_notes]
+        split_of = split_of | _carve(
+            free, missing, options, _strangeness_of(free, statistics), lasting
+        )
+        notes += _carving_notes(there, groups, elsewhere, split_of, missing)
+        notes += _stress_notes(there, split_of, options.stress_split, statistics)
     _check_classes(films, split_of, options)
-    return SplitPlan(split_of, notes, in_order, places)
+    return SplitPlan(split_of, notes, carved, places)
 
 
 def _lacking(
@@ -162,12 +162,13 @@ def _lacking(
     """
     if options.split == "given":
         return []
+    apart = site_by_site and options.split != BY_STYLE  # which takes test from some sites alone
     present: dict[str, set[str]] = defaultdict(set)
     for film in films:
-        present[film.site if site_by_site else ""].add(split_of[film.path])
+        present[film.site if apart else ""].add(split_of[film.path])
     lacking: dict[tuple[str, ...], list[Film]] = defaultdict(list)
     for film in films:
-        there = present[film.site if site_by_site else ""]
+        there = present[film.site if apart else ""]
         lacking[tuple(name for name in (EVAL, TEST) if name not in there)].append(film)
     return [(missing, members) for missing, members in sorted(lacking.items()) if missing]
 
