@@ -129,6 +129,11 @@ def assign_splits(
     """
     given, notes = _given_splits(films, options)
     split_of, places = given, places or {}
+    if lasting and (options.split == BY_STYLE or options.stress_split != NO_STRESS):
+        notes.append(
+            "Patients are chosen anew as spans come in, since the split goes by how films were "
+            "taken: a model may be tested on films that an earlier one has learned from."
+        )
     if options.split == BY_STYLE:
         together = [group.films for group in _group(films, identical)]
         held_out, why = hold_out(together, places, options)
