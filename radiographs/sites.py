@@ -22,7 +22,7 @@ from radiographs.layouts import Layout, find_films, read_films, with_links_and_h
 from radiographs.not_films import HIDDEN, NO_PICTURE, is_hidden, is_no_picture
 from radiographs.options import SITES, IngestOptions
 from radiographs.patient_ids import one_spelling
-from radiographs.spans import Window
+from radiographs.spans import Window, span_number
 
 OUTSIDE_SPANS = "not in the folder of a span"
 OUTSIDE_SITES = "not in the folder of a site"
@@ -136,7 +136,7 @@ def _folders(
         raise DataError(
             "data.layout=sites, but the data root has no folders; each site needs one of its own"
         )
-    _check_site_names(folders)
+    _check_sites(folders, paths)
     return folders, outside
 
 
@@ -175,7 +175,7 @@ def _reason(path: str, otherwise: str) -> str:
     return NO_PICTURE if is_no_picture(path) else otherwise
 
 
-def _check_site_names(folders: Sequence[_Folder]) -> None:
+def _check_sites(folders: Sequence[_Folder], paths: Sequence[str]) -> None:
     for folder in folders:
         (name,) = folders_of(f"{posixpath.basename(folder.path)}/")
         kind = "split" if name in SPLIT_WORDS else "class" if name in CLASS_WORDS else ""
@@ -183,6 +183,11 @@ def _check_site_names(folders: Sequence[_Folder]) -> None:
             raise DataError(
                 f"data.layout=sites, but '{folder.path}' is named for a {kind}; put the folders of "
                 "sites above those of splits and classes"
+            )
+        if any(span_number(inside) is not None for inside in _below(paths, folder.path)):
+            raise DataError(
+                f"data.layout=sites, but '{folder.path}' holds spans; put the folders of spans "
+                "above those of sites"
             )
 
 

@@ -56,7 +56,7 @@ class Window:
         Args:
             path: Of the file, relative to the data root.
         """
-        if not self.spans or _number(path) is None:
+        if not self.spans or span_number(path) is None:
             return True
         return any(path.startswith(f"{span.folder}/") for span in self.spans)
 
@@ -120,13 +120,13 @@ def _last(setting: str) -> float:
 
 
 def _spans(paths: Sequence[str]) -> list[Span]:
-    folders = sorted({path.split("/")[0] for path in paths if _number(path) is not None})
+    folders = sorted({path.split("/")[0] for path in paths if span_number(path) is not None})
     spans = [_span(folder, paths) for folder in folders]
     counts = Counter(span.number for span in spans)
     for span in spans:
         if counts[span.number] > 1:
             both = " and ".join(
-                f"'{name}'" for name in folders if _number(f"{name}/") == span.number
+                f"'{name}'" for name in folders if span_number(f"{name}/") == span.number
             )
             raise DataError(f"{both} are the same span; join them or rename all but one")
     return sorted(spans, key=lambda span: span.number)
@@ -139,15 +139,15 @@ def _span(folder: str, paths: Sequence[str]) -> Span:
         for parts in below
         if len(parts) > 1 and (found := _VERSION.fullmatch(parts[0]))
     }
-    number = _number(f"{folder}/") or 0
+    number = span_number(f"{folder}/") or 0
     if not versions:
         return Span(number, None, folder)
     latest = max(versions)
     return Span(number, latest, f"{folder}/{versions[latest]}")
 
 
-def _number(path: str) -> int | None:
-    """Returns the span that a file lies in, or None."""
+def span_number(path: str) -> int | None:
+    """Returns the span that a file lies in by the uppermost folder of its path, or None."""
     folder, slash, _ = path.partition("/")
     found = _SPAN.fullmatch(folder) if slash else None
     return int(found[1]) if found else None
