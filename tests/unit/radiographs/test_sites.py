@@ -18,7 +18,7 @@ from radiographs.inspect import __main__ as command
 from radiographs.layouts import Layout, read_films
 from radiographs.local_roots import LocalRoot
 from radiographs.options import IngestOptions
-from radiographs.pseudonyms import pseudonyms_of, write_new_key
+from radiographs.pseudonyms import pseudonyms_of, real_path, write_new_key
 from radiographs.sites import id_within_site, read_all_films, tell_sites_apart
 from radiographs.spans import window_of
 from tests.dicom_films import dicom_file
@@ -225,6 +225,18 @@ class TestPlan:
         )
         assert "The given test split stays: 20 films of 20 patients." in plan.notes
 
+    def test_nobody_moves_when_a_span_is_added(self, tmp_path: Path) -> None:
+        for span in (1, 2):
+            for place, label in enumerate(LABELS):
+                first = 1000 * span + 500 * place
+                write_films(tmp_path / f"span-{span}", label, 60 * span, first)
+        before, after = (
+            plan_ingest(LocalRoot(str(tmp_path)), IngestOptions(spans=spans), lambda paths: {})[1]
+            for spans in ("0-1", "all")
+        )
+        assert len(after.split_of) == 3 * len(before.split_of) == 360
+        assert before.split_of.items() <= after.split_of.items()
+
     def test_a_film_of_two_sites_keeps_both_patients_together(self, tmp_path: Path) -> None:
         write_sites(tmp_path)
         for number in range(30):
@@ -292,6 +304,15 @@ class TestDicomSite:
         assert ("coast/labels.csv line 4", "row without a DICOM film of its accession number") in (
             layout.ignored
         )
+
+    def test_a_note_names_nobody(self, root: Path, options: IngestOptions) -> None:
+        nameless = dicom_file(draw_film(40), PatientID="", AccessionNumber="ACC0")
+        (root / "coast" / "MUELLER" / "nameless.dcm").write_bytes(nameless)
+        layout = read_layout(LocalRoot(str(root)), options)
+        (note,) = (one for one in layout.notes if one.startswith("coast: The name of 1 of 3"))
+        (film,) = (one for one in layout.films if real_path(one.path).endswith("nameless.dcm"))
+        assert f"such as '{film.path}'" in note
+        assert "MUELLER" not in repr(layout.notes)
 
     def test_an_error_names_nobody(self, root: Path, options: IngestOptions) -> None:
         (root / "coast" / "labels.csv").write_text("AccessionNumber,label\nACC0,NORMAL\n")
