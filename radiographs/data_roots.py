@@ -24,7 +24,7 @@ from radiographs.dicom_headers import (
     read_dicom_header,
 )  # fmt: skip
 from radiographs.errors import DataError, UnusableImage
-from radiographs.layouts import Layout
+from radiographs.layouts import KINDS, Layout
 from radiographs.not_films import is_table
 from radiographs.options import IngestOptions
 from radiographs.pseudonyms import pseudonyms_of, real_path
@@ -104,7 +104,11 @@ def read_layout(root: DataRoot, options: IngestOptions) -> Layout:
 def _pseudonymised(root: DataRoot, options: IngestOptions) -> Layout:
     listing = root.listing()
     window = window_of(listing.paths, options.spans)
-    listing = replace(listing, paths=[path for path in listing.paths if window.holds(path)])
+    listing = replace(
+        listing,
+        paths=list(filter(window.holds, listing.paths)),
+        aside=[(path, reason) for path, reason in listing.aside if window.holds(path)],
+    )
     headers = read_headers(root, listing.paths, options)
     if not headers and not options.pseudonym_key_file:
         return _layout(root, listing, options, {}, window)
@@ -129,10 +133,12 @@ def _pseudonymised(root: DataRoot, options: IngestOptions) -> Layout:
 def _may_identify(layout: Layout, path: str) -> bool:
     """Tells whether the name of an ignored file may be somebody's.
 
-    In a tree of patients every one may, but that of the table of labels.
+    In a tree of patients every one may, but that of the table of labels; and so may what lies
+    beside such a tree.
     """
     kind, name = layout.place_of(path)
-    return kind == "dicom" and ("/" in name or not is_table(name))
+    kinds = (kind,) if kind in KINDS else layout.folders.values()
+    return "dicom" in kinds and ("/" in name or not is_table(name))
 
 
 def read_headers(

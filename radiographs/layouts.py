@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from models.features import LABELS
 from radiographs.dicom_films import with_tags
@@ -46,6 +46,7 @@ OTHER_NAME = "another name of a film that is read"
 # How films were found: in a folder by itself, or in several folders.
 Kind: TypeAlias = Literal["folders", "manifest", "dicom"]
 KindOfAll: TypeAlias = Literal["folders", "manifest", "dicom", "sites", "spans"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)

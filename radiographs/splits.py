@@ -127,7 +127,7 @@ def assign_splits(
         DataError: If a split would lack a class, or has too few patients to be carved.
         ValueError: If the stress split is asked for without `statistics_of`.
     """
-    given, notes = _given_splits(films, options)
+    given, notes = _given_splits(films, options, site_by_site)
     split_of, places = given, places or {}
     if lasting and (options.split == BY_STYLE or options.stress_split != NO_STRESS):
         notes.append(
@@ -179,20 +179,22 @@ def _lacking(
 
 
 def _given_splits(
-    films: Sequence[Film], options: IngestOptions
+    films: Sequence[Film], options: IngestOptions, site_by_site: bool
 ) -> tuple[dict[str, str], list[str]]:
     """Returns the given splits that are respected, train for all other films, and notes."""
     given = {film.path: film.given_split or TRAIN for film in films}
-    without = sum(not film.given_split for film in films)
-    if without == len(films):
+    with_some = {film.site for film in films if film.given_split}
+    if not with_some:
         return given, ["No splits are given."]
+    concerned = [film for film in films if film.site in with_some or not site_by_site]
+    without = sum(not film.given_split for film in concerned)
     if options.split in ("by_patient", BY_STYLE):
         note = f"The given splits are ignored (data.split={options.split})."
         return dict.fromkeys(given, TRAIN), [note]
     notes = []
     if without:
         notes.append(
-            f"No split is given for {without:,} of {len(films):,} films: they count as train."
+            f"No split is given for {without:,} of {len(concerned):,} films: they count as train."
         )
     if options.split == "auto" and EVAL in given.values():
         counts = Counter(film.label for film in _films_in(EVAL, films, given))

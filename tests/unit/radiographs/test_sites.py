@@ -223,6 +223,7 @@ class TestPlan:
         assert "test is carved from 60 films of 60 patients by patient: 8 films of 8 patients." in (
             plan.notes
         )
+        assert "No split is given for 60 of 100 films: they count as train." in plan.notes
         assert "The given test split stays: 20 films of 20 patients." in plan.notes
 
     def test_nobody_moves_when_a_span_is_added(self, tmp_path: Path) -> None:
@@ -282,6 +283,7 @@ class TestDicomSite:
         rows.append("ACC9,NORMAL")
         (root / "coast" / "MUELLER" / "letter.txt").write_text("Dear")
         (root / "coast" / "labels.csv").write_text("\n".join(rows))
+        (root / "MUELLER 2026.txt").write_text("beside the sites")
         (root / "city" / "NORMAL" / "normal0.png").rename(root / "city" / "NORMAL" / "17.png")
         return root
 
