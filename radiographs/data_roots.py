@@ -42,11 +42,13 @@ class Listing:
         paths: All files, relative to the root, with forward slashes, in order.
         links: The path of the file itself, for every path that leads to it by way of a link.
         aside: What is neither file nor folder: path and reason.
+        empty: Folders that hold nothing; an object store has none.
     """
 
     paths: list[str] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
     aside: list[tuple[str, str]] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
 
 
 class DataRoot(Protocol):
@@ -174,7 +176,13 @@ def _layout(
     root: DataRoot, listing: Listing, options: IngestOptions, headers: Headers, window: Window
 ) -> Layout:
     layout = read_all_films(
-        listing.paths, lambda path: text_of(root, path), options, listing.links, headers, window
+        listing.paths,
+        lambda path: text_of(root, path),
+        options,
+        listing.links,
+        headers,
+        window,
+        listing.empty,
     )
     return replace(layout, ignored=sorted([*layout.ignored, *listing.aside]))
 

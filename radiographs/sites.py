@@ -57,6 +57,7 @@ def read_all_films(
     links: Mapping[str, str],
     headers: Headers,
     window: Window,
+    empty: Sequence[str] = (),
 ) -> Layout:
     """Finds the films of a data root, which may hold several sites or spans.
 
@@ -67,6 +68,7 @@ def read_all_films(
         links: The path of the file itself, for every path that leads to it by way of a link.
         headers: Of the files that are DICOM, by path.
         window: The spans that are read.
+        empty: Folders that hold nothing, so that a site without films is missed.
 
     Returns:
         The films and the files that are none. Patients are as they are written, see
@@ -78,7 +80,7 @@ def read_all_films(
     by_site = options.layout == SITES
     if not (by_site or window.spans):
         return read_films(paths, read_text, options, links, headers)
-    folders, outside = _folders(paths, options, window)
+    folders, outside = _folders(paths, options, window, empty)
     sites = {
         site: _read_site(
             [folder for folder in folders if folder.site == site],
@@ -119,7 +121,7 @@ def _told_apart(film: Film) -> str:
 
 
 def _folders(
-    paths: Sequence[str], options: IngestOptions, window: Window
+    paths: Sequence[str], options: IngestOptions, window: Window, empty: Sequence[str]
 ) -> tuple[list[_Folder], list[tuple[str, str]]]:
     """Returns the folders that are read by themselves, and what lies in none of them."""
     roots = [span.folder for span in window.spans] or [""]
@@ -129,7 +131,8 @@ def _folders(
     folders = []
     for root in roots:
         below = _below(paths, root)
-        sites = [posixpath.join(root, top) for top in _tops(below)]
+        hollow = _below((f"{folder}/" for folder in empty), root)
+        sites = [posixpath.join(root, top) for top in _tops([*below, *hollow])]
         folders += [_Folder(path, composed(posixpath.basename(path))) for path in sites]
         outside += _outside(below, sites, OUTSIDE_SITES, options)
     if not folders:

@@ -17,6 +17,7 @@ from radiographs.errors import DataError
 ALL = "all"
 WINDOW = re.compile(r"all|last:[1-9]\d*|\d+-\d+")
 _SPAN = re.compile(r"span-(\d+)", re.IGNORECASE)
+_NEARLY = re.compile(r"spans?[-_ ]*\d+(?:[-_ ]\d+)*", re.IGNORECASE)
 _VERSION = re.compile(r"version-(\d+)", re.IGNORECASE)
 _SHOWN = 4  # spans that a sentence names
 
@@ -82,8 +83,10 @@ def window_of(paths: Sequence[str], setting: str) -> Window:
         The window.
 
     Raises:
-        DataError: If two folders are one span, or none is in the window.
+        DataError: If two folders are one span, a name is only nearly one's, or none is in the
+            window.
     """
+    _refuse_nearly_spans(paths)
     spans = _spans(paths)
     chosen = [span for span in spans if _first(spans, setting) <= span.number <= _last(setting)]
     if setting != ALL and not chosen:
@@ -117,6 +120,16 @@ def _first(spans: Sequence[Span], setting: str) -> float:
 
 def _last(setting: str) -> float:
     return int(setting.split("-")[1]) if "-" in setting else float("inf")
+
+
+def _refuse_nearly_spans(paths: Sequence[str]) -> None:
+    """Refuses films that would be left out of every window for the sake of a hyphen."""
+    for folder in sorted({path.split("/")[0] for path in paths if "/" in path}):
+        if _NEARLY.fullmatch(folder) and not _SPAN.fullmatch(folder):
+            number = "".join(re.findall(r"\d+", folder))
+            raise DataError(
+                f"'{folder}' is only nearly the name of a span; rename the folder to span-{number}"
+            )
 
 
 def _spans(paths: Sequence[str]) -> list[Span]:

@@ -263,6 +263,16 @@ class TestPlan:
             plan_ingest(LocalRoot(str(tmp_path)), SITES, lambda paths: {})
 
 
+@pytest.mark.parametrize("folder", ["harbour", "harbour/NORMAL", "span"])
+def test_a_folder_without_any_file_is_no_site(tmp_path: Path, folder: str) -> None:
+    write_sites(tmp_path)
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / ".cache" / "films").mkdir(parents=True)
+    name = folder.partition("/")[0]
+    with pytest.raises(DataError, match=f"^the folder '{name}', read .*: the data root holds no f"):
+        read_layout(LocalRoot(str(tmp_path)), SITES)
+
+
 class TestDicomSite:
     """A tree of patients at one site, whose names go nowhere, beside class folders at another."""
 

@@ -80,6 +80,15 @@ class TestVersions:
 
 
 class TestRefused:
+    @pytest.mark.parametrize(
+        ("folder", "name"),
+        [("span_20260101", "span-20260101"), ("Span 7", "span-7"), ("span7", "span-7"),
+         ("spans-7", "span-7"), ("span-2026-01-01", "span-20260101")],
+    )  # fmt: skip
+    def test_what_is_only_nearly_a_span(self, folder: str, name: str) -> None:
+        with pytest.raises(DataError, match=f"^'{folder}' is only nearly .* folder to {name}$"):
+            window_of([f"{folder}/NORMAL/a.png", "span-1/NORMAL/a.png"], "all")
+
     def test_two_folders_of_one_span(self) -> None:
         with pytest.raises(DataError, match=r"^'Span-7' and 'span-07' are the same span; join"):
             window_of(["span-07/a.png", "Span-7/a.png", "span-8/a.png"], "all")
