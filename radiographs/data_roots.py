@@ -24,7 +24,7 @@ from radiographs.dicom_headers import (
     read_dicom_header,
 )  # fmt: skip
 from radiographs.errors import DataError, UnusableImage
-from radiographs.layouts import KINDS, Layout
+from radiographs.layouts import OF_SEVERAL, Layout
 from radiographs.not_films import is_table
 from radiographs.options import IngestOptions
 from radiographs.pseudonyms import pseudonyms_of, real_path
@@ -139,7 +139,7 @@ def _may_identify(layout: Layout, path: str) -> bool:
     beside such a tree.
     """
     kind, name = layout.place_of(path)
-    kinds = (kind,) if kind in KINDS else layout.folders.values()
+    kinds = layout.folders.values() if kind in OF_SEVERAL else (kind,)
     return "dicom" in kinds and ("/" in name or not is_table(name))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 from models.features import LABELS
 from radiographs.dicom_films import with_tags
@@ -44,9 +44,8 @@ OTHER_NAME = "another name of a film that is read"
 
 
 # How films were found: in a folder by itself, or in several folders.
-Kind: TypeAlias = Literal["folders", "manifest", "dicom"]
-KindOfAll: TypeAlias = Literal["folders", "manifest", "dicom", "sites", "spans"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+Kind: TypeAlias = Literal["folders", "manifest", "dicom", "sites", "spans"]
+OF_SEVERAL: tuple[Kind, ...] = ("sites", "spans")
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,14 @@ class Layout:
         spans: That the films are of, in order; none where there are no spans.
     """
 
-    kind: KindOfAll
+    kind: Kind
     films: list[Film]
     ignored: list[tuple[str, str]]
     notes: list[str] = field(default_factory=list)
     folders: Mapping[str, Kind] = field(default_factory=dict)
     spans: tuple[Span, ...] = ()
 
-    def place_of(self, path: str) -> tuple[KindOfAll, str]:
+    def place_of(self, path: str) -> tuple[Kind, str]:
         """Returns the kind of the folder that a file was found in, and its path below that."""
         for folder, kind in self.folders.items():
             if path.startswith(f"{folder}/"):

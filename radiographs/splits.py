@@ -86,7 +86,7 @@ class _Group:
 
     def place(self, seed: int) -> float:
         """Returns the rank as a number in [0, 1)."""
-        return int.from_bytes(self.rank(seed)[:6]) / 256**6
+        return int.from_bytes(self.rank(seed)[:6], "big") / 256**6
 
 
 def assign_splits(
