@@ -28,7 +28,7 @@ from radiographs.layouts import OF_SEVERAL, Layout
 from radiographs.not_films import is_table
 from radiographs.options import IngestOptions
 from radiographs.pseudonyms import pseudonyms_of, real_path
-from radiographs.sites import read_all_films, tell_sites_apart
+from radiographs.sites import Files, read_all_films, tell_sites_apart
 from radiographs.spans import Window, window_of
 
 _MOST_BYTES = 500_000_000  # of a table that is unpacked; the largest public one has a fifth
@@ -175,15 +175,10 @@ def read_headers(
 def _layout(
     root: DataRoot, listing: Listing, options: IngestOptions, headers: Headers, window: Window
 ) -> Layout:
-    layout = read_all_films(
-        listing.paths,
-        lambda path: text_of(root, path),
-        options,
-        listing.links,
-        headers,
-        window,
-        listing.empty,
+    files = Files(
+        listing.paths, lambda path: text_of(root, path), listing.links, headers, listing.empty
     )
+    layout = read_all_films(files, options, window)
     return replace(layout, ignored=sorted([*layout.ignored, *listing.aside]))
 
 

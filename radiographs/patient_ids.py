@@ -141,10 +141,9 @@ def one_spelling(patients: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     Returns:
         The id to use by each that is spelled otherwise, and at most one sentence.
     """
-    spellings: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    spellings: dict[str, set[str]] = defaultdict(set)
     for patient in patients:
-        words = _RUNS.findall(patient.lower())
-        spellings[tuple(word.lstrip("0") or "0" for word in words) or (patient,)].add(patient)
+        spellings[plain_spelling(patient)].add(patient)
     several = sorted(sorted(found) for found in spellings.values() if len(found) > 1)
     if not several:
         return {}, []
@@ -155,6 +154,12 @@ def one_spelling(patients: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         "patient."
     )
     return {other: first for first, *others in several for other in others}, [note]
+
+
+def plain_spelling(patient: str) -> str:
+    """Returns an id without case, separators and leading zeros: `P-017` is `p 17`."""
+    words = _RUNS.findall(patient.lower())
+    return " ".join(word.lstrip("0") or "0" for word in words) or patient
 
 
 def _unnamed(paths: Sequence[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from models.features import LABELS, UNKNOWN
 from radiographs.dicom_headers import Headers
@@ -33,6 +33,25 @@ ReadText = Callable[[str], str]
 
 
 @dataclass(frozen=True)
+class Files:
+    """What is known of the files of a data root before its films are told.
+
+    Attributes:
+        paths: Of all files that are in the window of spans.
+        read_text: Returns the content of one of them.
+        links: The path of the file itself, for every path that leads to it by way of a link.
+        headers: Of the files that are DICOM, by path.
+        empty: Folders that hold nothing, so that a site without films is missed.
+    """
+
+    paths: Sequence[str]
+    read_text: ReadText
+    links: Mapping[str, str] = field(default_factory=dict)
+    headers: Headers = field(default_factory=dict)
+    empty: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class _Folder:
     """A folder that is read by itself.
 
@@ -50,25 +69,13 @@ class _Folder:
         return f"the folder '{self.path}', read as a data root of its own"
 
 
-def read_all_films(
-    paths: Sequence[str],
-    read_text: ReadText,
-    options: IngestOptions,
-    links: Mapping[str, str],
-    headers: Headers,
-    window: Window,
-    empty: Sequence[str] = (),
-) -> Layout:
+def read_all_films(files: Files, options: IngestOptions, window: Window) -> Layout:
     """Finds the films of a data root, which may hold several sites or spans.
 
     Args:
-        paths: All files below the root that are in the window.
-        read_text: Returns the content of one of them.
+        files: Of the data root.
         options: Which layout, and whether top folders are sites.
-        links: The path of the file itself, for every path that leads to it by way of a link.
-        headers: Of the files that are DICOM, by path.
         window: The spans that are read.
-        empty: Folders that hold nothing, so that a site without films is missed.
 
     Returns:
         The films and the files that are none. Patients are as they are written, see
@@ -79,15 +86,12 @@ def read_all_films(
     """
     by_site = options.layout == SITES
     if not (by_site or window.spans):
-        return read_films(paths, read_text, options, links, headers)
-    folders, outside = _folders(paths, options, window, empty)
+        return read_films(files.paths, files.read_text, options, files.links, files.headers)
+    folders, outside = _folders(files, options, window)
     sites = {
-        site: _read_site(
-            [folder for folder in folders if folder.site == site],
-            paths, read_text, options, links, headers,
-        )
+        site: _read_site([one for one in folders if one.site == site], files, options)
         for site in sorted({folder.site for folder in folders})
-    }  # fmt: skip
+    }
     found = _joined(sites.values())
     notes = [*([window.note] if window.spans else ()), *(_sites_notes(sites) if by_site else ())]
     return replace(
@@ -121,17 +125,19 @@ def _told_apart(film: Film) -> str:
 
 
 def _folders(
-    paths: Sequence[str], options: IngestOptions, window: Window, empty: Sequence[str]
+    files: Files, options: IngestOptions, window: Window
 ) -> tuple[list[_Folder], list[tuple[str, str]]]:
     """Returns the folders that are read by themselves, and what lies in none of them."""
     roots = [span.folder for span in window.spans] or [""]
-    outside = _outside(_below(paths, ""), roots, OUTSIDE_SPANS, options) if window.spans else []
+    outside = []
+    if window.spans:
+        outside = _outside(_below(files.paths, ""), roots, OUTSIDE_SPANS, options)
     if options.layout != SITES:
         return [_Folder(root, "") for root in roots], outside
     folders = []
     for root in roots:
-        below = _below(paths, root)
-        hollow = _below((f"{folder}/" for folder in empty), root)
+        below = _below(files.paths, root)
+        hollow = _below((f"{folder}/" for folder in files.empty), root)
         sites = [posixpath.join(root, top) for top in _tops([*below, *hollow])]
         folders += [_Folder(path, composed(posixpath.basename(path))) for path in sites]
         outside += _outside(below, sites, OUTSIDE_SITES, options)
@@ -139,7 +145,7 @@ def _folders(
         raise DataError(
             "data.layout=sites, but the data root has no folders; each site needs one of its own"
         )
-    _check_sites(folders, paths)
+    _check_sites(folders, files.paths)
     return folders, outside
 
 
@@ -194,26 +200,17 @@ def _check_sites(folders: Sequence[_Folder], paths: Sequence[str]) -> None:
             )
 
 
-def _read_site(
-    folders: Sequence[_Folder],
-    paths: Sequence[str],
-    read_text: ReadText,
-    options: IngestOptions,
-    links: Mapping[str, str],
-    headers: Headers,
-) -> Layout:
+def _read_site(folders: Sequence[_Folder], files: Files, options: IngestOptions) -> Layout:
     """Reads the folders of a site: one, or one a span."""
     needed = LABELS if len(folders) == 1 else ()
-    found = _joined(
-        [_read_folder(folder, paths, read_text, options, headers, needed) for folder in folders]
-    )
+    found = _joined(_read_folder(folder, files, options, needed) for folder in folders)
     title = folders[0].title
     if len(folders) > 1:
         title = f"the site '{folders[0].site}'" if folders[0].site else "all spans that are read"
         found = _one_spelling_in_all(found)
         _check_classes(found.films, title)
     try:
-        return with_links_and_headers(found, links, headers)
+        return with_links_and_headers(found, files.links, files.headers)
     except DataError as error:
         raise DataError(f"{title}: {error}", error.files) from None
 
@@ -238,44 +235,39 @@ def _one_spelling_in_all(layout: Layout) -> Layout:
 
 
 def _read_folder(
-    folder: _Folder,
-    paths: Sequence[str],
-    read_text: ReadText,
-    options: IngestOptions,
-    headers: Headers,
-    needed: Sequence[str],
+    folder: _Folder, files: Files, options: IngestOptions, needed: Sequence[str]
 ) -> Layout:
     """Reads a folder as a data root, and tells of it in paths below the real one."""
-    prefix = f"{folder.path}/"
-    inside = _below(paths, folder.path)
-    below = {name: headers[path] for name, path in inside.items() if path in headers}
+    inside = _below(files.paths, folder.path)
+    headers = {name: files.headers[path] for name, path in inside.items() if path in files.headers}
 
     def told(sentence: str) -> str:  # whole paths, so that those of DICOM files can be hidden
         return _QUOTED.sub(lambda word: f"'{inside.get(word[1], word[1])}'", sentence)
 
+    def read_text(name: str) -> str:
+        return files.read_text(inside[name])
+
     try:
-        found = find_films(
-            list(inside), lambda name: read_text(inside[name]), options.of_one_site, below, needed
-        )
+        found = find_films(list(inside), read_text, options.of_one_site, headers, needed)
     except DataError as error:
         raise DataError(f"{folder.title}: {told(str(error))}", error.files) from None
-    notes = [f"{folder.path}: {told(note)}" for note in found.notes]
-    others = {film.site for film in found.films} - {UNKNOWN, folder.site}
-    if folder.site and others:
-        notes.append(
-            f"{folder.path}: its films are named for other sites, such as '{min(others)}': the "
-            "folder decides."
-        )
     return Layout(
         found.kind,
         [
-            replace(film, path=prefix + film.path, site=folder.site or film.site)
+            replace(film, path=inside[film.path], site=folder.site or film.site)
             for film in found.films
         ],
-        [(prefix + path, told(reason)) for path, reason in found.ignored],
-        notes,
+        [(f"{folder.path}/{path}", told(reason)) for path, reason in found.ignored],
+        [f"{folder.path}: {told(note)}" for note in (*found.notes, *_other_sites(found, folder))],
         {folder.path: found.kind},
     )
+
+
+def _other_sites(found: Layout, folder: _Folder) -> list[str]:
+    others = {film.site for film in found.films} - {UNKNOWN, folder.site}
+    if not (folder.site and others):
+        return []
+    return [f"its films are named for other sites, such as '{min(others)}': the folder decides."]
 
 
 def _joined(layouts: Iterable[Layout]) -> Layout:

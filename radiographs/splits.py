@@ -27,6 +27,7 @@ from radiographs.acquisition import largest_differences, strangeness
 from radiographs.errors import DataError
 from radiographs.films import Film
 from radiographs.options import BY_STYLE, NO_STRESS, IngestOptions
+from radiographs.patient_ids import plain_spelling
 from radiographs.style_splits import hold_out
 from radiographs.styles import Place
 
@@ -85,8 +86,10 @@ class _Group:
         return hashlib.sha256(f"{seed}/{self.name}".encode()).digest()
 
     def place(self, seed: int) -> float:
-        """Returns the rank as a number in [0, 1)."""
-        return int.from_bytes(self.rank(seed)[:6], "big") / 256**6
+        """Returns a number in [0, 1) that does not depend on how a span spells the patient."""
+        name = min(map(plain_spelling, self.patients))
+        digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+        return int.from_bytes(digest[:6], "big") / 256**6
 
 
 def assign_splits(

@@ -19,7 +19,7 @@ from radiographs.layouts import Layout, read_films
 from radiographs.local_roots import LocalRoot
 from radiographs.options import IngestOptions
 from radiographs.pseudonyms import pseudonyms_of, real_path, write_new_key
-from radiographs.sites import id_within_site, read_all_films, tell_sites_apart
+from radiographs.sites import Files, id_within_site, read_all_films, tell_sites_apart
 from radiographs.spans import window_of
 from tests.dicom_films import dicom_file
 from tests.support import draw_film, write_films
@@ -35,7 +35,7 @@ def read(
     texts = dict(paths) if isinstance(paths, Mapping) else {}
     window = window_of(list(paths), options.spans)
     inside = [path for path in paths if window.holds(path)]
-    found = read_all_films(inside, texts.__getitem__, options, links, {}, window)
+    found = read_all_films(Files(inside, texts.__getitem__, links), options, window)
     return tell_sites_apart(found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -523,13 +524,25 @@ class TestLasting:
         films = cohort(300)
         plan = assign_splits(films, IngestOptions(seed=5, test_fraction=0.2), lasting=True)
         for one in films:
-            digest = hashlib.sha256(f"5/{one.patient_id}".encode()).hexdigest()
+            spelling = re.sub(r"(NORMAL|PNEUMONIA)(\d+)", r"\1 \2", one.patient_id).lower()
+            digest = hashlib.sha256(f"5/{spelling}".encode()).hexdigest()
             place = int(digest[:8], 16) / 16**8
             split = EVAL if place < 0.15 else TEST if place < 0.35 else TRAIN
             assert plan.split_of[one.path] == split
         # 300 patients of a class: three standard deviations of a share of 0.2 are 0.07.
         patients = {one.patient_id: plan.split_of[one.path] for one in films}
         assert Counter(patients.values())[TEST] / len(patients) == pytest.approx(0.2, abs=0.05)
+
+    def test_how_a_span_spells_a_patient_does_not_matter(self) -> None:
+        films = cohort(60)
+        before = assign_splits(films, IngestOptions(), lasting=True)
+        later = [
+            replace(one, patient_id=re.sub(r"(\d+)$", r"-00\1", one.patient_id).lower())
+            for one in films
+        ]
+        assert later[0].patient_id == "normal-000"
+        after = assign_splits(later, IngestOptions(), lasting=True)
+        assert after.split_of == before.split_of
 
     def test_every_split_has_both_classes_all_the_same(self) -> None:
         for seed in range(20):
