@@ -29,8 +29,6 @@ OUTSIDE_SITES = "not in the folder of a site"
 _QUOTED = re.compile(r"'([^']*)'")
 _MARK = "/"  # between site and patient, in an id
 
-ReadText = Callable[[str], str]
-
 
 @dataclass(frozen=True)
 class Files:
@@ -38,14 +36,14 @@ class Files:
 
     Attributes:
         paths: Of all files that are in the window of spans.
-        read_text: Returns the content of one of them.
+        text_of: Returns the content of one of them.
         links: The path of the file itself, for every path that leads to it by way of a link.
         headers: Of the files that are DICOM, by path.
         empty: Folders that hold nothing, so that a site without films is missed.
     """
 
     paths: Sequence[str]
-    read_text: ReadText
+    text_of: Callable[[str], str]
     links: Mapping[str, str] = field(default_factory=dict)
     headers: Headers = field(default_factory=dict)
     empty: Sequence[str] = ()
@@ -86,7 +84,7 @@ def read_all_films(files: Files, options: IngestOptions, window: Window) -> Layo
     """
     by_site = options.layout == SITES
     if not (by_site or window.spans):
-        return read_films(files.paths, files.read_text, options, files.links, files.headers)
+        return read_films(files.paths, files.text_of, options, files.links, files.headers)
     folders, outside = _folders(files, options, window)
     sites = {
         site: _read_site([one for one in folders if one.site == site], files, options)
@@ -245,7 +243,7 @@ def _read_folder(
         return _QUOTED.sub(lambda word: f"'{inside.get(word[1], word[1])}'", sentence)
 
     def read_text(name: str) -> str:
-        return files.read_text(inside[name])
+        return files.text_of(inside[name])
 
     try:
         found = find_films(list(inside), read_text, options.of_one_site, headers, needed)
