@@ -17,13 +17,15 @@ from components.radiograph_example_gen.listing import read_layout
 from models import features
 from radiographs.films import Film
 from radiographs.options import IngestOptions
+from radiographs.pseudonyms import real_path
 
 MANIFEST_COLUMNS = (
     "path", features.LABEL, features.SUBTYPE, features.PATIENT_ID, features.SITE, features.VIEW,
     features.SEX, features.AGE_YEARS,
 )  # fmt: skip
 
-_BALANCED = {"train.group_by": features.SITE, "train.balance_groups": True}
+# Sites are what both count by, so that the trainings differ in what an epoch draws alone.
+_BY_SITE = {**LEAN_SETTINGS, "train.group_by": features.SITE}
 
 
 @dataclass(frozen=True)
@@ -55,18 +57,21 @@ def join_sites(sites: Mapping[str, Path], folder: Path) -> None:
     Raises:
         DataError: If the films of one cannot be told.
     """
+    unfinished = folder.with_name(f"{folder.name}.unfinished")  # a kill must leave no half behind
+    shutil.rmtree(unfinished, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    with (folder / IngestOptions().manifest).open("w", encoding="utf-8", newline="") as file:
+    unfinished.mkdir(parents=True)
+    with (unfinished / IngestOptions().manifest).open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, MANIFEST_COLUMNS, lineterminator="\n")
         writer.writeheader()
         for name, root in sites.items():
             for film in read_layout(str(root), IngestOptions()).films:
                 row = _row(name, film)
-                target = folder / row["path"]
+                target = unfinished / row["path"]
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(root / film.path, target)
+                shutil.copyfile(root / real_path(film.path), target)
                 writer.writerow(row)
+    unfinished.rename(folder)
 
 
 def leave_one_out(
@@ -101,7 +106,7 @@ def leave_one_out(
         external = {left_out: sites[left_out]} if left_out else {}
         bench = Bench(Films(folder, external), workdir / "+".join(joined), console)
         for balanced in (True, False) if len(joined) > 1 else (False,):
-            settings: dict[str, Any] = {**LEAN_SETTINGS, **(_BALANCED if balanced else {})}
+            settings: dict[str, Any] = {**_BY_SITE, "train.balance_groups": balanced}
             name = f"{' and '.join(joined)}{', evenly drawn' if balanced else ''}"
             records = bench.measure(variant.changed(name, settings), seeds)
             trainings.append(Training(tuple(joined), balanced, left_out, records))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
-from tfx.components.example_gen.utils import FINGERPRINT_PROPERTY_NAME
+from tfx.components.example_gen.utils import FINGERPRINT_PROPERTY_NAME, SPAN_PROPERTY_NAME
 from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.types import Artifact
 from tfx.types.standard_component_specs import INPUT_BASE_KEY
@@ -24,10 +25,11 @@ from pipeline.lineage import FINISHED, OUTPUTS
 
 @dataclass(frozen=True)
 class _Ingest:
-    """What tells the data of two runs apart: where it was read, and what was there."""
+    """What tells the data of two runs apart: where it was read, what was there, the latest span."""
 
     root: str
     fingerprint: str
+    span: int
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class _Gate:
 
 class LatestAcceptedStatistics(ResolverStrategy):
     """Resolves the statistics of the last data that a DataGate let pass, but for the run's own.
+
+    Of data in spans that is the nearest span before, however late it was let pass.
 
     A gate that stops a run publishes no report, so a report means that its data was accepted;
     its lineage leads to the statistics. The same films, read again under other settings or by
@@ -72,15 +76,14 @@ class LatestAcceptedStatistics(ResolverStrategy):
         reports = {one.id: one for one in input_dict[REPORT]}
         statistics = {one.id: one for one in input_dict[STATISTICS]}
         gates = list(_gates(store, list(reports)))
-        previous = next(
-            (
-                statistics[gate.inputs[STATISTICS]]
-                for gate in gates
-                if gate.inputs[STATISTICS] in statistics
-                and self._is_other(own, _ingest(store, gate.inputs[EXAMPLES]))
-            ),
-            None,
-        )
+        others = [
+            (other, statistics[gate.inputs[STATISTICS]])
+            for gate in gates
+            if gate.inputs[STATISTICS] in statistics
+            and self._is_other(own, other := _ingest(store, gate.inputs[EXAMPLES]))
+        ]
+        nearest = min(others, key=lambda other: _spans_before(other[0], own), default=None)
+        previous = nearest[1] if nearest else None
         overruled = [
             reports[gate.report_id]
             for gate in gates
@@ -98,6 +101,15 @@ class LatestAcceptedStatistics(ResolverStrategy):
     def _is_other(self, own: _Ingest, earlier: _Ingest) -> bool:
         drawn = [one.root == self._phantoms_root for one in (own, earlier)]
         return own.fingerprint != earlier.fingerprint and drawn[0] == drawn[1]
+
+
+def _spans_before(other: _Ingest, own: _Ingest) -> float:
+    """Returns how far the latest span of one lies before that of the other.
+
+    Of data without spans, or of a later span, as after an older window was read once more, there
+    is no telling.
+    """
+    return own.span - other.span if 0 < other.span <= own.span else math.inf
 
 
 def _gates(store: MetadataStore, report_ids: list[int]) -> Iterator[_Gate]:
@@ -134,4 +146,5 @@ def _ingest(store: MetadataStore, examples_id: int) -> _Ingest:
     return _Ingest(
         execution.custom_properties[INPUT_BASE_KEY].string_value,
         examples.custom_properties[FINGERPRINT_PROPERTY_NAME].string_value,
+        examples.custom_properties[SPAN_PROPERTY_NAME].int_value,
     )

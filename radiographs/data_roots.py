@@ -24,10 +24,12 @@ from radiographs.dicom_headers import (
     read_dicom_header,
 )  # fmt: skip
 from radiographs.errors import DataError, UnusableImage
-from radiographs.layouts import Layout, read_films
+from radiographs.layouts import OF_SEVERAL, Layout
 from radiographs.not_films import is_table
 from radiographs.options import IngestOptions
 from radiographs.pseudonyms import pseudonyms_of, real_path
+from radiographs.sites import Files, read_all_films, tell_sites_apart
+from radiographs.spans import Window, window_of
 
 _MOST_BYTES = 500_000_000  # of a table that is unpacked; the largest public one has a fifth
 
@@ -40,11 +42,13 @@ class Listing:
         paths: All files, relative to the root, with forward slashes, in order.
         links: The path of the file itself, for every path that leads to it by way of a link.
         aside: What is neither file nor folder: path and reason.
+        empty: Folders that hold nothing; an object store has none.
     """
 
     paths: list[str] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
     aside: list[tuple[str, str]] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
 
 
 class DataRoot(Protocol):
@@ -90,26 +94,34 @@ def read_layout(root: DataRoot, options: IngestOptions) -> Layout:
     Returns:
         The films and the files that are none. Where there is DICOM, or a key is set, patients are
         pseudonyms, and so are the paths of DICOM files, which a `DataRoot` takes all the same.
+        Where there are several sites, the id of a patient begins with the site.
 
     Raises:
         DataError: If there is no such folder, a link leads out of it, its films cannot be told, or
             the key of pseudonyms cannot be used.
     """
+    return tell_sites_apart(_pseudonymised(root, options))
+
+
+def _pseudonymised(root: DataRoot, options: IngestOptions) -> Layout:
     listing = root.listing()
+    window = window_of(listing.paths, options.spans)
+    listing = replace(
+        listing,
+        paths=list(filter(window.holds, listing.paths)),
+        aside=[(path, reason) for path, reason in listing.aside if window.holds(path)],
+    )
     headers = read_headers(root, listing.paths, options)
     if not headers and not options.pseudonym_key_file:
-        return _layout(root, listing, options, {})
+        return _layout(root, listing, options, {}, window)
     pseudonyms, notes = pseudonyms_of(options.pseudonym_key_file, remote=root.is_remote)
     try:
-        layout = _layout(root, listing, options, headers)
+        layout = _layout(root, listing, options, headers, window)
     except DataError as error:
         told = Hiding([], list(headers), pseudonyms).sentence(str(error))
         raise DataError(told, error.files) from None
-    # In a tree of patients every name may be somebody's, but that of the table of labels.
-    names = [path for path, _ in layout.ignored if "/" in path or not is_table(path)]
-    hiding = Hiding(
-        layout.films, [*headers, *(names if layout.kind == "dicom" else ())], pseudonyms
-    )
+    names = [path for path, _ in layout.ignored if _may_identify(layout, path)]
+    hiding = Hiding(layout.films, [*headers, *names], pseudonyms)
     return replace(
         layout,
         films=sorted(map(hiding.film, layout.films), key=lambda film: film.path),
@@ -118,6 +130,17 @@ def read_layout(root: DataRoot, options: IngestOptions) -> Layout:
         ),
         notes=[*notes, *map(hiding.sentence, layout.notes)],
     )
+
+
+def _may_identify(layout: Layout, path: str) -> bool:
+    """Tells whether the name of an ignored file may be somebody's.
+
+    In a tree of patients every one may, but that of the table of labels; and so may what lies
+    beside such a tree.
+    """
+    kind, name = layout.place_of(path)
+    kinds = layout.folders.values() if kind in OF_SEVERAL else (kind,)
+    return "dicom" in kinds and ("/" in name or not is_table(name))
 
 
 def read_headers(
@@ -149,10 +172,13 @@ def read_headers(
     return {path: header for path, header in found.items() if header is not None}
 
 
-def _layout(root: DataRoot, listing: Listing, options: IngestOptions, headers: Headers) -> Layout:
-    layout = read_films(
-        listing.paths, lambda path: text_of(root, path), options, listing.links, headers
+def _layout(
+    root: DataRoot, listing: Listing, options: IngestOptions, headers: Headers, window: Window
+) -> Layout:
+    files = Files(
+        listing.paths, lambda path: text_of(root, path), listing.links, headers, listing.empty
     )
+    layout = read_all_films(files, options, window)
     return replace(layout, ignored=sorted([*layout.ignored, *listing.aside]))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.features import SPLITS
@@ -44,6 +44,9 @@ def account(layout: Layout, plan: SplitPlan, unusable: Sequence[Sequence[str]]) 
     reasons, folders = ignored_summary(layout)
     return {
         "layout": layout.kind,
+        "folders": dict(layout.folders),
+        "spans": [span.number for span in layout.spans],
+        "sites": _by_site(kept, plan.split_of),
         "images": {split: images[split] for split in SPLITS},
         "patients": {split: len(patients[split]) for split in SPLITS},
         "labels": dict(Counter(film.label for film in kept)),
@@ -54,3 +57,13 @@ def account(layout: Layout, plan: SplitPlan, unusable: Sequence[Sequence[str]]) 
         "ignored_folders": folders,
         "notes": plan.notes,
     }
+
+
+def _by_site(films: Sequence[Film], split_of: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """Returns the films of each split by site; nothing where there is one site alone."""
+    counts: dict[str, Counter[str]] = {site: Counter() for site in sorted({f.site for f in films})}
+    for film in films:
+        counts[film.site][split_of[film.path]] += 1
+    if len(counts) < 2:
+        return {}
+    return {site: {split: count[split] for split in SPLITS} for site, count in counts.items()}

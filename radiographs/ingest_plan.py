@@ -89,6 +89,8 @@ def plan_splits(
         identical=[*identical, *alike],
         statistics_of=lambda measured: _measure(root, measured, options),
         places=places,
+        site_by_site=layout.kind == "sites",
+        lasting=bool(layout.spans),
     )
     return replace(plan, notes=[*layout.notes, *patient_notes(layout.films), *plan.notes])
 

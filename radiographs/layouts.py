@@ -1,16 +1,16 @@
 """Which files below a data root are films, and what is known of each.
 
 Three layouts are read: class folders, a manifest, which the tables of a public data set become, and
-DICOM files with a table of labels. All work on a listing of relative paths, so any file system
-serves. No file is lost silently: one that is no film is listed as ignored, with the reason, and
-what looks like a mistake is said.
+DICOM files with a table of labels; `radiographs.sites` reads several of them. All work on a
+listing of relative paths, so any file system serves. No file is lost silently: one that is no film
+is listed as ignored, with the reason, and what looks like a mistake is said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from models.features import LABELS
 from radiographs.dicom_films import with_tags
@@ -34,12 +34,18 @@ from radiographs.not_films import (
 from radiographs.options import IngestOptions
 from radiographs.patient_ids import identify_patients
 from radiographs.public_sets import PublicManifest, public_manifest
+from radiographs.spans import Span
 from radiographs.views import is_lateral
 
 OUTSIDE_CLASS = "not in a class folder"
 LATERAL = "named for a lateral view; frontal films are read"
 NO_DICOM = "no DICOM file"
 OTHER_NAME = "another name of a film that is read"
+
+
+# How films were found: in a folder by itself, or in several folders.
+Kind: TypeAlias = Literal["folders", "manifest", "dicom", "sites", "spans"]
+OF_SEVERAL: tuple[Kind, ...] = ("sites", "spans")
 
 
 @dataclass(frozen=True)
@@ -52,12 +58,23 @@ class Layout:
         ignored: Files that are not films: path and reason. Where particulars follow the reason,
             a colon is between them.
         notes: What looks like a mistake, as sentences for the user.
+        folders: Kind by folder, where several were read by themselves: of sites or spans.
+        spans: That the films are of, in order; none where there are no spans.
     """
 
-    kind: Literal["folders", "manifest", "dicom"]
+    kind: Kind
     films: list[Film]
     ignored: list[tuple[str, str]]
     notes: list[str] = field(default_factory=list)
+    folders: Mapping[str, Kind] = field(default_factory=dict)
+    spans: tuple[Span, ...] = ()
+
+    def place_of(self, path: str) -> tuple[Kind, str]:
+        """Returns the kind of the folder that a file was found in, and its path below that."""
+        for folder, kind in self.folders.items():
+            if path.startswith(f"{folder}/"):
+                return kind, path.removeprefix(f"{folder}/")
+        return self.kind, path
 
     def without(self, reasons: Mapping[str, str]) -> Layout:
         """Returns the layout with some of its films ignored.
@@ -79,7 +96,7 @@ def read_films(
     links: Mapping[str, str] | None = None,
     headers: Headers | None = None,
 ) -> Layout:
-    """Finds the films of a data root.
+    """Finds the films of a data root that is one folder of films.
 
     Args:
         paths: All files below the root, relative to it, with forward slashes.
@@ -95,24 +112,62 @@ def read_films(
     Raises:
         DataError: If the films cannot be told, or a class has none.
     """
+    headers = headers or {}
+    found = find_films(paths, read_text, options, headers)
+    return with_links_and_headers(found, links or {}, headers)
+
+
+def find_films(
+    paths: Sequence[str],
+    read_text: Callable[[str], str],
+    options: IngestOptions,
+    headers: Headers,
+    needed: Collection[str] = LABELS,
+) -> Layout:
+    """Finds the films of a folder, without what links and headers say of them.
+
+    Args:
+        paths: As of `read_films`, and so are the others.
+        read_text: Returns the content of one.
+        options: Which layout.
+        headers: Of the files that are DICOM.
+        needed: Labels of which there has to be a film.
+
+    Returns:
+        The films and the files that are none.
+
+    Raises:
+        DataError: As `read_films`.
+    """
     if not paths:
         raise DataError("the data root holds no files; put films there or change --data-root")
     _check_names(paths)
     rules = FileNameRules(options)
-    headers = headers or {}
     labels = _find_labels(paths, read_text, options, headers)
     manifest = None if labels else _find_manifest(paths, options)
     public = None
     if not (labels or manifest or options.layout != "auto" or _has_class_folders(paths)):
         public = public_manifest(paths, read_text, options)
     if labels:
-        layout = _read_dicom(labels, paths, rules, headers)
-    elif manifest:
-        layout = _read_manifest(manifest, paths, read_text(manifest), rules, headers)
-    elif public:
-        layout = _read_public(public, paths, rules, headers)
-    else:
-        layout = _read_folders(paths, rules, headers)
+        return _read_dicom(labels, paths, rules, headers, needed)
+    if manifest:
+        return _read_manifest(manifest, paths, read_text(manifest), rules, headers, needed)
+    if public:
+        return _read_public(public, paths, rules, headers, needed)
+    return _read_folders(paths, rules, headers, needed)
+
+
+def with_links_and_headers(layout: Layout, links: Mapping[str, str], headers: Headers) -> Layout:
+    """Takes each film once, and adds what DICOM tags say.
+
+    Args:
+        layout: Of one site.
+        links: The path of the file itself, by path.
+        headers: By path.
+
+    Raises:
+        DataError: If tags leave no film of a class.
+    """
     layout = _each_file_once(layout, links) if links else layout
     return _with_headers(layout, headers) if headers else layout
 
@@ -156,10 +211,14 @@ def _has_sorted_pictures(paths: Sequence[str], headers: Headers) -> bool:
 
 
 def _read_dicom(
-    labels: LabelTable, paths: Sequence[str], rules: FileNameRules, headers: Headers
+    labels: LabelTable,
+    paths: Sequence[str],
+    rules: FileNameRules,
+    headers: Headers,
+    needed: Collection[str],
 ) -> Layout:
     named = read_manifest(
-        labels.name, paths, labels.text, rules, keys=labels, known_patients=_patients(headers)
+        labels.name, paths, labels.text, rules, labels, _patients(headers), needed
     )
     known = {labels.name, *(film.path for film in named.films)}
     known.update(path for path, _ in named.left_out)
@@ -246,7 +305,9 @@ def _each_file_once(layout: Layout, links: Mapping[str, str]) -> Layout:
     return replace(layout, ignored=ignored).without(further)
 
 
-def _read_folders(paths: Sequence[str], rules: FileNameRules, headers: Headers) -> Layout:
+def _read_folders(
+    paths: Sequence[str], rules: FileNameRules, headers: Headers, needed: Collection[str]
+) -> Layout:
     bystanders = Bystanders(paths)
     places: dict[str, tuple[str, str]] = {}
     ignored = []
@@ -265,7 +326,7 @@ def _read_folders(paths: Sequence[str], rules: FileNameRules, headers: Headers) 
         *folder_hints([path for path, reason in ignored if reason == OUTSIDE_CLASS], places),
         *manifest_hints(paths),
     ]
-    _check_class_folders({label for label, _ in places.values()}, ignored, hints)
+    _check_class_folders({label for label, _ in places.values()}, ignored, hints, needed)
     patients = identify_patients(list(places), _patients(headers), rules)
     films = [
         Film(
@@ -281,14 +342,17 @@ def _read_folders(paths: Sequence[str], rules: FileNameRules, headers: Headers) 
 
 
 def _check_class_folders(
-    found: set[str], ignored: Iterable[tuple[str, str]], hints: Sequence[str]
+    found: set[str],
+    ignored: Sequence[tuple[str, str]],
+    hints: Sequence[str],
+    needed: Collection[str],
 ) -> None:
     if not found:
         raise DataError(
             "the data root has no class folders NORMAL and PNEUMONIA, directly or below train, "
             f"val and test, and no manifest is read; {_advice(ignored, hints)}"
         )
-    for label in LABELS:
+    for label in needed:
         if label not in found:
             _refuse_emptied(label, ignored)
             hint = f": {hints[0].removesuffix('.')}" if hints else ", so add films of it"
@@ -313,7 +377,20 @@ def _refuse_emptied(label: str, ignored: Iterable[tuple[str, str]]) -> None:
         )
 
 
-def _advice(ignored: Iterable[tuple[str, str]], hints: Sequence[str]) -> str:
+def _advice(ignored: Sequence[tuple[str, str]], hints: Sequence[str]) -> str:
+    tops = sorted(
+        {
+            top
+            for path, reason in ignored
+            for top, slash, below in [path.partition("/")]
+            if reason == OUTSIDE_CLASS and slash and label_and_split(below)
+        }
+    )
+    if len(tops) > 1:
+        return (
+            f"they are in '{tops[0]}' and '{tops[1]}': make one of them --data-root or, where "
+            "each is a hospital, set data.layout=sites"
+        )
     for path, reason in ignored:
         folders = path.split("/")[:-1]
         for depth in range(1, len(folders)):
@@ -323,17 +400,26 @@ def _advice(ignored: Iterable[tuple[str, str]], hints: Sequence[str]) -> str:
 
 
 def _read_manifest(
-    manifest: str, paths: Sequence[str], text: str, rules: FileNameRules, headers: Headers
+    manifest: str,
+    paths: Sequence[str],
+    text: str,
+    rules: FileNameRules,
+    headers: Headers,
+    needed: Collection[str],
 ) -> Layout:
-    named = read_manifest(manifest, paths, text, rules, known_patients=_patients(headers))
+    named = read_manifest(manifest, paths, text, rules, None, _patients(headers), needed)
     return _manifest_layout(manifest, [manifest], named, paths)
 
 
 def _read_public(
-    public: PublicManifest, paths: Sequence[str], rules: FileNameRules, headers: Headers
+    public: PublicManifest,
+    paths: Sequence[str],
+    rules: FileNameRules,
+    headers: Headers,
+    needed: Collection[str],
 ) -> Layout:
     known = _patients(headers)
-    named = read_manifest(public.title, paths, public.text, rules, known_patients=known)
+    named = read_manifest(public.title, paths, public.text, rules, None, known, needed)
     named = replace(
         named,
         left_out=[*named.left_out, *public.left_out],

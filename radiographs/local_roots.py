@@ -95,7 +95,7 @@ def list_local(root: str) -> Listing:
     """
     listing = Listing()
     real_root = os.path.realpath(root)
-    for path, real in _walk("", (real_root,), listing.aside, set()):
+    for path, real in _walk("", (real_root,), listing, set()):
         listing.paths.append(path)
         inside = os.path.relpath(real, real_root)
         if inside != path:
@@ -107,7 +107,7 @@ def list_local(root: str) -> Listing:
 def _walk(
     folder: str,
     above: tuple[str, ...],
-    aside: list[tuple[str, str]],
+    listing: Listing,
     linked: set[str],
     below_link: bool = False,
 ) -> Iterator[tuple[str, str]]:
@@ -116,13 +116,15 @@ def _walk(
     Args:
         folder: Relative to the root.
         above: The real folders from the root to this one.
-        aside: Gets what is not followed.
+        listing: Gets what is not followed, and folders that hold nothing.
         linked: Real folders that a link has led to. Below a link each is entered once, or folders
             that are linked with each other would be walked in every order.
         below_link: Whether this folder was reached by a link.
     """
     with os.scandir(above[-1]) as entries:
         in_order = sorted(entries, key=lambda entry: entry.name)
+    if not in_order:
+        listing.empty.append(folder)
     for entry in in_order:
         path = posixpath.join(folder, entry.name)
         is_link = entry.is_symlink()
@@ -137,9 +139,9 @@ def _walk(
         elif os.path.isfile(real):
             yield path, real
         elif not os.path.isdir(real):
-            aside.append((path, NO_FILE))
+            listing.aside.append((path, NO_FILE))
         elif real in above or (is_link and below_link and real in linked):
-            aside.append((path, LOOP))
+            listing.aside.append((path, LOOP))
         else:
             linked.update([real] if is_link else [])
-            yield from _walk(path, (*above, real), aside, linked, below_link or is_link)
+            yield from _walk(path, (*above, real), listing, linked, below_link or is_link)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -118,6 +118,7 @@ def read_manifest(
     rules: FileNameRules,
     keys: Keys | None = None,
     known_patients: Mapping[str, str] | None = None,
+    needed: Collection[str] = LABELS,
 ) -> ManifestFilms:
     """Reads a manifest.
 
@@ -128,6 +129,7 @@ def read_manifest(
         rules: For what the columns leave open.
         keys: Where rows name films by a key; one without a film is left out.
         known_patients: Ids by path, for films that the table gives none.
+        needed: Labels of which there has to be a film.
 
     Returns:
         The films and what was left out.
@@ -143,7 +145,7 @@ def read_manifest(
         _film(path, values, patients.of[path], rules, where)
         for path, (where, values) in sorted(rows.of.items())
     ]
-    _check_films(manifest, films, rows.missing)
+    _check_films(manifest, films, rows.missing, needed)
     notes = [
         *_unused_notes(manifest, header),
         *_findings_notes(manifest, header, of_others),
@@ -299,7 +301,9 @@ def _written_ids(
     return ids, [rows.of[path][1][PATIENT_ID] for path, known in ids.items() if not known]
 
 
-def _check_films(manifest: str, films: Sequence[Film], missing: Sequence[str]) -> None:
+def _check_films(
+    manifest: str, films: Sequence[Film], missing: Sequence[str], needed: Collection[str]
+) -> None:
     if missing:
         rest = len(missing) - _FILES_NAMED
         more = f" and {rest:,} more" if rest > 0 else ""
@@ -308,7 +312,7 @@ def _check_films(manifest: str, films: Sequence[Film], missing: Sequence[str]) -
             f"{manifest} names {files} not below the data root: "
             f"{', '.join(missing[:_FILES_NAMED])}{more}; add them or correct the column path"
         )
-    for label in LABELS:
+    for label in needed:
         if not any(film.label == label for film in films):
             raise DataError(
                 f"{manifest} has no films of {label}; both classes are needed, so add some"

@@ -7,8 +7,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from radiographs.spans import ALL, WINDOW
+
 NO_STRESS = "none"
 BY_STYLE = "style"
+AUTO, SITES = "auto", "sites"  # of layouts
 JOIN, IGNORE = "join", "ignore"  # of near duplicates
 PUBLIC_DATA_SETS = "auto"  # instead of a pattern for the patient
 
@@ -18,10 +21,16 @@ class IngestOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    layout: Literal["auto", "folders", "manifest", "dicom"] = Field(
+    layout: Literal["auto", "folders", "manifest", "dicom", "sites"] = Field(
         "auto",
         description="class folders, manifest.csv, or DICOM files anywhere with a CSV of labels by "
-        "accession number, SOP instance UID or patient id; auto prefers a manifest, then DICOM",
+        "accession number, SOP instance UID or patient id; auto prefers a manifest, then DICOM; "
+        "sites: each top folder is a hospital, with any of these layouts",
+    )
+    spans: str = Field(
+        ALL,
+        description="which of the folders span-NUMBER below the root are read, where there are "
+        "some: all, the latest (last:3) or those from one number to another (20260101-20260331)",
     )
     manifest: str = Field("manifest.csv", description="file name of the manifest under the root")
     pseudonym_key_file: str = Field(
@@ -83,6 +92,20 @@ class IngestOptions(BaseModel):
         0.05, ge=0, le=1, description="a larger share of unusable files stops the run"
     )
     seed: int = Field(0, ge=0, lt=2**31, description="of the split")
+
+    @property
+    def of_one_site(self) -> IngestOptions:
+        """The same options for a folder of one site and span, as each of several is read."""
+        layout = AUTO if self.layout == SITES else self.layout
+        return self.model_copy(update={"layout": layout, "spans": ALL})
+
+    @field_validator("spans")
+    @classmethod
+    def _is_window(cls, spans: str) -> str:
+        numbers = spans.split("-") if "-" in spans else ("0", "0")
+        if not WINDOW.fullmatch(spans) or int(numbers[0]) > int(numbers[1]):
+            raise ValueError(f"'{spans}' is none of all, last:3 and 20260101-20260331")
+        return spans
 
     @field_validator("patient_pattern", "subtype_pattern")
     @classmethod

@@ -122,26 +122,28 @@ def identify_patients(
     untold = [path for path in paths if not written.get(path) and not told[path]]
     notes = _untold_notes(untold, of)
     surely = [of[path] for path in paths if written.get(path) or told[path]]
-    one_of, spelling_notes = _one_spelling(surely)
+    one_of, spelling_notes = one_spelling(surely)
     return PatientIds(
         {path: one_of.get(patient, patient) for path, patient in of.items()},
         [*notes, *spelling_notes],
     )
 
 
-def _one_spelling(patients: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+def one_spelling(patients: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """Makes one patient of ids that differ in case, separators or leading zeros alone.
 
     Two people taken for one cost nothing but a less even split; one taken for two would be on
     both sides of it.
 
+    Args:
+        patients: Ids of one site.
+
     Returns:
         The id to use by each that is spelled otherwise, and at most one sentence.
     """
-    spellings: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    spellings: dict[str, set[str]] = defaultdict(set)
     for patient in patients:
-        words = _RUNS.findall(patient.lower())
-        spellings[tuple(word.lstrip("0") or "0" for word in words) or (patient,)].add(patient)
+        spellings[plain_spelling(patient)].add(patient)
     several = sorted(sorted(found) for found in spellings.values() if len(found) > 1)
     if not several:
         return {}, []
@@ -152,6 +154,12 @@ def _one_spelling(patients: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         "patient."
     )
     return {other: first for first, *others in several for other in others}, [note]
+
+
+def plain_spelling(patient: str) -> str:
+    """Returns an id without case, separators and leading zeros: `P-017` is `p 17`."""
+    words = _RUNS.findall(patient.lower())
+    return " ".join(word.lstrip("0") or "0" for word in words) or patient
 
 
 def _unnamed(paths: Sequence[str]) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 A split is carved by putting the patients of a kind in an order that only the seed and
 their names decide, and cutting that order at the fractions. A patient's place does not
-depend on the order of the files, and films added elsewhere move only who is at a cut.
+depend on the order of the files, and films added elsewhere move only who is at a cut. Where films
+come in spans nobody may move, or the test films of one run would teach the next: there the hash by
+which patients are ordered is held against the fractions itself, and shares are only about right.
 A stress test split is cut from an order by acquisition instead, again within each kind, so
 that either test split holds the classes in the same proportion.
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -25,11 +27,12 @@ from radiographs.acquisition import largest_differences, strangeness
 from radiographs.errors import DataError
 from radiographs.films import Film
 from radiographs.options import BY_STYLE, NO_STRESS, IngestOptions
+from radiographs.patient_ids import plain_spelling
 from radiographs.style_splits import hold_out
 from radiographs.styles import Place
 
-# Fewer groups of a subtype than this are not cut on their own but with the rest of their
-# class: the fractions of so few are mostly rounding.
+# Fewer groups of a site and subtype than this are not cut on their own but with the rest of their
+# site or class: the fractions of so few are mostly rounding.
 _MIN_GROUPS_PER_STRATUM = 20
 
 # Returns the acquisition statistics by path; a file that is no usable film is left out.
@@ -75,8 +78,18 @@ class _Group:
     def subtypes(self) -> tuple[str, ...]:
         return tuple(sorted({film.subtype for film in self.films}))
 
+    @cached_property
+    def sites(self) -> tuple[str, ...]:
+        return tuple(sorted({film.site for film in self.films}))
+
     def rank(self, seed: int) -> bytes:
         return hashlib.sha256(f"{seed}/{self.name}".encode()).digest()
+
+    def place(self, seed: int) -> float:
+        """Returns a number in [0, 1) that does not depend on how a span spells the patient."""
+        name = min(map(plain_spelling, self.patients))
+        digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+        return int.from_bytes(digest[:6], "big") / 256**6
 
 
 def assign_splits(
@@ -85,6 +98,9 @@ def assign_splits(
     identical: Iterable[Sequence[str]] = (),
     statistics_of: StatisticsOf | None = None,
     places: Mapping[str, Place] | None = None,
+    *,
+    site_by_site: bool = False,
+    lasting: bool = False,
 ) -> SplitPlan:
     """Assigns every film to train, eval or test.
 
@@ -103,6 +119,9 @@ def assign_splits(
             where splits are carved.
         statistics_of: Measures films for the stress split; called only if that is carved.
         places: Style of each usable film by path, for a split by style.
+        site_by_site: Whether each site may have given splits of its own; what one lacks is carved
+            from its films.
+        lasting: Whether no other film may move a patient to another split; not for a stress split.
 
     Returns:
         The split of each film, and the decisions in words.
@@ -111,46 +130,74 @@ def assign_splits(
         DataError: If a split would lack a class, or has too few patients to be carved.
         ValueError: If the stress split is asked for without `statistics_of`.
     """
-    given, notes = _given_splits(films, options)
+    given, notes = _given_splits(films, options, site_by_site)
     split_of, places = given, places or {}
+    if lasting and (options.split == BY_STYLE or options.stress_split != NO_STRESS):
+        notes.append(
+            "Patients are chosen anew as spans come in, since the split goes by how films were "
+            "taken: a model may be tested on films that an earlier one has learned from."
+        )
     if options.split == BY_STYLE:
         together = [group.films for group in _group(films, identical)]
         held_out, why = hold_out(together, places, options)
         split_of = given | dict.fromkeys(held_out, TEST)
         notes.append(why)
-    carved: tuple[str, ...] = ()
-    if options.split != "given":
-        carved = tuple(name for name in (EVAL, TEST) if name not in split_of.values())
+    lacking = _lacking(films, split_of, options, site_by_site)
+    carved = tuple(name for name in (EVAL, TEST) if any(name in names for names, _ in lacking))
     notes += _staying_notes(films, given, carved, options)
-    if carved:
-        train = _films_in(TRAIN, films, split_of)
+    for missing, members in lacking:
+        there = [film for film in members if split_of[film.path] == TRAIN]
         elsewhere = {film.patient_id for film in films if split_of[film.path] != TRAIN}
-        groups = _group(train, identical)
+        groups = _group(there, identical)
         free = [group for group in groups if group.patients.isdisjoint(elsewhere)]
-        _check_patients(free, carved, bool(elsewhere) and options.split != BY_STYLE)
-        statistics = _statistics(free, carved, options, statistics_of)
-        split_of |= _carve(free, carved, options, _strangeness_of(free, statistics))
-        notes += _carving_notes(train, groups, elsewhere, split_of, carved)
-        notes += _stress_notes(train, split_of, options.stress_split, statistics)
+        _check_patients(free, missing, bool(elsewhere) and options.split != BY_STYLE)
+        statistics = _statistics(free, missing, options, statistics_of)
+        split_of = split_of | _carve(
+            free, missing, options, _strangeness_of(free, statistics), lasting
+        )
+        notes += _carving_notes(there, groups, elsewhere, split_of, missing)
+        notes += _stress_notes(there, split_of, options.stress_split, statistics)
     _check_classes(films, split_of, options)
     return SplitPlan(split_of, notes, carved, places)
 
 
+def _lacking(
+    films: Sequence[Film], split_of: Mapping[str, str], options: IngestOptions, site_by_site: bool
+) -> list[tuple[tuple[str, ...], list[Film]]]:
+    """Returns the splits to be carved, and the films to carve them from.
+
+    Sites that lack the same are carved together.
+    """
+    if options.split == "given":
+        return []
+    apart = site_by_site and options.split != BY_STYLE  # which takes test from some sites alone
+    present: dict[str, set[str]] = defaultdict(set)
+    for film in films:
+        present[film.site if apart else ""].add(split_of[film.path])
+    lacking: dict[tuple[str, ...], list[Film]] = defaultdict(list)
+    for film in films:
+        there = present[film.site if apart else ""]
+        lacking[tuple(name for name in (EVAL, TEST) if name not in there)].append(film)
+    return [(missing, members) for missing, members in sorted(lacking.items()) if missing]
+
+
 def _given_splits(
-    films: Sequence[Film], options: IngestOptions
+    films: Sequence[Film], options: IngestOptions, site_by_site: bool
 ) -> tuple[dict[str, str], list[str]]:
     """Returns the given splits that are respected, train for all other films, and notes."""
     given = {film.path: film.given_split or TRAIN for film in films}
-    without = sum(not film.given_split for film in films)
-    if without == len(films):
+    with_some = {film.site for film in films if film.given_split}
+    if not with_some:
         return given, ["No splits are given."]
+    concerned = [film for film in films if film.site in with_some or not site_by_site]
+    without = sum(not film.given_split for film in concerned)
     if options.split in ("by_patient", BY_STYLE):
         note = f"The given splits are ignored (data.split={options.split})."
         return dict.fromkeys(given, TRAIN), [note]
     notes = []
     if without:
         notes.append(
-            f"No split is given for {without:,} of {len(films):,} films: they count as train."
+            f"No split is given for {without:,} of {len(concerned):,} films: they count as train."
         )
     if options.split == "auto" and EVAL in given.values():
         counts = Counter(film.label for film in _films_in(EVAL, films, given))
@@ -227,11 +274,12 @@ def _carve(
     carved: Sequence[str],
     options: IngestOptions,
     strangeness_of: Mapping[str, float],
+    lasting: bool,
 ) -> dict[str, str]:
     """Returns the split by path of the films of the groups, which were in train so far."""
     chosen: dict[str, list[_Group]] = {name: [] for name in (*carved, TRAIN)}
     for stratum in _strata(sorted(groups, key=lambda group: group.rank(options.seed))):
-        for name, part in _cut(stratum, carved, options, strangeness_of).items():
+        for name, part in _cut(stratum, carved, options, strangeness_of, lasting).items():
             chosen[name] += part
     _give_each_its_classes(chosen)
     return {
@@ -318,11 +366,13 @@ def _cut(
     carved: Sequence[str],
     options: IngestOptions,
     strangeness_of: Mapping[str, float],
+    lasting: bool,
 ) -> dict[str, list[_Group]]:
     """Cuts a stratum, which is in the order of ranks, into the carved splits and train."""
     fractions = {EVAL: options.eval_fraction, TEST: options.test_fraction}
     if not strangeness_of:
-        return _cut_at({name: fractions[name] for name in carved}, stratum)
+        wanted = {name: fractions[name] for name in carved}
+        return _cut_by_hash(wanted, stratum, options.seed) if lasting else _cut_at(wanted, stratum)
     # Sorting keeps the ranks among equals; a group that could not be measured comes last.
     by_strangeness = sorted(
         stratum, key=lambda group: strangeness_of.get(group.name, -np.inf), reverse=True
@@ -337,23 +387,51 @@ def _cut(
 
 def _cut_at(fractions: Mapping[str, float], groups: Sequence[_Group]) -> dict[str, list[_Group]]:
     """Cuts groups in their order; a group goes where its middle film falls, the last to train."""
-    names = (*fractions, TRAIN)
     sizes = np.array([len(group.films) for group in groups])
     middles = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
-    places = np.searchsorted(np.cumsum(list(fractions.values())), middles)
+    return _parts(fractions, groups, middles)
+
+
+def _cut_by_hash(
+    fractions: Mapping[str, float], groups: Sequence[_Group], seed: int
+) -> dict[str, list[_Group]]:
+    """Cuts groups at their own places, whatever other groups there are."""
+    return _parts(fractions, groups, np.array([group.place(seed) for group in groups]))
+
+
+def _parts(
+    fractions: Mapping[str, float], groups: Sequence[_Group], places: np.ndarray
+) -> dict[str, list[_Group]]:
+    names = (*fractions, TRAIN)
+    indices = np.searchsorted(np.cumsum(list(fractions.values())), places)
     parts: dict[str, list[_Group]] = {name: [] for name in names}
-    for group, place in zip(groups, places, strict=True):
-        parts[names[place]].append(group)
+    for group, index in zip(groups, indices, strict=True):
+        parts[names[index]].append(group)
     return parts
 
 
+# What groups of a stratum have in common, the finest first; the last does for any number of them.
+_KINDS: tuple[Callable[[_Group], Hashable], ...] = (
+    lambda group: (group.labels, group.sites, group.subtypes),
+    lambda group: (group.labels, group.sites),
+    lambda group: group.labels,
+)
+
+
 def _strata(groups: Sequence[_Group]) -> Iterator[list[_Group]]:
-    sizes = Counter((group.labels, group.subtypes) for group in groups)
-    strata: dict[tuple[tuple[str, ...], ...], list[_Group]] = defaultdict(list)
-    for group in groups:
-        kind = (group.labels, group.subtypes)
-        strata[kind if sizes[kind] >= _MIN_GROUPS_PER_STRATUM else (group.labels,)].append(group)
-    yield from strata.values()
+    """Yields groups of a kind; where they are few, with those of a coarser kind."""
+    for kind_of in _KINDS:
+        strata: dict[Hashable, list[_Group]] = defaultdict(list)
+        for group in groups:
+            strata[kind_of(group)].append(group)
+        large = [
+            stratum
+            for stratum in strata.values()
+            if len(stratum) >= _MIN_GROUPS_PER_STRATUM or kind_of is _KINDS[-1]
+        ]
+        yield from large
+        done = {group.name for stratum in large for group in stratum}
+        groups = [group for group in groups if group.name not in done]
 
 
 def _give_each_its_classes(chosen: dict[str, list[_Group]]) -> None:

@@ -135,7 +135,7 @@ def find_films(root: str, options: IngestOptions) -> Layout:
         DataError: If there is no such folder, its films cannot be told, or a class has none.
     """
     with _named(root):
-        return read_layout(root, options)
+        return read_layout(root, options.of_one_site)
 
 
 def _settled(root: str, options: IngestOptions) -> Layout:

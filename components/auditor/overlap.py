@@ -31,6 +31,7 @@ from radiographs.difference_hash import DifferenceHash, difference_hash, same_fi
 from radiographs.errors import DataError, UnusableImage
 from radiographs.file_names import original_stem
 from radiographs.films import Film
+from radiographs.sites import id_within_site
 
 _LOG = logging.getLogger(__name__)
 
@@ -145,6 +146,7 @@ def shared_patients(external: pd.DataFrame, own: pd.DataFrame, by_name: bool) ->
     Returns:
         Rows of `external`; see the module for what counts.
     """
+    external, own = _with_ids_of_sites(external), _with_ids_of_sites(own)
     people = own[[features.PATIENT_ID, features.SITE, features.SEX]].drop_duplicates()
     pairs = external.merge(people, on=features.PATIENT_ID, suffixes=("", "_own"))
     site, own_site = pairs[features.SITE], pairs[f"{features.SITE}_own"]
@@ -153,6 +155,12 @@ def shared_patients(external: pd.DataFrame, own: pd.DataFrame, by_name: bool) ->
     is_name = (pairs[features.PATIENT_ID] == stems) & by_name
     pairs = pairs[(both_known & (site == own_site)) | (~both_known & ~is_name)]
     return pairs.iloc[:0] if _numbered_anew(pairs) else pairs
+
+
+def _with_ids_of_sites(films: pd.DataFrame) -> pd.DataFrame:
+    """Returns the films with ids as a site gives them, without the site that an ingest adds."""
+    pairs = zip(films[features.PATIENT_ID], films[features.SITE], strict=True)
+    return films.assign(**{features.PATIENT_ID: [id_within_site(*pair) for pair in pairs]})
 
 
 def _numbered_anew(pairs: pd.DataFrame) -> bool:

@@ -4,30 +4,58 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 from tfx.components.example_gen import driver, input_processor
+from tfx.orchestration import data_types
 from tfx.proto import example_gen_pb2, range_config_pb2
 
+from components.radiograph_example_gen.executor import OPTIONS
 from components.radiograph_example_gen.listing import list_files, size_and_time
+from radiographs.options import IngestOptions
+from radiographs.spans import ALL, latest_span, window_of
 
 
 class RadiographInputProcessor(input_processor.FileBasedInputProcessor):
-    """Fingerprints all files below the root, at any depth."""
+    """Fingerprints the files that are read, at any depth: those of the window of spans.
+
+    TFX's own reads one span; a window of several is one for it, by the number of the latest.
+    """
+
+    spans = ALL  # IngestOptions.spans
 
     def resolve_span_and_version(self) -> tuple[int, int | None]:
-        """Fingerprints names, sizes and times; there is one span and no version."""
+        """Fingerprints names, sizes and times; returns the latest span of the window.
+
+        Raises:
+            DataError: If no span is in the window.
+        """
         digest = hashlib.sha256()
         root = self._input_base_uri
-        for path in list_files(root):
+        paths = list_files(root)
+        window = window_of(paths, self.spans)
+        for path in filter(window.holds, paths):
             size, time = size_and_time(root, path)
             facts = f"{path}\0{size}\0{time}\n"
             digest.update(facts.encode("utf-8", "surrogateescape"))
         self._fingerprint = digest.hexdigest()
-        return 0, None
+        return latest_span(window.spans)
 
 
 class RadiographDriver(driver.FileBasedDriver):
     """FileBasedDriver that looks into sub-folders; a glob sees one level."""
+
+    _spans = ALL
+
+    def resolve_exec_properties(
+        self,
+        exec_properties: dict[str, Any],
+        pipeline_info: data_types.PipelineInfo,
+        component_info: data_types.ComponentInfo,
+    ) -> dict[str, Any]:
+        """Adds span, version and fingerprint of what the options choose."""
+        self._spans = IngestOptions.model_validate_json(exec_properties[OPTIONS]).spans
+        return super().resolve_exec_properties(exec_properties, pipeline_info, component_info)
 
     def get_input_processor(
         self,
@@ -36,4 +64,6 @@ class RadiographDriver(driver.FileBasedDriver):
         input_base_uri: str | None = None,
     ) -> input_processor.InputProcessor:
         """Returns the processor that walks the root."""
-        return RadiographInputProcessor(input_base_uri, splits, range_config)
+        processor = RadiographInputProcessor(input_base_uri, splits, range_config)
+        processor.spans = self._spans
+        return processor

@@ -14,6 +14,7 @@ from typing import Any
 import apache_beam as beam
 import tensorflow as tf
 from tfx.components.example_gen import write_split
+from tfx.components.example_gen.utils import SPAN_PROPERTY_NAME, VERSION_PROPERTY_NAME
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.dsl.io import fileio
@@ -46,6 +47,7 @@ from radiographs.films import Film
 from radiographs.layouts import Layout, ignored_notes
 from radiographs.near_duplicates import fingerprint, to_hex
 from radiographs.options import IGNORE, IngestOptions
+from radiographs.spans import latest_span
 from radiographs.splits import SplitPlan
 from radiographs.styles import Description, Place, Styles
 
@@ -55,6 +57,8 @@ _LOG = logging.getLogger(__name__)
 OPTIONS = "options"  # JSON of IngestOptions
 JUDGING = "judging"  # JSON of Preprocessing, as its `judging` gives it
 REPORT = "report"
+
+SPANS = "spans"  # property of the examples: numbers of all spans read; `span` is the latest
 
 _UNUSABLE = "unusable"
 _STYLED = "styled"
@@ -92,7 +96,7 @@ class RadiographExecutor(BaseBeamExecutor):
         report_uri = artifact_utils.get_single_uri(output_dict[REPORT])
         examples = output_dict[standard_component_specs.EXAMPLES_KEY]
         layout, plan = plan_ingest(root, options, judging)
-        _describe_examples(examples)
+        _describe_examples(examples, layout)
         with self._waiting_room() as folder, self._make_beam_pipeline() as pipeline:
             films = ReadFilms(root, options, judging, folder, plan.places)
             planned = chunks(_in_hash_order(layout, plan))
@@ -136,13 +140,23 @@ def _write_lines(read: Mapping[str, beam.PCollection], report_uri: str) -> None:
         )
 
 
-def _describe_examples(examples: list[Artifact]) -> None:
-    """Tells those who read the examples, as TFX's example generators do, how they are written."""
+def _describe_examples(examples: list[Artifact], layout: Layout) -> None:
+    """Tells those who read the examples, as TFX's example generators do, how they are written.
+
+    The driver tells the span as well, but a service may run another driver, or none.
+    """
     artifact = artifact_utils.get_single_instance(examples)
     artifact.split_names = artifact_utils.encode_split_names(list(features.SPLITS))
     examples_utils.set_payload_format(artifact, example_gen_pb2.FORMAT_TF_EXAMPLE)
     file_format = write_split.to_file_format_str(example_gen_pb2.FORMAT_TFRECORDS_GZIP)
     examples_utils.set_file_format(artifact, file_format)
+    if layout.spans:
+        span, version = latest_span(layout.spans)
+        artifact.set_int_custom_property(SPAN_PROPERTY_NAME, span)
+        if version is not None:
+            artifact.set_int_custom_property(VERSION_PROPERTY_NAME, version)
+        numbers = ",".join(str(one.number) for one in layout.spans)
+        artifact.set_string_custom_property(SPANS, numbers)
 
 
 @dataclass(frozen=True)

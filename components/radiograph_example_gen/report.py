@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from tfx.dsl.io import fileio
@@ -58,7 +59,7 @@ def write_report(
     report = account(layout, plan, unusable) | {
         "styles": count_styles(kept, places),
         "near_duplicates": count_groups(alike),
-        "licence": _licence(root),
+        "licence": _licences(root, layout.folders),
     }
     for note in near_duplicate_notes(alike):
         _LOG.info("%s", note)
@@ -70,6 +71,13 @@ def write_report(
     if unusable:
         _LOG.info("%d of %d files quarantined", len(unusable), len(layout.films))
     refuse_too_many(unusable, len(layout.films), options)
+
+
+def _licences(root: str, folders: Iterable[str]) -> str:
+    """Returns the licence of the films, and of each folder that has one of its own."""
+    of_folders = {folder: _licence(f"{root}/{folder}") for folder in folders}
+    told = (f"{folder}: {licence}" for folder, licence in of_folders.items() if licence)
+    return "\n\n".join(filter(None, (_licence(root), *told)))
 
 
 def _licence(root: str) -> str:

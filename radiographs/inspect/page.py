@@ -11,6 +11,7 @@ from radiographs.ignored import ignored_sentence
 from radiographs.inspect.sentences import (
     group_lines,
     known_lines,
+    layout_lines,
     printable,
     quarantine_line,
     size_lines,
@@ -52,6 +53,7 @@ def page(
         listed=LISTED,
         told=told,
         verdict=verdict(values),
+        layout=layout_lines(values) if told else [],
         known=known_lines(values) if told else [],
         sizes=size_lines(values) if told else [],
         groups=group_lines(values) if told else [],

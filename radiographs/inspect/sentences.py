@@ -24,6 +24,17 @@ def verdict(values: Mapping[str, Any]) -> str:
     return f"{values['root']}: a run would stop, for {reasons}"
 
 
+def layout_lines(values: Mapping[str, Any]) -> list[str]:
+    """Says how the films were found, folder by folder, and how those of each site are split."""
+    folders = [f"{name} ({kind})" for name, kind in values.get("folders", {}).items()]
+    rest = len(folders) - _KINDS
+    named = ", ".join(folders[:_KINDS]) + (f" and {rest:,} more" if rest > 0 else "")
+    lines = [f"layout: {values['layout']}" + (f": {named}" if folders else "")]
+    for site, counts in values.get("sites", {}).items():
+        lines.append(f"site {site}: " + ", ".join(f"{name} {n:,}" for name, n in counts.items()))
+    return lines
+
+
 def known_lines(values: Mapping[str, Any]) -> list[str]:
     """Says what is known of the films beside class and split."""
     known = values["known"]

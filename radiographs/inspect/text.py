@@ -13,6 +13,7 @@ from radiographs.ignored import ignored_sentence
 from radiographs.inspect.sentences import (
     group_lines,
     known_lines,
+    layout_lines,
     printable,
     quarantine_line,
     size_lines,
@@ -36,7 +37,8 @@ def show(values: Mapping[str, Any], console: Console) -> None:
             _print(console, line, style="red")
     if "films" not in values:
         return
-    _print(console, f"layout: {values['layout']}")
+    for line in layout_lines(values):
+        _print(console, line)
     console.print(_table(values["counts"]))
     for line in (*known_lines(values), *size_lines(values), *group_lines(values)):
         _print(console, line)

@@ -27,6 +27,7 @@ from rich.console import Console
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor as container
 from tfx.orchestration.kubeflow.v2.file_based_example_gen import driver
 from tfx.types import Artifact
+from tfx.types.artifact import CUSTOM_PROPERTIES_PREFIX
 
 import kubeflow_runner
 from models import features
@@ -37,7 +38,7 @@ from pipeline.config import load_config
 from pipeline.kubeflow import IMAGE_SCHEMA_FILE
 from radiographs.phantoms import write_phantoms
 from tests.ram import object_store, upload
-from tests.support import shipped_hyperparameters
+from tests.support import shipped_hyperparameters, write_films
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "images.example/cxr:1"
@@ -440,6 +441,27 @@ def test_vertex_ingests_a_folder_of_folders_behind_its_own_driver(
     play(spec, "RadiographExampleGen", known, bucket)
     examples = known["RadiographExampleGen", "examples"].uri
     assert sum(films_in(examples, split) for split in features.SPLITS) == FILMS
+
+
+def test_a_window_of_spans_with_sites_is_ingested(bucket: str, tmp_path: Path) -> None:
+    for number in (1, 2):
+        for place, site in enumerate(("city", "coast")):
+            for kind, label in enumerate(features.LABELS):
+                folder = tmp_path / "films" / f"span-{number}" / site
+                write_films(folder, label, 8, first_seed=1000 * number + 500 * place + 100 * kind)
+    settings = ("data.layout=sites", "data.spans=last:1", "preprocessing.lungs=none")
+    config = load_config(overrides=settings)
+    file = tmp_path / "compiled"
+    file.write_text(kubeflow.compile_pipeline(config, "vertex", IMAGE, PIPELINE_ROOT, DATA_ROOT))
+    spec = played_spec("vertex", file, upload(tmp_path / "films", f"{bucket}/films"))
+    known: Artifacts = {}
+    play(spec, "RadiographExampleGen", known, bucket)
+    told = known["RadiographExampleGen", "examples"].metadata
+    assert (told[f"{CUSTOM_PROPERTIES_PREFIX}span"], told["spans"]) == (2, "2")
+    report = json.loads(read_text(f"{known['RadiographExampleGen', 'report'].uri}/ingest.json"))
+    assert {site: sum(counts.values()) for site, counts in report["sites"].items()} == {
+        "city": 16, "coast": 16,
+    }  # fmt: skip
 
 
 # Flags.

@@ -13,10 +13,14 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
+from tfx.components.example_gen import utils
+from tfx.orchestration import data_types
+from tfx.proto import example_gen_pb2
 
 from components.radiograph_example_gen import executor, listing, reading
 from components.radiograph_example_gen.component import RadiographExampleGen
-from components.radiograph_example_gen.driver import RadiographInputProcessor
+from components.radiograph_example_gen.driver import RadiographDriver, RadiographInputProcessor
 from components.radiograph_example_gen.executor import plan_ingest, to_example
 from components.radiograph_example_gen.listing import (
     list_files,
@@ -100,6 +104,81 @@ class TestFingerprint:
         deep.mkdir(parents=True)
         (deep / "x.png").write_bytes(b"")
         assert self.of(root) != before
+
+
+class TestSpans:
+    """Of a root with spans the driver looks at the window alone."""
+
+    @pytest.fixture(name="root")
+    def write_spans(self, tmp_path: Path) -> Path:
+        root = tmp_path / "films"
+        for number in (1, 2, 10):
+            write_films(root / f"span-{number}", "NORMAL", 1, first_seed=number)
+        return root
+
+    def driven(self, root: Path, spans: str) -> tuple[int, int | None, str]:
+        """Returns span, version and fingerprint as the driver gives them to the component."""
+        component = RadiographExampleGen(str(root), IngestOptions(spans=spans))
+        nothing = data_types.PipelineInfo("", "")
+        found = RadiographDriver(None).resolve_exec_properties(
+            dict(component.exec_properties), nothing, data_types.ComponentInfo("", "", nothing)
+        )
+        return found["span"], found["version"], found["input_fingerprint"]
+
+    def test_the_span_is_the_latest_that_is_read(self, root: Path) -> None:
+        assert self.driven(root, "all")[:2] == self.driven(root, "last:1")[:2] == (10, None)
+        assert self.driven(root, "0-9")[:2] == (2, None)
+
+    def test_it_is_the_one_that_tfx_finds(self, root: Path) -> None:
+        for name in ("version-3", "version-20"):
+            write_films(root / "span-10" / name, "NORMAL", 1)
+        split = example_gen_pb2.Input.Split(
+            name="films", pattern="span-{SPAN}/version-{VERSION}/NORMAL/*"
+        )
+        found = utils.calculate_splits_fingerprint_span_and_version(str(root), [split])
+        assert self.driven(root, "last:2")[:2] == found[1:] == (10, 20)
+
+    def test_what_is_outside_the_window_changes_nothing(self, root: Path) -> None:
+        before = self.driven(root, "last:2")
+        (root / "span-1" / "NORMAL" / "normal0.png").unlink()
+        write_films(root / "span-0", "NORMAL", 1)
+        assert self.driven(root, "last:2") == before
+
+    @pytest.mark.parametrize("added", ["span-2/NORMAL", "span-11/NORMAL", "span-2/version-1/N", ""])
+    def test_what_is_inside_or_beside_it_does(self, root: Path, added: str) -> None:
+        before = self.driven(root, "last:2")
+        write_films(root / added, "LICENCE", 1)
+        assert self.driven(root, "last:2")[2] != before[2]
+
+    def test_a_span_that_is_added_leaves_a_fixed_window_alone(self, root: Path) -> None:
+        before = self.driven(root, "1-10")
+        write_films(root / "span-11", "NORMAL", 1)
+        assert self.driven(root, "1-10") == before
+
+    def test_no_span_in_the_window_is_said(self, root: Path) -> None:
+        with pytest.raises(DataError, match=r"no span of data.spans=3-9: it has spans 1, 2, 10"):
+            self.driven(root, "3-9")
+
+
+def test_sites_and_spans_of_a_remote_root() -> None:
+    root = "ram://spans/films"
+    for span in (1, 2, 3):
+        for place, site in enumerate(("city", "coast")):
+            for label in features.LABELS:
+                for number in range(4):
+                    file = f"{root}/span-{span}/{site}/{label}/{number + 4 * span}.png"
+                    tf.io.gfile.makedirs(file.rpartition("/")[0])
+                    seed = 100 * span + 50 * place + 10 * (label == "NORMAL") + number
+                    with tf.io.gfile.GFile(file, "wb") as opened:
+                        opened.write(encode(draw_film(seed)))
+    layout, plan = plan_ingest(root, IngestOptions(layout="sites", spans="last:2"))
+    assert len(layout.films) == len(plan.split_of) == 2 * 2 * 2 * 4
+    assert list(layout.folders) == [
+        "span-2/city", "span-3/city", "span-2/coast", "span-3/coast",
+    ]  # fmt: skip
+    assert {film.patient_id for film in layout.films} == {
+        f"{site}/{number}" for site in ("city", "coast") for number in range(8, 16)
+    }
 
 
 class TestListing:

@@ -27,11 +27,14 @@ class Store:
         )
     )
 
-    def artifact(self, kind: str, **properties: str) -> int:
+    def artifact(self, kind: str, **properties: str | int) -> int:
         type_id = self.store.put_artifact_type(mlmd.ArtifactType(name=kind))
         one = mlmd.Artifact(type_id=type_id, uri=kind)
         for name, value in properties.items():
-            one.custom_properties[name].string_value = value
+            if isinstance(value, int):
+                one.custom_properties[name].int_value = value
+            else:
+                one.custom_properties[name].string_value = value
         return self.store.put_artifacts([one])[0]
 
     def execution(
@@ -49,8 +52,8 @@ class Store:
                 event.path.steps.add(key=name)
                 self.store.put_events([event])
 
-    def ingest(self, fingerprint: str, root: str = "films") -> dict[str, int]:
-        examples = self.artifact("Examples", input_fingerprint=fingerprint)
+    def ingest(self, fingerprint: str, root: str = "films", span: int = 0) -> dict[str, int]:
+        examples = self.artifact("Examples", input_fingerprint=fingerprint, span=span)
         self.execution({}, {"examples": examples}, input_base=root)
         return {"examples": examples, "statistics": self.artifact("ExampleStatistics")}
 
@@ -125,6 +128,30 @@ def test_an_answer_of_the_cache_makes_data_the_latest(store: Store) -> None:
     store.gate(other)
     store.gate(one, state="CACHED", report=report)
     assert store.resolve(store.ingest("c"))[0] == [one["statistics"]]
+
+
+@pytest.mark.parametrize(
+    ("span", "compared"),
+    [(20260301, "feb"), (20260401, "apr"), (20260131, "jan"), (20260115, "jan"), (0, "jan"),
+     (20250101, "jan")],
+)  # fmt: skip
+def test_films_of_a_span_are_compared_with_the_nearest_span_before(
+    store: Store, span: int, compared: str
+) -> None:
+    """The window of January was read once more after that of April, by whatever reason."""
+    spans = {"feb": 20260201, "apr": 20260401, "jan": 20260101}
+    known = {name: store.ingest(name, span=number) for name, number in spans.items()}
+    for data in known.values():
+        store.gate(data)
+    assert store.resolve(store.ingest("own", span=span))[0] == [known[compared]["statistics"]]
+
+
+def test_films_without_spans_are_compared_by_time_with_spans_as_well(store: Store) -> None:
+    one, other = store.ingest("a", span=3), store.ingest("b")
+    store.gate(one)
+    store.gate(other)
+    assert store.resolve(store.ingest("c"))[0] == [other["statistics"]]
+    assert store.resolve(store.ingest("d", span=2))[0] == [other["statistics"]]
 
 
 def test_phantoms_are_compared_with_phantoms_alone(store: Store) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -439,3 +442,114 @@ def test_kermany() -> None:
         for split in (EVAL, TEST):
             assert chosen.count(split) / len(chosen) == pytest.approx(0.15, abs=0.02)
     assert all(len({plan.split_of[path] for path in group}) == 1 for group in same.values())
+
+
+def of_sites(sites: dict[str, int], seed: int = 0) -> list[Film]:
+    """Draws patients of each site and class, with one to three films each."""
+    rng = random.Random(seed)
+    return [
+        replace(film(f"{site}{patient}-{index}", label, f"{site}/{label}{patient}"), site=site)
+        for site, patients in sites.items()
+        for label in LABELS
+        for patient in range(patients)
+        for index in range(rng.choice((1, 1, 3)))
+    ]
+
+
+class TestSites:
+    def test_fractions_hold_for_each_site_and_class(self) -> None:
+        films = of_sites({"large": 400, "small": 25})
+        plan = assign_splits(films, IngestOptions())
+        for site in ("large", "small"):
+            of_site = [one for one in films if one.site == site]
+            for label in LABELS:
+                share = shares(of_site, plan, label)
+                # A cut falls within a patient of three films, at most, of about 42.
+                assert share[EVAL] == pytest.approx(0.15, abs=0.02 if site == "large" else 0.06)
+                assert share[TEST] == pytest.approx(0.15, abs=0.02 if site == "large" else 0.06)
+
+    def test_sites_of_few_patients_are_cut_together(self) -> None:
+        films = of_sites({str(site): 5 for site in range(40)})
+        plan = assign_splits(films, IngestOptions())
+        for label in LABELS:
+            assert shares(films, plan, label)[TEST] == pytest.approx(0.15, abs=0.02)
+
+    def test_given_splits_are_of_all_sites_unless_each_may_have_its_own(self) -> None:
+        given = [replace(one, site="a") for split in SPLITS for one in cohort(60, split, split)]
+        films = [*given, *of_sites({"b": 60})]
+        as_one = assign_splits(films, IngestOptions())
+        assert {as_one.split_of[one.path] for one in films if one.site == "b"} == {TRAIN}
+        by_site = assign_splits(films, IngestOptions(), site_by_site=True)
+        assert by_site.carved == (EVAL, TEST)
+        assert all(by_site.split_of[one.path] == one.given_split for one in given)
+        of_b = [one for one in films if one.site == "b"]
+        assert shares(of_b, by_site, NORMAL)[TEST] == pytest.approx(0.15, abs=0.03)
+        staying = [note for note in by_site.notes if note.startswith("The given")]
+        assert len(staying) == 2 and all(f"{len(cohort(60)):,} films of" in one for one in staying)
+
+
+class TestLasting:
+    """Films come in spans; models are trained again and again, and tested on who is new to all."""
+
+    def spans(self, count: int) -> list[list[Film]]:
+        """Spans of growing size that share a third of their patients with the span before."""
+        return [
+            [
+                film(f"s{span}-{patient}", label, f"{label}{patient}")
+                for label in LABELS
+                for patient in range(40 * span, 40 * span + 60 + 10 * span)
+            ]
+            for span in range(count)
+        ]
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_nobody_moves_as_the_window_rolls(self, seed: int) -> None:
+        spans = self.spans(6)
+        options = IngestOptions(seed=seed)
+        of: dict[str, set[str]] = defaultdict(set)
+        for last in range(2, 7):
+            window = [one for span in spans[max(0, last - 3) : last] for one in span]
+            plan = assign_splits(window, options, lasting=True)
+            for patient, splits in splits_of_patients(window, plan).items():
+                of[patient] |= splits
+        assert {len(splits) for splits in of.values()} == {1}
+
+    def test_otherwise_those_at_a_cut_do(self) -> None:
+        spans = self.spans(3)
+        before = assign_splits(spans[0], IngestOptions()).split_of
+        after = assign_splits([*spans[0], *spans[1]], IngestOptions()).split_of
+        assert any(after[path] != split for path, split in before.items())
+
+    def test_a_patient_goes_where_the_hash_of_seed_and_id_says(self) -> None:
+        films = cohort(300)
+        plan = assign_splits(films, IngestOptions(seed=5, test_fraction=0.2), lasting=True)
+        for one in films:
+            spelling = re.sub(r"(NORMAL|PNEUMONIA)(\d+)", r"\1 \2", one.patient_id).lower()
+            digest = hashlib.sha256(f"5/{spelling}".encode()).hexdigest()
+            place = int(digest[:8], 16) / 16**8
+            split = EVAL if place < 0.15 else TEST if place < 0.35 else TRAIN
+            assert plan.split_of[one.path] == split
+        # 300 patients of a class: three standard deviations of a share of 0.2 are 0.07.
+        patients = {one.patient_id: plan.split_of[one.path] for one in films}
+        assert Counter(patients.values())[TEST] / len(patients) == pytest.approx(0.2, abs=0.05)
+
+    def test_how_a_span_spells_a_patient_does_not_matter(self) -> None:
+        films = cohort(60)
+        before = assign_splits(films, IngestOptions(), lasting=True)
+        later = [
+            replace(one, patient_id=re.sub(r"(\d+)$", r"-00\1", one.patient_id).lower())
+            for one in films
+        ]
+        assert later[0].patient_id == "normal-000"
+        after = assign_splits(later, IngestOptions(), lasting=True)
+        assert after.split_of == before.split_of
+
+    def test_every_split_has_both_classes_all_the_same(self) -> None:
+        for seed in range(20):
+            films = cohort(3, seed=seed)
+            assert_sound(films, assign_splits(films, IngestOptions(seed=seed), lasting=True))
+
+    def test_where_films_are_chosen_by_how_they_were_taken_it_is_said(self) -> None:
+        films = cohort(40)
+        plan = assign_splits(films, STRESS, (), Exposures(films, set()), lasting=True)
+        assert any("are chosen anew as spans come in" in note for note in plan.notes)

@@ -50,6 +50,14 @@ def test_an_id_means_something_within_its_site(site: str, own_site: str, shared:
     assert patients(external, own) == shared
 
 
+@pytest.mark.parametrize(("site", "shared"), [("a", ["7"]), ("b", []), ("unknown", ["7"])])
+def test_an_id_that_the_ingest_added_the_site_to_is_the_same_one(
+    site: str, shared: list[str]
+) -> None:
+    own = films({"patient_id": "a/7", "site": "a"}, {"patient_id": "b/8", "site": "b"})
+    assert patients(films({"patient_id": "7", "site": site}), own) == shared
+
+
 @pytest.mark.parametrize(
     ("patient_id", "by_name", "site", "shared"),
     [

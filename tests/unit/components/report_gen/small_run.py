@@ -100,6 +100,7 @@ def _write_data(uris: dict[str, Path]) -> None:
         "layout": "manifest",
         "images": {"train": 400, "eval": 80, "test": FILMS},
         "patients": {"train": 200, "eval": 40, "test": PATIENTS},
+        "sites": {HOSTILE: {"train": 300, "eval": 61, "test": 7}, "coast": {"train": 100}},
         "rejected": 1,
         "ignored": 1,
         "ignored_reasons": {"text or table": 1},

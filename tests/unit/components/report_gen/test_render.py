@@ -41,6 +41,10 @@ def test_what_comes_from_outside_is_text(page: str) -> None:
     assert json.loads(scripts[0])["threshold"] == 0.45
 
 
+def test_films_of_each_site_are_counted_by_split(page: str) -> None:
+    assert f"site train eval test {HOSTILE} 300 61 7 coast 100 0 0" in text_of(page)
+
+
 def test_it_is_the_same_every_time(report: Report, page: str) -> None:
     assert render(report) == page
 
