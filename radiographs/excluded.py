@@ -142,7 +142,7 @@ def _find(root: DataRoot, layout: Layout, excluded: ExcludedFilms) -> tuple[set[
     unknown = 0
     for name, digest in excluded.rows:
         path = by_name.get(name)
-        if path is not None and digest in ("", _digest_of(root, path)):
+        if path is not None and (not digest or digest == _digest_of(root, path)):
             found.add(path)
         elif digest:
             digests.append(digest)

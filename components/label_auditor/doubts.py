@@ -24,8 +24,8 @@ class Doubts:
     Attributes:
         quality: `[films]` float in [0, 1]: probability of the given label.
         suggested: `[films]` int, class of the highest probability.
-        doubtful: `[films]` bool: among the films of least quality, of as many as there are
-            errors by the estimate.
+        doubtful: `[films]` bool: of each class and suggestion those that are judged most surely,
+            as many as there are errors by `joint`.
         joint: `[classes, classes]` int: films by given class, a row each, and by what they are
             estimated to be.
     """
@@ -49,10 +49,10 @@ def find_doubts(classes: npt.NDArray[np.int64], probabilities: npt.NDArray[np.fl
     given = np.maximum(probabilities.astype(np.float64), _LEAST_PROBABILITY)
     given /= given.sum(axis=1, keepdims=True)
     suggested = given.argmax(axis=1)
-    ranked = find_label_issues(classes, given, filter_by="low_self_confidence", n_jobs=1)
+    found = find_label_issues(classes, given, filter_by="prune_by_noise_rate", n_jobs=1)
     return Doubts(
         quality=get_label_quality_scores(classes, given, method="self_confidence"),
         suggested=suggested,
-        doubtful=ranked & (suggested != classes),
+        doubtful=found & (suggested != classes),
         joint=np.asarray(compute_confident_joint(classes, given), np.int64),
     )

@@ -59,7 +59,8 @@ class LabelAuditorExecutor(base_executor.BaseExecutor):
 def _audit(films: RunFilms, settings: LabelAuditSettings, task: Task) -> LabelAudit:
     if not settings.enabled:
         return not_possible(SWITCHED_OFF)
-    return audit_labels(films.facts(), films.descriptions(), task, settings.folds)
+    facts = films.facts()
+    return audit_labels(facts, films.descriptions(facts), task, settings.folds)
 
 
 def _films(input_dict: dict[str, list[Artifact]]) -> RunFilms:

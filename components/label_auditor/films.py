@@ -60,9 +60,21 @@ class RunFilms:
         )
         return one.merge(other, "left", [*_IDENTITY, "again"]).drop(columns="again").fillna("")
 
-    def descriptions(self) -> npt.NDArray[np.float16]:
-        """Returns `[films, LENGTH]` descriptions, in the same order."""
-        described = [self._of_split(split, uris) for split, uris in self.examples.items()]
+    def descriptions(self, facts: pd.DataFrame) -> npt.NDArray[np.float16]:
+        """Describes the films as Transform made them.
+
+        Args:
+            facts: Of `facts`.
+
+        Returns:
+            `[films, LENGTH]`, in the same order.
+        """
+        described = [
+            self._as_written(split, facts.loc[facts[SPLIT] == split, features.SHA256].tolist())
+            if split in self.transformed
+            else self._as_prepared(uris)
+            for split, uris in self.examples.items()
+        ]
         return np.concatenate(described)
 
     def images(self, rows: Iterable[int]) -> Iterator[tuple[int, bytes]]:
@@ -73,12 +85,12 @@ class RunFilms:
             if row in wanted:
                 yield row, image_of(example)
 
-    def _of_split(self, split: str, uris: Sequence[str]) -> npt.NDArray[np.float16]:
-        if split not in self.transformed:
-            made = list(map(describe, self._prepared(read_examples(uris))))
-            return np.array(made, np.float16).reshape(-1, LENGTH)
+    def _as_prepared(self, uris: Sequence[str]) -> npt.NDArray[np.float16]:
+        described = list(map(describe, self._prepared(read_examples(uris))))
+        return np.array(described, np.float16).reshape(-1, LENGTH)
+
+    def _as_written(self, split: str, digests: Sequence[str]) -> npt.NDArray[np.float16]:
         by_key = dict(_described(self.transformed[split]))
-        digests = [_text(example, features.SHA256) for example in read_examples(uris)]
         keys = key_of(features.SHA256, tf.constant(digests, tf.string)).numpy()
         return np.array([by_key[key] for key in keys], np.float16).reshape(-1, LENGTH)
 
