@@ -38,6 +38,7 @@ from components.label_auditor.doubts import find_doubts
 from components.label_auditor.out_of_fold import groups_of, out_of_fold
 from components.radiograph_example_gen.executor import read_image
 from components.radiograph_example_gen.listing import read_layout
+from components.report_gen.environment import number
 from models import features
 from models.hyperparameters import Network
 from models.network import build_network
@@ -141,8 +142,8 @@ def table(
             found = np.mean([measure(films, way, share, seed) for seed in range(seeds)], axis=0)
             precision, listed, correct, recall, seconds = found
             yield (
-                f"| {name} | {share:.0%} | {precision:.3f} | {listed:.0f} | {correct:.2f} "
-                f"| {recall:.2f} | {seconds:.0f} |"
+                f"| {name} | {share:.0%} | {number(precision)} | {listed:.0f} "
+                f"| {number(correct, 2)} | {number(recall, 2)} | {seconds:.0f} |"
             )
 
 
