@@ -27,10 +27,10 @@ def write_label_audit(audit: LabelAudit, films: RunFilms, shown: int, uri: str) 
     Args:
         audit: What was found.
         films: For the pictures.
-        shown: How many films, the most doubtful ones, have one.
+        shown: How many films, the most doubtful ones, have one; none where the judgement is weak.
         uri: Folder of the artifact.
     """
-    first = audit.films.head(shown)
+    first = audit.films.head(0 if audit.summary.get("weak") else shown)
     pictures = _write_pictures(films, list(first.index), uri)
     rows = [
         {**row, "picture": pictures.get(place, "")}

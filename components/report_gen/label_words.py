@@ -21,7 +21,15 @@ def label_lines(audit: Mapping[str, Any]) -> Iterator[str]:
         yield f"no label audit: {reason}"
         return
     films, doubtful = audit["films"], audit["doubtful"]
-    agreement = f"{audit['agreement']:.1%}".replace("%", " %")
+    agreement = _percent(audit["agreement"])
+    if audit["weak"]:
+        guess = audit["guess"]
+        yield (
+            f"no label is called doubtful: films of other patients agree with {agreement} of "
+            f"{films:,} labels, and {guess['class']} for every film would with "
+            f"{_percent(guess['agreement'])}"
+        )
+        return
     if not doubtful:
         yield f"labels: none of {films:,} is doubtful by the films of other patients"
         return
@@ -36,3 +44,7 @@ def label_lines(audit: Mapping[str, Any]) -> Iterator[str]:
     )
     if audit["left_out"]:
         yield f"films of no class of the task, left out of the label audit: {audit['left_out']:,}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}".replace("%", " %")

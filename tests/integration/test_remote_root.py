@@ -254,7 +254,7 @@ def test_labels_are_audited_in_the_bucket(resumed: RemoteRun) -> None:
     examples = resumed.outputs["RadiographExampleGen", "examples"].uri
     audit = json.loads(resumed.read("LabelAuditor", "label_audit", "label_audit.json"))
     assert audit["films"] == sum(films_in(examples, split) for split in features.SPLITS)
-    pictures = {row["picture"] for row in audit["shown"]}
+    pictures = {row["picture"] for row in audit["shown"]}  # none where the judgement is weak
     assert set(contents(uri)) == {"label_audit.json", "label_audit.csv", *pictures}
 
 

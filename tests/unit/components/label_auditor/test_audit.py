@@ -70,6 +70,21 @@ def test_planted_errors_come_first(task: str, kinds: int) -> None:
     assert first[QUALITY].tolist() == pytest.approx(of_given, abs=1e-5)
 
 
+@pytest.mark.parametrize(("told", "weak"), [(0.55, True), (0.95, False)])
+def test_where_films_do_not_tell_the_classes_no_label_is_doubtful(told: float, weak: bool) -> None:
+    """Of half of the films guessing is wrong: a description that tells 55 % has a skill of 0.1."""
+    random = np.random.default_rng(2)
+    truth = np.arange(2 * FILMS) % 2
+    shown = np.where(random.random(len(truth)) < told, truth, 1 - truth)
+    audit = audit_labels(
+        facts_of(np.array(features.SUBTYPES)[truth]), described(shown), "binary", 5
+    )
+    assert audit.summary["weak"] is weak
+    assert audit.summary["guess"] == {"class": "NORMAL", "agreement": 0.5}
+    assert audit.films[DOUBTFUL].any() == (audit.summary["doubtful"] > 0) == (not weak)
+    assert len(audit.films) == len(truth)
+
+
 def test_a_subtype_that_nobody_knows_is_left_out() -> None:
     truth = np.arange(FILMS) % 3
     names = np.array(features.SUBTYPES, object)[truth]

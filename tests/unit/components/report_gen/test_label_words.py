@@ -15,7 +15,7 @@ from components.report_gen.sources import Source
 from tests.unit.components.report_gen.small_run import DOUBTFUL_FILM, GATES
 
 AUDIT: dict[str, Any] = {
-    "reason": "", "films": 5231, "doubtful": 55, "left_out": 0, "agreement": 0.9495,
+    "reason": "", "weak": False, "films": 5231, "doubtful": 55, "left_out": 0, "agreement": 0.9495,
     "given": {"NORMAL": 1349, "PNEUMONIA": 3882},
     "estimated_errors": {"NORMAL": 15, "PNEUMONIA": 54},
 }  # fmt: skip
@@ -26,6 +26,14 @@ def test_the_gist_has_the_estimate_and_how_far_to_trust_it() -> None:
         "labels to look at: 55 of 5,231 films, whose label the films of other patients speak "
         "against; none is removed (estimated errors: 15 of 1,349 NORMAL, 54 of 3,882 PNEUMONIA; "
         "the judgement agrees with 95.0 % of all labels)"
+    ]
+
+
+def test_a_judgement_that_is_no_better_than_a_guess_calls_no_label_doubtful() -> None:
+    guess = {"class": "PNEUMONIA", "agreement": 0.6125}
+    assert list(label_lines({**AUDIT, "weak": True, "films": 160, "guess": guess})) == [
+        "no label is called doubtful: films of other patients agree with 95.0 % of 160 labels, and "
+        "PNEUMONIA for every film would with 61.3 %"
     ]
 
 
