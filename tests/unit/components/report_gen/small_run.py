@@ -205,7 +205,8 @@ def _write_label_audit(folder: Path) -> None:
         "label_quality": 0.0421, "doubtful": True, "picture": DOUBTFUL_FILM,
     }  # fmt: skip
     audit = {
-        "reason": "", "weak": False, "films": 600, "patients": 290, "left_out": 0, "agreement": 0.951,
+        "reason": "", "weak": False, "films": 600, "patients": 290, "left_out": 0,
+        "agreement": 0.951,
         "doubtful": 7, "classes": list(features.LABELS),
         "given": {"NORMAL": 250, "PNEUMONIA": 350},
         "estimated_errors": {"NORMAL": 5, "PNEUMONIA": 3}, "joint": [[245, 5], [3, 347]],
