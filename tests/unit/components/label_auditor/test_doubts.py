@@ -33,6 +33,16 @@ def test_a_class_that_is_never_sure_is_no_error() -> None:
     assert doubts.joint.tolist() == [[54, 0], [0, 52]]
 
 
+def test_of_three_classes_the_quality_is_that_of_the_given_one() -> None:
+    """Not how far the next one is behind, which is the same of two."""
+    classes = np.arange(30) % 3
+    given = np.array([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.3, 0.2, 0.5]])[classes]
+    given[3] = [0.1, 0.8, 0.1]
+    doubts = find_doubts(classes, given)
+    assert doubts.quality == pytest.approx(np.where(np.arange(30) == 3, 0.1, 0.5))
+    assert np.flatnonzero(doubts.doubtful).tolist() == [3]
+
+
 def test_certainty_is_no_division_by_zero() -> None:
     certain = np.eye(2)[CLASSES]
     assert not find_doubts(CLASSES, certain).doubtful.any()
