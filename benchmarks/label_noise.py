@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"label_noise: {error}", file=sys.stderr)
         return 2
     films = read_films(flags.data_root, config)
-    ways = WAYS | (NETWORK_WAYS if flags.networks else {})
+    ways = {**WAYS, **(NETWORK_WAYS if flags.networks else {})}
     print(f"`python -m {_PROGRAM} {shlex.join(words)}`\n\n{describe_machine()}\n")
     for row in table(films, ways, flags.flipped, flags.seeds):
         print(row, flush=True)

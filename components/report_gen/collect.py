@@ -188,7 +188,9 @@ def _labels(reader: _Reader) -> LabelFacts:
     audit: dict[str, Any] = reader.read(of.LABEL_AUDIT, read_label_audit, {})
     if not audit:
         return LabelFacts()
-    pictures = reader.read(of.LABEL_AUDIT, lambda uri: read_pictures(uri, audit), {})
+    pictures: dict[str, bytes] = reader.read(
+        of.LABEL_AUDIT, lambda uri: read_pictures(uri, audit), {}
+    )
     return LabelFacts(audit, pictures)
 
 

@@ -11,6 +11,7 @@ import pytest
 from components.label_auditor.audit import DOUBTFUL, GIVEN, QUALITY, SUGGESTED, audit_labels
 from components.label_auditor.films import RunFilms, groups
 from models import features
+from models.hyperparameters import Task
 
 FILMS = 120
 
@@ -40,7 +41,7 @@ def described(truth: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("task", "kinds"), [("binary", 2), ("subtype", 3)])
-def test_planted_errors_come_first(task: str, kinds: int) -> None:
+def test_planted_errors_come_first(task: Task, kinds: int) -> None:
     truth = np.arange(FILMS) % kinds
     given, wrong = truth.copy(), [7, 20, 33, 58]
     given[wrong] = (truth[wrong] + 1) % kinds
@@ -158,7 +159,7 @@ class TestFacts:
         monkeypatch.setattr(
             module, "read_examples", lambda uris: (example(*one) for one in read[uris[0]])
         )
-        return RunFilms({split: [split] for split in read}, {}, None, listed).facts()  # type: ignore[arg-type]
+        return RunFilms({split: [split] for split in read}, {}, None, listed).facts()
 
     def test_a_film_has_the_path_of_its_bytes_and_label(
         self, monkeypatch: pytest.MonkeyPatch
