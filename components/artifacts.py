@@ -10,7 +10,7 @@ from tfx.types import artifact
 
 
 class IngestReport(artifact.Artifact):
-    """What became of every file: `ingest.json`, `quarantine.csv`, `ignored.csv`."""
+    """What became of every file: `ingest.json`, `films.csv`, `quarantine.csv`, `ignored.csv`."""
 
     TYPE_NAME = "components.IngestReport"
 
@@ -37,6 +37,12 @@ class FilmExplanations(artifact.Artifact):
     """Where a model looked on a sample of test films: `index.json` and pictures."""
 
     TYPE_NAME = "components.FilmExplanations"
+
+
+class FilmLabelAudit(artifact.Artifact):
+    """Films whose label is doubtful: `label_audit.json`, `label_audit.csv` and pictures."""
+
+    TYPE_NAME = "components.FilmLabelAudit"
 
 
 class RunReport(artifact.Artifact):

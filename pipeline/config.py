@@ -23,6 +23,7 @@ from models.audit_settings import Evaluation
 from models.data_gate_settings import DataGateSettings
 from models.explanation_settings import ExplanationSettings
 from models.features import MODEL_NAME
+from models.label_audit_settings import LabelAuditSettings
 from radiographs.options import IngestOptions
 from radiographs.overrides import ConfigError, explain, merged, parse_override
 
@@ -129,6 +130,7 @@ class PipelineConfig(hp.Settings):
     evaluation: Evaluation = Evaluation()
     data_gate: DataGateSettings = DataGateSettings()
     explanations: ExplanationSettings = ExplanationSettings()
+    label_audit: LabelAuditSettings = LabelAuditSettings()
     beam: Beam = Beam()
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from typing import Any
 
 from models.explanation_settings import ExplanationSettings
 from models.hyperparameters import Augmentation, Selective
+from models.label_audit_settings import LabelAuditSettings
 from pipeline.beam import names_another_runner
 from pipeline.config import NOTHING, Phantoms, PipelineConfig, Tuner, changed_settings
 from radiographs.options import BY_STYLE
@@ -177,6 +178,11 @@ RULES = (
         _of("explanations", ExplanationSettings.model_fields, "films"),
         lambda config: config.explanations.films == 0,
         "explanations.films=0 explains no film",
+    ),
+    Rule(
+        _of("label_audit", LabelAuditSettings.model_fields, "enabled"),
+        lambda config: not config.label_audit.enabled,
+        "it needs label_audit.enabled=true",
     ),
     Rule(
         ("beam.workers",),

@@ -16,6 +16,7 @@ from tfx import v1 as tfx
 from tfx.orchestration.portable import runtime_parameter_utils
 from tfx.proto.orchestration.pipeline_pb2 import Pipeline
 
+from components.label_auditor.files import FILMS_FILE
 from components.radiograph_example_gen.report import IGNORED_FILE, QUARANTINE_FILE
 from pipeline.config import PipelineConfig
 from pipeline.lineage import finished_components, run_outputs
@@ -28,7 +29,11 @@ from pipeline.runs import Run, write_json, write_text
 from pipeline.summary import Summary, summarise
 from radiographs.phantoms import write_phantoms
 
-_INGEST = "RadiographExampleGen"
+# Output of a component, and its files that list films or what is none.
+_LISTS = {
+    "RadiographExampleGen": ("report", (QUARANTINE_FILE, IGNORED_FILE)),
+    "LabelAuditor": ("label_audit", (FILMS_FILE,)),
+}
 _RUN_ID_PARAMETER = "pipeline-run-id"
 
 
@@ -129,8 +134,8 @@ def _shown(lines: ComponentLines, work: WorkDirectory, run: Run, component: str)
     finished = finished_components(work.metadata, run.run_id).get(component)
     if finished is None:  # TFX logs what is wrong with an input and goes on without the component
         raise RuntimeError("its inputs could not be resolved")
-    if component == _INGEST:
-        _keep_lists(work, run)
+    if component in _LISTS:
+        _keep_lists(work, run, component)
     lines.finish(finished.seconds, finished.cached)
 
 
@@ -151,11 +156,12 @@ def _keep_schema(work: WorkDirectory) -> None:
     write_text(work.schema_file, PACKAGED_SCHEMA.read_text(encoding="utf-8"))
 
 
-def _keep_lists(work: WorkDirectory, run: Run) -> None:
-    """Copies what became of unusable files to where a user looks, whatever stops the run later."""
-    report = run_outputs(work.metadata, run.run_id)[_INGEST, "report"]
-    for name in (QUARANTINE_FILE, IGNORED_FILE):
-        shutil.copyfile(Path(report.uri) / name, run.folder / name)
+def _keep_lists(work: WorkDirectory, run: Run, component: str) -> None:
+    """Copies lists of files to where a user looks, whatever stops the run later."""
+    output, names = _LISTS[component]
+    folder = Path(run_outputs(work.metadata, run.run_id)[component, output].uri)
+    for name in names:
+        shutil.copyfile(folder / name, run.folder / name)
 
 
 def _restore_pushed(pushed_model: Artifact | None) -> None:

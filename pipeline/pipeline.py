@@ -18,6 +18,7 @@ from components.data_gate.component import DataGate
 from components.data_gate.executor import EXAMPLES, REPORT, STATISTICS
 from components.evaluation import decisions
 from components.explanation_gen.component import ExplanationGen
+from components.label_auditor.component import LabelAuditor
 from components.model_validator.component import ModelValidator
 from components.pusher.component import Pusher
 from components.radiograph_example_gen.component import RadiographExampleGen
@@ -89,8 +90,10 @@ def create_components(
     framing = finding if config.preprocessing.lungs != "none" else source
     # Films that were ingested before the key was rotated have other pseudonyms.
     rotated = digest(kept_keys(config.data.pseudonym_key_file))
+    excluded = Path(config.data.exclude_films)
+    left_out = digest([excluded]) if excluded.is_file() else ""
     example_gen = RadiographExampleGen(
-        locations.data_root, config.data, f"{framing}{rotated}", config.preprocessing
+        locations.data_root, config.data, f"{framing}{rotated}{left_out}", config.preprocessing
     )
     example_gen.with_beam_pipeline_args(ingest_arguments(config.beam))
     examples = example_gen.outputs["examples"]
@@ -159,6 +162,16 @@ def create_components(
         examples, model, trainer.outputs["model_run"], config.explanations, source
     )
     explanation_gen.add_upstream_node(pusher)  # a picture that fails must not keep a model back
+    label_auditor = LabelAuditor(
+        examples,
+        transform.outputs["transformed_examples"],
+        transform.outputs["transform_graph"],
+        example_gen.outputs["report"],
+        config.label_audit,
+        config.task,
+        source,
+    )
+    label_auditor.add_upstream_node(pusher)  # it judges labels, not the model
     report_gen = ReportGen(
         gates=config.evaluation,
         source_fingerprint=source,
@@ -175,11 +188,12 @@ def create_components(
         infra_blessing=model_validator.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
         explanations=explanation_gen.outputs["explanations"],
+        label_audit=label_auditor.outputs["label_audit"],
     )
     nodes = [
         example_gen, schema_importer, statistics_gen, example_validator, accepted, data_gate,
         transform, hyperparameters, trainer, baseline, evaluator, auditor, audit_gate,
-        model_validator, pusher, explanation_gen, report_gen,
+        model_validator, pusher, explanation_gen, label_auditor, report_gen,
     ]  # fmt: skip
     return [node for node in nodes if node is not None]
 

@@ -145,6 +145,9 @@ def check_named_paths(config: PipelineConfig) -> None:
         raise ConfigError(
             f"the statistics {served} are no file; check data_gate.serving_statistics"
         )
+    excluded = config.data.exclude_films
+    if excluded and "://" not in excluded and not Path(excluded).is_file():
+        raise ConfigError(f"the list {excluded} is no file; check data.exclude_films")
     _check_hyperparameters(config.hyperparameters_folder)
     if weights not in NO_FILE:
         _check_weights(weights, config)

@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +24,7 @@ from components.evaluation.slices import SliceMetrics, load_slices
 from components.report_gen.audit_words import audit_lines
 from components.report_gen.collect import audited_intervals, read_audit
 from components.report_gen.drift_words import drift_lines
+from components.report_gen.label_words import label_lines
 from components.report_gen.render import slices_page
 from components.report_gen.sections import COLUMNS
 from components.report_gen.style_words import style_lines
@@ -93,7 +95,8 @@ def show(summary: Summary, console: Console, serving_root: Path, page: Path) -> 
     counts = ", ".join(f"{split} {count:,}" for split, count in summary.data["images"].items())
     print_plain = partial(console.print, markup=False)
     print_plain(f"films: {counts}; quarantined {summary.data['rejected']:,}")
-    for line in (*_ignored_lines(summary), *drift_lines(summary.drift)):
+    told = (_ignored_lines(summary), drift_lines(summary.drift), label_lines(summary.labels))
+    for line in chain(*told):
         print_plain(line)
     console.print(slice_table(summary.slices))
     styles = summary.data.get("styles", [])

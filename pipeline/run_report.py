@@ -47,6 +47,7 @@ _OUTPUTS = {
     of.INFRA_BLESSING: ("ModelValidator", "blessing"),
     of.PUSHED_MODEL: ("Pusher", "pushed_model"),
     of.EXPLANATIONS: ("ExplanationGen", "explanations"),
+    of.LABEL_AUDIT: ("LabelAuditor", "label_audit"),
 }
 _BASELINE = ("Evaluator", "baseline_model")
 

@@ -32,6 +32,7 @@ class Summary:
             gate.
         drift: What the films were compared with, every distance, and the reason of a person who
             overruled one, as the metadata store has it: content of `drift.json`.
+        labels: Which labels are doubtful, in numbers; the films are in `label_audit.csv`.
         training: Hyperparameters, calibration and operating point.
         cached: Components that the cache answered for.
         durations_seconds: Of each component, to a tenth of a second.
@@ -49,6 +50,7 @@ class Summary:
     audit: dict[str, Any] = field(default_factory=dict)
     accepted_blind_test: str = ""
     drift: dict[str, Any] = field(default_factory=dict)
+    labels: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     cached: list[str] = field(default_factory=list)
     durations_seconds: dict[str, float] = field(default_factory=dict)
@@ -79,6 +81,7 @@ class Summary:
             ],
             "accepted_blind_test": self.accepted_blind_test,
             "drift": self.drift,
+            "label_audit": self.labels,
             "comparison": asdict(self.comparison) if self.comparison else None,
             "audit": {
                 name: self.audit.get(name)
@@ -115,6 +118,7 @@ def summarise(report: Report, data_root: Path) -> Summary:
         audit=dict(report.audit),
         accepted_blind_test=report.outcome.accepted_blind_test,
         drift=dict(report.data.drift),
+        labels={name: one for name, one in report.labels.audit.items() if name != "shown"},
         training=dict(report.training.record),
         cached=list(report.run.cached),
         durations_seconds=dict(report.run.durations_seconds),

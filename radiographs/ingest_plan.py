@@ -15,6 +15,7 @@ import numpy as np
 from radiographs.acquisition import acquisition_statistics
 from radiographs.data_roots import DataRoot, read_layout
 from radiographs.errors import UnusableImage
+from radiographs.excluded import NO_FILMS, ExcludedFilms, set_aside, still_films
 from radiographs.identical import find_identical_files
 from radiographs.label_conflicts import settle_label_conflicts
 from radiographs.layouts import Layout
@@ -33,7 +34,10 @@ PlacesOf = Callable[[Sequence[str]], Mapping[str, Place]]
 
 
 def plan_ingest(
-    root: DataRoot, options: IngestOptions, places_of: PlacesOf
+    root: DataRoot,
+    options: IngestOptions,
+    places_of: PlacesOf,
+    excluded: ExcludedFilms = NO_FILMS,
 ) -> tuple[Layout, SplitPlan]:
     """Reads the layout of a data root and assigns each film to a split.
 
@@ -41,6 +45,7 @@ def plan_ingest(
         root: Of the films.
         options: Layout, splits, patients.
         places_of: Finds styles; called for a split by them only.
+        excluded: Films that the user leaves out.
 
     Returns:
         The films found and the split of each.
@@ -50,7 +55,9 @@ def plan_ingest(
     """
     found = read_layout(root, options)
     identical = find_identical_files(root, [film.path for film in found.films], options)
-    layout = settle_label_conflicts(found, identical, options)
+    kept = set_aside(root, found, identical, excluded)
+    identical = still_films(identical, kept)
+    layout = settle_label_conflicts(kept, identical, options)
     paths = [film.path for film in layout.films]
     places = places_of(paths) if options.split == BY_STYLE else {}
     return layout, plan_splits(root, layout, identical, options, places)

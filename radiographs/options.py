@@ -77,6 +77,11 @@ class IngestOptions(BaseModel):
         "several patients, join keeps these patients in one split, for which all films are read "
         "twice, ignore does not look for them",
     )
+    exclude_films: str = Field(
+        "",
+        description="CSV with a column path or sha256 of films to leave out, such as rows that a "
+        "person has confirmed of the label audit's list",
+    )
     patient_pattern: str = Field(
         PUBLIC_DATA_SETS,
         description="first group that holds something is the patient, on the file name or else on "

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import apache_beam as beam
@@ -43,6 +44,7 @@ from models.hyperparameters import Preprocessing
 from radiographs import ingest_plan
 from radiographs.decoding import CanonicalFilm
 from radiographs.errors import UnusableImage
+from radiographs.excluded import read_excluded
 from radiographs.films import Film
 from radiographs.layouts import Layout, ignored_notes
 from radiographs.near_duplicates import fingerprint, to_hex
@@ -173,7 +175,7 @@ class ReadFilms(beam.PTransform):
     """Reads films: each group of `(Film, split)` becomes tf.Examples tagged by split.
 
     A file that is no usable film goes to the tag `unusable` as `[path, reason]`, the style of every
-    other one to the tag `styled` as `[path, style, distance to its centre]`.
+    other one to the tag `styled` as `[path, style, distance to its centre, sha256]`.
     """
 
     def __init__(
@@ -252,7 +254,8 @@ class _GiveStyle(beam.DoFn):
         example.CopyFrom(film.example)  # Beam forbids to change what it hands out
         example.features.feature[features.STYLE].bytes_list.value[:] = [style.encode()]
         yield beam.pvalue.TaggedOutput(film.split, example)
-        yield beam.pvalue.TaggedOutput(_STYLED, [film.path, style, distance])
+        digest = example.features.feature[features.SHA256].bytes_list.value[0].decode()
+        yield beam.pvalue.TaggedOutput(_STYLED, [film.path, style, distance, digest])
 
 
 def to_example(film: Film, image: CanonicalFilm) -> tf.train.Example:
@@ -324,7 +327,8 @@ def plan_ingest(
     def find_places(paths: Sequence[str]) -> dict[str, Place]:
         return places_of(root, paths, options, judging)
 
-    layout, plan = ingest_plan.plan_ingest(TfxRoot(root), options, find_places)
+    excluded = read_excluded(options.exclude_films, partial(read_bytes, ""))
+    layout, plan = ingest_plan.plan_ingest(TfxRoot(root), options, find_places, excluded)
     for note in (*ignored_notes(layout), *plan.notes):
         _LOG.info("%s", note)
     return layout, plan

@@ -9,6 +9,7 @@ from typing import Any
 
 from tfx.dsl.io import fileio
 
+from components.radiograph_example_gen.film_list import write_film_list
 from components.radiograph_example_gen.listing import TfxRoot
 from components.radiograph_example_gen.styles import count_styles, write_montage
 from models.remote_files import write_text
@@ -37,7 +38,7 @@ LINES_SUFFIX = ".jsonl"
 def write_report(
     uri: str, root: str, layout: Layout, plan: SplitPlan, options: IngestOptions
 ) -> None:
-    """Accounts for every file: counts, notes, styles, quarantine and ignored files.
+    """Accounts for every file: counts, notes, styles, films, quarantine and ignored files.
 
     Args:
         uri: Folder of the report, which holds the lines that Beam wrote.
@@ -52,10 +53,10 @@ def write_report(
     unusable = _quarantined(uri)
     kept = kept_films(layout, unusable)
     written = {film.path: film.path for film in kept}  # hidden ones lead to files
-    places = {
-        written[path]: (style, far) for path, style, far in _read_lines(_lines(uri, STYLE_LINES))
-    }
-    alike = describe_groups(_near_duplicates(uri, root, options), layout.films, plan.split_of)
+    styled = _read_lines(_lines(uri, STYLE_LINES))
+    places = {written[path]: (style, far) for path, style, far, _ in styled}
+    copies = _near_duplicates(uri, root, options)
+    alike = describe_groups(copies, layout.films, plan.split_of)
     report = account(layout, plan, unusable) | {
         "styles": count_styles(kept, places),
         "near_duplicates": count_groups(alike),
@@ -66,6 +67,8 @@ def write_report(
         report["notes"] = [*report["notes"], note]
     write_text(f"{uri}/{QUARANTINE_FILE}", reasons_csv(unusable))
     write_text(f"{uri}/{IGNORED_FILE}", reasons_csv(layout.ignored))
+    digests = {path: digest for path, _, _, digest in styled}
+    write_film_list(uri, kept, digests, plan.split_of, copies)
     write_montage(uri, root, places, options)
     write_text(f"{uri}/{INGEST_FILE}", json.dumps(report, indent=2))
     if unusable:

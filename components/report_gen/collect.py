@@ -20,12 +20,13 @@ from components.evaluation.comparison import comparison_of
 from components.evaluation.gates import read_verdicts
 from components.evaluation.slices import SliceMetrics, load_slices
 from components.explanation_gen.index import ExplainedFilm, read_index
+from components.label_auditor.files import read_label_audit, read_pictures
 from components.radiograph_example_gen.report import IGNORED_FILE, INGEST_FILE, QUARANTINE_FILE
 from components.radiograph_example_gen.styles import STYLES_PICTURE
 from components.report_gen import sources as of
 from components.report_gen.distributions import read_distributions
 from components.report_gen.performance import BAND_SAMPLES, performance_of, read_predictions
-from components.report_gen.report import DataFacts, Outcome, Report, Training
+from components.report_gen.report import DataFacts, LabelFacts, Outcome, Report, Training
 from components.report_gen.sources import Sources
 from components.verdicts import Verdict
 from models.audit_settings import Evaluation
@@ -115,6 +116,7 @@ def collect(
         audit={**audit, "gates": judged},
         films=tuple(films),
         pictures=reader.read(of.EXPLANATIONS, lambda uri: _pictures(uri, films, reader), {}),
+        labels=_labels(reader),
         swaps_picture=reader.read(of.AUDIT, lambda uri: _bytes(f"{uri}/{FRAME_SWAPS_FILE}"), b""),
         artifacts=tuple((name, source.uri) for name, source in sources.items()),
         absent=tuple(dict.fromkeys(reader.absent)),
@@ -180,6 +182,16 @@ def _training(reader: _Reader) -> Training:
         record=reader.read(of.MODEL_RUN, lambda uri: _object(f"{uri}/{TRAINING_RECORD}"), {}),
         trials=reader.read(of.TUNER_RESULTS, lambda uri: tuple(_rows(f"{uri}/{TRIALS_FILE}")), ()),
     )
+
+
+def _labels(reader: _Reader) -> LabelFacts:
+    audit: dict[str, Any] = reader.read(of.LABEL_AUDIT, read_label_audit, {})
+    if not audit:
+        return LabelFacts()
+    pictures: dict[str, bytes] = reader.read(
+        of.LABEL_AUDIT, lambda uri: read_pictures(uri, audit), {}
+    )
+    return LabelFacts(audit, pictures)
 
 
 def _judged(uri: str) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from components.artifacts import (
     AuditVerdicts,
     DataGateReport,
     FilmExplanations,
+    FilmLabelAudit,
     IngestReport,
     ModelAudit,
     RunReport,
@@ -34,6 +35,7 @@ TYPES = {
     of.INFRA_BLESSING: standard_artifacts.InfraBlessing,
     of.PUSHED_MODEL: standard_artifacts.PushedModel,
     of.EXPLANATIONS: FilmExplanations,
+    of.LABEL_AUDIT: FilmLabelAudit,
 }
 
 

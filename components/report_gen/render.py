@@ -23,6 +23,7 @@ _LOG = logging.getLogger(__name__)
 # Title and what is shown, by the name of the template, in the order of the page.
 SECTIONS: Mapping[str, tuple[str, Callable[[Report], Mapping[str, Any]]]] = {
     "data": ("Data", sections.data),
+    "labels": ("Labels", sections.labels),
     "training": ("Training", sections.training),
     "performance": ("Performance", sections.performance),
     "explorer": ("Threshold explorer", sections.explorer),

@@ -88,6 +88,19 @@ class Training:
 
 
 @dataclass(frozen=True)
+class LabelFacts:
+    """Which labels are doubtful.
+
+    Attributes:
+        audit: Content of LabelAuditor's file; empty where it did not run.
+        pictures: JPEG by the name that the films it shows give.
+    """
+
+    audit: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """What the metadata store alone knows; on a service it stays empty.
 
@@ -125,6 +138,7 @@ class Report:
         audit: Content of the Auditor's file; empty where it did not run.
         films: Explained test films.
         pictures: PNG or JPEG by the name that `films` gives.
+        labels: What the films of others say of labels.
         swaps_picture: PNG of films whose frames were swapped, or nothing.
         artifacts: Name and address of each artifact that was read.
         absent: A sentence for each part that is missing or cannot be read.
@@ -141,6 +155,7 @@ class Report:
     audit: Mapping[str, Any] = field(default_factory=dict)
     films: tuple[ExplainedFilm, ...] = ()
     pictures: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    labels: LabelFacts = LabelFacts()
     swaps_picture: bytes = field(default=b"", repr=False)
     artifacts: tuple[tuple[str, str], ...] = ()
     absent: tuple[str, ...] = ()
@@ -177,6 +192,7 @@ class Report:
             "comparison": self.comparison and asdict(self.comparison),
             "audit": self.audit,
             "films": [asdict(film) for film in self.films],
+            "label_audit": self.labels.audit,
             "artifacts": dict(self.artifacts),
             "absent": self.absent,
             "run": asdict(self.run),

@@ -14,6 +14,7 @@ from components.report_gen.audit_figures import dot_figure, rows_of, rows_of_sli
 from components.report_gen.audit_words import audit_lines
 from components.report_gen.distributions import SHOWN
 from components.report_gen.drift_words import drift_lines
+from components.report_gen.label_words import label_lines
 from components.report_gen.model_card import card_page, model_card
 from components.report_gen.pictures import data_uri, fitted_uris
 from components.report_gen.report import Report
@@ -258,6 +259,16 @@ def audits(report: Report) -> dict[str, Any]:
         "abstained": {name: found for name, found in of_films.items() if found},
         "subtypes": (model.get("subtype_auc"), model.get("subtype_auc_interval")),
     }  # fmt: skip
+
+
+def labels(report: Report) -> dict[str, Any]:
+    """Films with doubtful labels, with their pictures."""
+    audit = report.labels.audit
+    return {
+        "lines": list(label_lines(audit)),
+        "rows": audit.get("shown", []),
+        "pictures": fitted_uris(report.labels.pictures),
+    }
 
 
 def gallery(report: Report) -> dict[str, Any]:

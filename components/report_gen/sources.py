@@ -22,6 +22,7 @@ BLESSING = "blessing"
 INFRA_BLESSING = "infra_blessing"
 PUSHED_MODEL = "pushed_model"
 EXPLANATIONS = "explanations"
+LABEL_AUDIT = "label_audit"
 
 # What each is called in a sentence.
 NAMES = {
@@ -39,6 +40,7 @@ NAMES = {
     INFRA_BLESSING: "the blessing of the ModelValidator",
     PUSHED_MODEL: "the outcome of the push",
     EXPLANATIONS: "the explained films",
+    LABEL_AUDIT: "the audit of the labels",
 }
 # Not missed where they are not there: a run without a search has none.
 OPTIONAL = (HYPERPARAMETERS, TUNER_RESULTS)

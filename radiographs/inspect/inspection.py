@@ -6,12 +6,13 @@ rest is looked at with what is known, so that a user sees all that is wrong at o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from models.features import SPLITS
 from radiographs.data_roots import DataRoot, read_layout
 from radiographs.errors import DataError
+from radiographs.excluded import read_excluded, set_aside, still_films
 from radiographs.films import Film
 from radiographs.identical import find_identical_files
 from radiographs.ingest_account import kept_films
@@ -20,6 +21,7 @@ from radiographs.inspect.reading import ReadFilms, read_films
 from radiographs.label_conflicts import settle_label_conflicts
 from radiographs.layouts import Layout
 from radiographs.leaks import Anomaly, absent_classes, breach_sentence, leaks, without_films
+from radiographs.local_roots import LocalRoot
 from radiographs.near_duplicates import near_duplicates, reduced_from
 from radiographs.options import BY_STYLE, IGNORE, IngestOptions
 from radiographs.overrides import ConfigError
@@ -92,7 +94,9 @@ def inspect_films(
         return found
     paths = [film.path for film in layout.films]
     tell("looking for identical files", 0)
-    found.identical = find_identical_files(root, paths, options)
+    identical = find_identical_files(root, paths, options)
+    layout = _without_excluded(found, layout, identical, root, options)
+    found.identical = still_films(identical, layout)
     found.layout = _settled(found, layout, options)
     found.plan = _planned(found, found.layout, root, options)
     films = [film.path for film in found.layout.films]
@@ -104,6 +108,21 @@ def inspect_films(
         found.near_duplicates = alike
     _judge(found, found.layout, options)
     return found
+
+
+def _without_excluded(
+    found: Inspection,
+    layout: Layout,
+    identical: Sequence[Sequence[str]],
+    root: DataRoot,
+    options: IngestOptions,
+) -> Layout:
+    try:
+        excluded = read_excluded(options.exclude_films, LocalRoot("").content)
+        return set_aside(root, layout, identical, excluded)
+    except DataError as error:
+        found.stops.append(("excluded films", str(error)))
+        return layout
 
 
 def _settled(found: Inspection, layout: Layout, options: IngestOptions) -> Layout:

@@ -28,8 +28,8 @@ from tests.support import (
 COMPONENTS = {
     "RadiographExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "DataGate",
     "Transform", "Tuner", "Trainer", "LatestBlessedModel", "Evaluator",
-    "Auditor", "AuditGate", "ModelValidator", "Pusher", "ExplanationGen", "ReportGen",
-    "LatestAcceptedStatistics",
+    "Auditor", "AuditGate", "ModelValidator", "Pusher", "ExplanationGen", "LabelAuditor",
+    "ReportGen", "LatestAcceptedStatistics",
 }  # fmt: skip
 RESOLVERS = {"LatestBlessedModel", "LatestAcceptedStatistics"}  # they ask anew in every run
 FILMS = 160
@@ -57,6 +57,7 @@ class TestPushed:
             "artifacts/AuditGate/blessing/*/BLESSED",
             "artifacts/ModelValidator/blessing/*/INFRA_BLESSED",
             "artifacts/ExplanationGen/explanations/*/index.json",
+            "artifacts/LabelAuditor/label_audit/*/label_audit.json",
             "artifacts/ReportGen/report/*/index.html",
             "artifacts/ReportGen/report/*/report.json",
             "serving_model/cxr_pneumonia/*/saved_model.pb",
@@ -69,6 +70,7 @@ class TestPushed:
     def test_run_folder_holds_its_files(self, pushed: LocalRun) -> None:
         assert set(digests(pushed.folder)) == {
             "summary.json", "config.json", "log.txt", "quarantine.csv", "ignored.csv",
+            "label_audit.csv",
             "report/index.html", "report/slices.csv", "report/slices.html",
         }  # fmt: skip
         assert pushed.latest == pushed.summary["run_id"]
@@ -213,11 +215,11 @@ class TestRefused:
         assert "not pushed" in refused.text
         assert f"{refused.work.serving_root} is as it was" in refused.text
 
-    def test_takes_from_the_cache_what_comes_before_training(self, refused: LocalRun) -> None:
+    def test_takes_from_the_cache_what_training_does_not_change(self, refused: LocalRun) -> None:
         states = execution_states(refused)
         assert {name for name, state in states.items() if state == "CACHED"} == {
             "RadiographExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator",
-            "DataGate", "Transform",
+            "DataGate", "Transform", "LabelAuditor",
         }  # fmt: skip
         assert "Tuner" not in states
 

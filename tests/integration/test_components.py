@@ -105,6 +105,19 @@ class TestRadiographExampleGen:
         rows = list(csv.reader(io.StringIO(self.report(outputs, "ignored.csv"))))
         assert rows == [["path", "reason"], ["notes.txt", "not in a class folder"]]
 
+    def test_films_are_listed_by_their_files(
+        self, root: Path, outputs: dict[tuple[str, str], Any]
+    ) -> None:
+        rows = list(csv.DictReader(io.StringIO(self.report(outputs, "films.csv"))))
+        assert len(rows) == 2 * FILMS_OF_A_CLASS + len(UNUSUAL)
+        for row in rows:
+            assert row["sha256"] == sha256_of((root / row["path"]).read_bytes())
+            assert row["label"] == row["path"].split("/")[0]
+        examples = outputs["RadiographExampleGen", "examples"].uri
+        for split in features.SPLITS:
+            listed = sum(row["split"] == split for row in rows)
+            assert listed == len(read_examples(Path(examples), split))
+
     def test_every_file_is_accounted_for(
         self, root: Path, outputs: dict[tuple[str, str], Any]
     ) -> None:

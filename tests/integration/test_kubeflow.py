@@ -55,7 +55,7 @@ ABSOLUTE_PATH = re.compile(r"(?<![\w.:/*-])/(?:[\w.-]+/)*[\w.-]+")
 TASKS = {
     "RadiographExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "DataGate",
     "Transform", "Trainer", "Evaluator", "Auditor", "AuditGate", "ModelValidator", "Pusher",
-    "ExplanationGen", "ReportGen",
+    "ExplanationGen", "LabelAuditor", "ReportGen",
 }  # fmt: skip
 RESOLVERS = {
     "LatestBlessedModel-model-blessing-resolver",
@@ -258,7 +258,7 @@ def test_the_code_is_part_of_the_cache_key(spec: pb.PipelineSpec) -> None:
     for task in ("Transform", "Trainer"):
         config = json.loads(constant(spec, task, "custom_config"))
         assert config["source_fingerprint"] == source_fingerprint()
-    for task in ("DataGate", "ModelValidator", "ExplanationGen"):
+    for task in ("DataGate", "ModelValidator", "ExplanationGen", "LabelAuditor"):
         assert constant(spec, task, "source_fingerprint") == source_fingerprint()
     # Here the keys of pseudonyms are part of it as well.
     ingest = constant(spec, "RadiographExampleGen", "source_fingerprint")
@@ -276,6 +276,7 @@ def test_artifact_types_of_our_own_are_found_by_their_names(spec: pb.PipelineSpe
         ("RadiographExampleGen", "report", "components.IngestReport"),
         ("DataGate", "report", "components.DataGateReport"),
         ("ExplanationGen", "explanations", "components.FilmExplanations"),
+        ("LabelAuditor", "label_audit", "components.FilmLabelAudit"),
     ):
         output = spec.components[task].output_definitions.artifacts[key]
         schema = yaml.safe_load(output.artifact_type.instance_schema)

@@ -61,6 +61,7 @@ BEFORE_TRAINING = {
     "Transform", "Tuner",
 }  # fmt: skip
 RESOLVED = {"LatestAcceptedStatistics": "COMPLETE"}  # asks anew in every run
+AFTER_TRANSFORM = "LabelAuditor"  # it waits for the Pusher, and knows nothing of the model
 FROM_TRAINING_ON = {
     "Trainer", "LatestBlessedModel", "Evaluator", "Auditor", "AuditGate", "ModelValidator",
     "Pusher", "ExplanationGen", "ReportGen",
@@ -201,7 +202,7 @@ def test_what_had_finished_is_taken_from_the_cache(
     )
     assert resumed.states == {
         **dict.fromkeys(BEFORE_TRAINING, "CACHED"),
-        **dict.fromkeys(FROM_TRAINING_ON, "COMPLETE"),
+        **dict.fromkeys({*FROM_TRAINING_ON, AFTER_TRANSFORM}, "COMPLETE"),
         **RESOLVED,
     }
 
@@ -248,6 +249,15 @@ def test_films_are_explained_in_the_bucket(resumed: RemoteRun) -> None:
     assert len(named) >= 2 * len(films)
 
 
+def test_labels_are_audited_in_the_bucket(resumed: RemoteRun) -> None:
+    uri = resumed.outputs["LabelAuditor", "label_audit"].uri
+    examples = resumed.outputs["RadiographExampleGen", "examples"].uri
+    audit = json.loads(resumed.read("LabelAuditor", "label_audit", "label_audit.json"))
+    assert audit["films"] == sum(films_in(examples, split) for split in features.SPLITS)
+    pictures = {row["picture"] for row in audit["shown"]}  # none where the judgement is weak
+    assert set(contents(uri)) == {"label_audit.json", "label_audit.csv", *pictures}
+
+
 def test_the_trained_model_is_pushed_whole_and_answers(resumed: RemoteRun) -> None:
     trained = contents(f"{resumed.outputs['Trainer', 'model'].uri}/Format-Serving")
     served = contents(resumed.version)
@@ -264,7 +274,7 @@ def test_weights_and_hyperparameters_are_taken_from_the_bucket(
     resumed: RemoteRun, following: RemoteRun
 ) -> None:
     assert following.states == {
-        **dict.fromkeys(BEFORE_TRAINING - {"Tuner"}, "CACHED"),
+        **dict.fromkeys({*BEFORE_TRAINING, AFTER_TRANSFORM} - {"Tuner"}, "CACHED"),
         **dict.fromkeys(FROM_TRAINING_ON, "COMPLETE"),
         **RESOLVED,
         "ImportHyperparameters": "CACHED",  # the importer knows the address

@@ -85,6 +85,8 @@ CASES = [
     ("evaluation.control_epochs=2", ["evaluation.shortcut_audit=false"], []),
     ("explanations.size_px=128", ["explanations.films=0"], []),
     ("explanations.feature_maps=1", ["explanations.films=0"], ["explanations.films=10"]),
+    ("label_audit.folds=4", ["label_audit.enabled=false"], []),
+    ("label_audit.films_shown=3", ["label_audit.enabled=false"], ["label_audit.enabled=true"]),
     ("beam.workers=2", ["beam.extra_args=[--runner=FlinkRunner]"], []),
     ("beam.workers=3", ["beam.extra_args=[--runner, SparkRunner]"],
      ["beam.extra_args=[--runner=DirectRunner]"]),

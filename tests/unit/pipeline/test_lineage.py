@@ -26,7 +26,7 @@ OUTPUTS = {
     ("Evaluator", "evaluation"), ("Evaluator", "blessing"),
     ("Auditor", "audit"), ("AuditGate", "verdicts"), ("AuditGate", "blessing"),
     ("ModelValidator", "blessing"), ("Pusher", "pushed_model"),
-    ("ExplanationGen", "explanations"), ("ReportGen", "report"),
+    ("ExplanationGen", "explanations"), ("LabelAuditor", "label_audit"), ("ReportGen", "report"),
 }  # fmt: skip
 
 

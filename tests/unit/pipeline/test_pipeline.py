@@ -145,6 +145,31 @@ class TestExplanations:
         }  # fmt: skip
 
 
+class TestLabelAudit:
+    def properties(self, *overrides: str) -> dict[str, Any]:
+        return dict(components(*overrides)["LabelAuditor"].exec_properties)
+
+    @pytest.mark.parametrize(
+        "setting",
+        ["label_audit.enabled=false", "label_audit.folds=3", "label_audit.films_shown=5",
+         "task=subtype"],
+    )  # fmt: skip
+    def test_a_setting_audits_anew(self, setting: str) -> None:
+        assert self.properties() != self.properties(setting)
+
+    def test_another_training_leaves_it_as_it_is(self) -> None:
+        assert self.properties() == self.properties("train.epochs=3", "evaluation.min_auc=0.5")
+        inputs = components()["LabelAuditor"].inputs
+        assert {one.producer_component_id for one in inputs.values()} == {
+            "RadiographExampleGen", "Transform",
+        }  # fmt: skip
+
+    def test_the_pusher_does_not_wait_and_the_report_does(self) -> None:
+        nodes = components()
+        assert nodes["Pusher"] in nodes["LabelAuditor"].upstream_nodes
+        assert nodes["ReportGen"].inputs["label_audit"].producer_component_id == "LabelAuditor"
+
+
 class TestSplits:
     def test_transform_learns_from_train_alone(self) -> None:
         properties = components()["Transform"].exec_properties
@@ -240,6 +265,15 @@ class TestCacheKeys:
             assert tail == source.digest([file])
         assert len(found) == 2
 
+    def test_films_that_are_left_out(self, tmp_path: Path) -> None:
+        file = tmp_path / "confirmed.csv"
+        found = set()
+        for content in ("path\na.png\n", "path\nb.png\n"):
+            file.write_text(content)
+            given = components(f"data.exclude_films={file}")["RadiographExampleGen"]
+            found.add(given.exec_properties["source_fingerprint"])
+        assert len(found) == 2
+
     def test_a_reason_is_no_reason_to_read_the_films_again(self) -> None:
         plain, reasoned = components(), components("data_gate.accept_drift=new scanner")
         assert plain["DataGate"].exec_properties != reasoned["DataGate"].exec_properties
@@ -276,6 +310,7 @@ class TestCacheKeys:
             ("ModelValidator", "source_fingerprint"),
             ("Auditor", "source_fingerprint"),
             ("ExplanationGen", "source_fingerprint"),
+            ("LabelAuditor", "source_fingerprint"),
             ("Transform", "custom_config"),
             ("Tuner", "custom_config"),
             ("Trainer", "custom_config"),

@@ -145,6 +145,19 @@ class TestServingStatistics:
         check_named_paths(load_config(overrides=["data_gate.serving_statistics=gs://b/s.pb"]))
 
 
+class TestExcludedFilms:
+    def test_a_missing_list_is_refused_and_a_remote_one_is_not_looked_for(
+        self, tmp_path: Path
+    ) -> None:
+        confirmed = tmp_path / "confirmed.csv"
+        config = load_config(overrides=[f"data.exclude_films={confirmed}"])
+        with pytest.raises(ConfigError, match=r"confirmed\.csv is no file; check data\.exclude_"):
+            check_named_paths(config)
+        confirmed.touch()
+        check_named_paths(config)
+        check_named_paths(load_config(overrides=["data.exclude_films=gs://b/confirmed.csv"]))
+
+
 class TestPackagedWeights:
     FROM_IMAGENET = ("network.weights=imagenet", "preprocessing.normalisation=unit")
 

@@ -32,6 +32,7 @@ GATES = Evaluation(
     min_auc=0.7, min_recall=0.5, min_specificity=0.5, min_slice_positives=5, min_slice_negatives=5
 )
 NOT_JUDGED = 3  # the last films
+DOUBTFUL_FILM = "films/0001.jpg"
 EXPLAINED, WRONG = 12, 4  # films; so many of them were called wrongly
 
 
@@ -84,6 +85,7 @@ def write_run(folder: Path) -> dict[str, Source]:
     _write_data(uris)
     _write_training(uris)
     _write_audit(uris, films)
+    _write_label_audit(uris[of.LABEL_AUDIT])
     _evaluate(films, uris[of.EVALUATION])
     write_index(_explain(films, uris[of.EXPLANATIONS]), str(uris[of.EXPLANATIONS]))
     properties: dict[str, dict[str, int | str]] = {
@@ -195,6 +197,25 @@ def _write_audit(uris: dict[str, Path], films: pd.DataFrame) -> None:
         "passed": True, "why": f"AUC margin on {HOSTILE} is 0.3", "accepted": "",
     }  # fmt: skip
     _json(uris[of.VERDICTS] / "verdicts.json", [verdict])
+
+
+def _write_label_audit(folder: Path) -> None:
+    row = {
+        "path": f"{HOSTILE}.png", "sha256": "0" * 64, "split": "train", "site": HOSTILE,
+        "style": "1", "given_label": "NORMAL", "suggested_label": "PNEUMONIA",
+        "label_quality": 0.0421, "doubtful": True, "picture": DOUBTFUL_FILM,
+    }  # fmt: skip
+    audit = {
+        "reason": "", "weak": False, "films": 600, "patients": 290, "left_out": 0,
+        "agreement": 0.951,
+        "doubtful": 7, "classes": list(features.LABELS),
+        "given": {"NORMAL": 250, "PNEUMONIA": 350},
+        "estimated_errors": {"NORMAL": 5, "PNEUMONIA": 3}, "joint": [[245, 5], [3, 347]],
+        "shown": [row, {**row, "path": "", "picture": "", "doubtful": False}],
+    }  # fmt: skip
+    _json(folder / "label_audit.json", audit)
+    (folder / DOUBTFUL_FILM).parent.mkdir()
+    (folder / DOUBTFUL_FILM).write_bytes(encode(draw_film(3), ".jpg"))
 
 
 def _evaluate(films: pd.DataFrame, folder: Path) -> None:

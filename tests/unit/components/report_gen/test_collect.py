@@ -18,6 +18,7 @@ from components.report_gen.render import render
 from components.report_gen.report import Report
 from components.report_gen.sources import Source
 from tests.unit.components.report_gen.small_run import (
+    DOUBTFUL_FILM,
     EXPLAINED,
     FILMS,
     GATES,
@@ -124,6 +125,8 @@ def test_a_run_that_left_nothing_has_a_page() -> None:
         (of.EVALUATION, "validations.tfrecord"),
         (of.EXPLANATIONS, "index.json"),
         (of.EXPLANATIONS, FIRST_FILM),
+        (of.LABEL_AUDIT, "label_audit.json"),
+        (of.LABEL_AUDIT, DOUBTFUL_FILM),
     ],
 )
 @pytest.mark.parametrize(
@@ -143,7 +146,8 @@ def test_a_file_that_is_gone_cut_off_or_older_leaves_a_page(
     json.dumps(report.to_json(), allow_nan=False)
     assert page.rstrip().endswith("</html>")
     assert 'id="run-title"' in page
-    tells_by_itself = file in ("frame_swaps.png", FIRST_FILM)  # a picture may be missing
+    # A picture may be missing.
+    tells_by_itself = file in ("frame_swaps.png", FIRST_FILM, DOUBTFUL_FILM)
     if content == b"{" and not tells_by_itself:
         assert f"A part of {of.NAMES[name]} cannot be read" in page
 

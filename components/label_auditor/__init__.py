@@ -1,0 +1,1 @@
+"""LabelAuditor: films whose label the films of other patients speak against."""

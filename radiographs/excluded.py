@@ -1,0 +1,172 @@
+"""Films that a person has decided to leave out, by a list of them.
+
+The label audit writes such a list of all films; whoever has looked at them keeps the rows of those
+that are to go. A film is known by its path below the data root, which for DICOM is the pseudonym
+that every list of this project shows, or by the digest of its file, which stays where the key of
+pseudonyms is rotated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from models.features import LABELS
+from radiographs.csv_tables import csv_table, decode_text
+from radiographs.data_roots import DataRoot
+from radiographs.decoding import sha256_of
+from radiographs.errors import DataError, UnusableImage
+from radiographs.file_names import composed
+from radiographs.layouts import Layout
+
+EXCLUDED = "excluded by the user"
+SETTING = "data.exclude_films"
+PATH, SHA256 = "path", "sha256"
+
+_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
+
+
+@dataclass(frozen=True)
+class ExcludedFilms:
+    """A list of films.
+
+    Attributes:
+        name: Of the file, for messages.
+        rows: Path and digest of each, of which one may be empty.
+    """
+
+    name: str = ""
+    rows: tuple[tuple[str, str], ...] = ()
+
+
+NO_FILMS = ExcludedFilms()
+
+
+def read_excluded(name: str, read: Callable[[str], bytes]) -> ExcludedFilms:
+    """Reads the list that a setting names.
+
+    Args:
+        name: Path or URI; empty for none.
+        read: Returns the content of a file, as `DataRoot.content` does of a root of no name.
+
+    Returns:
+        The films.
+
+    Raises:
+        DataError: If it cannot be read, or names no films.
+    """
+    if not name:
+        return NO_FILMS
+    try:
+        text = decode_text(read(name))
+    except UnicodeDecodeError:
+        raise DataError(f"{SETTING}: {name} is not UTF-8 text; save it as CSV") from None
+    except UnusableImage as error:
+        raise DataError(f"{SETTING}: {name} {error}") from None
+    lines = list(csv_table(name, text))
+    header = [cell.strip().lower() for cell in lines[0][1]] if lines else []
+    columns = {one: header.index(one) for one in (PATH, SHA256) if one in header}
+    if not columns:
+        raise DataError(
+            f"{SETTING}: {name} has no column {PATH} or {SHA256}; keep the header of the list that "
+            "the label audit wrote"
+        )
+    return ExcludedFilms(name, tuple(_row(name, columns, *line) for line in lines[1:]))
+
+
+def set_aside(
+    root: DataRoot,
+    layout: Layout,
+    identical: Iterable[Sequence[str]],
+    excluded: ExcludedFilms,
+) -> Layout:
+    """Ignores the films of a list, and copies of them under the same label.
+
+    Args:
+        root: Of the films.
+        layout: What was found.
+        identical: Groups of paths whose files have the same bytes.
+        excluded: The list.
+
+    Returns:
+        The layout without these films, each of them listed with the reason.
+
+    Raises:
+        DataError: If no film of a class is left.
+    """
+    if not excluded.rows:
+        return layout
+    found, unknown = _find(root, layout, excluded)
+    labels = {film.path: film.label for film in layout.films}
+    for group in identical:
+        of_list = {labels[path] for path in group if path in found}
+        found |= {path for path in group if labels.get(path) in of_list}
+    left = replace(
+        layout.without(dict.fromkeys(found, EXCLUDED)),
+        notes=[*layout.notes, *_notes(excluded.name, len(found), unknown)],
+    )
+    for label in LABELS:
+        if not any(film.label == label for film in left.films):
+            raise DataError(
+                f"no film of {label} is left, as {excluded.name} excludes all of them; both "
+                f"classes are needed, so shorten the list of {SETTING}"
+            )
+    return left
+
+
+def still_films(identical: Iterable[Sequence[str]], layout: Layout) -> list[list[str]]:
+    """Returns groups of identical files without those that a layout no longer has as films."""
+    films = {film.path for film in layout.films}
+    groups = [[path for path in group if path in films] for group in identical]
+    return [group for group in groups if len(group) > 1]
+
+
+def _row(name: str, columns: Mapping[str, int], line: int, cells: Sequence[str]) -> tuple[str, str]:
+    path, digest = (cells[columns[one]].strip() if one in columns else "" for one in (PATH, SHA256))
+    if digest and not _DIGEST.fullmatch(digest):
+        raise DataError(
+            f"{SETTING}: {name} line {line}: '{digest}' is no SHA-256 digest of 64 hexadecimal "
+            "digits; take it from the list that the label audit wrote"
+        )
+    return composed(path.removeprefix("./")), digest.lower()
+
+
+def _find(root: DataRoot, layout: Layout, excluded: ExcludedFilms) -> tuple[set[str], int]:
+    """Returns the paths of listed films, and how many rows name none."""
+    by_name = {composed(film.path): film.path for film in layout.films}
+    found: set[str] = set()
+    digests: list[str] = []  # of what is known by these alone
+    unknown = 0
+    for name, digest in excluded.rows:
+        path = by_name.get(name)
+        if path is not None and (not digest or digest == _digest_of(root, path)):
+            found.add(path)
+        elif digest:
+            digests.append(digest)
+        else:
+            unknown += 1
+    if not digests:
+        return found, unknown
+    paths = [film.path for film in layout.films]
+    with ThreadPoolExecutor() as threads:
+        of_paths = list(threads.map(lambda path: _digest_of(root, path), paths))
+    found |= {path for path, one in zip(paths, of_paths, strict=True) if one in set(digests)}
+    return found, unknown + len(set(digests) - set(of_paths))
+
+
+def _digest_of(root: DataRoot, path: str) -> str:
+    with suppress(UnusableImage):  # the ingest puts it on the quarantine list
+        return sha256_of(root.content(path))
+    return ""
+
+
+def _notes(name: str, found: int, unknown: int) -> list[str]:
+    films = "film is" if found == 1 else "films are"
+    notes = [f"{found:,} {films} left out, as {SETTING} says."]
+    if unknown:
+        rows = "row names" if unknown == 1 else "rows name"
+        notes.append(f"{unknown:,} {rows} no film of the data root ({name}).")
+    return notes
