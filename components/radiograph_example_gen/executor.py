@@ -22,7 +22,7 @@ from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
-from components.radiograph_example_gen.listing import TfxRoot
+from components.radiograph_example_gen.listing import TfxRoot, read_bytes
 from components.radiograph_example_gen.reading import (
     ANY_FILM,
     check_judging,

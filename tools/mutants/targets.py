@@ -10,7 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 SOURCES = (
-    "radiographs/splits.py", "radiographs/sites.py", "radiographs/spans.py", "radiographs/styles.py", "radiographs/style_splits.py",
+    "radiographs/splits.py", "radiographs/styles.py", "radiographs/style_splits.py",
+    "radiographs/sites.py", "radiographs/spans.py",
     "radiographs/layouts.py", "radiographs/manifests.py",
     "radiographs/manifest_columns.py", "radiographs/folder_hints.py",
     "radiographs/folder_names.py", "radiographs/file_names.py", "radiographs/not_films.py",
