@@ -36,8 +36,8 @@ from benchmarks.comparison import describe_machine
 from components.label_auditor.description import describe
 from components.label_auditor.doubts import find_doubts
 from components.label_auditor.out_of_fold import groups_of, out_of_fold
-from components.radiograph_example_gen.executor import read_image
 from components.radiograph_example_gen.listing import read_layout
+from components.radiograph_example_gen.reading import read_image
 from components.report_gen.environment import number
 from models import features
 from models.hyperparameters import Network
