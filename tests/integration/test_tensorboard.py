@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -12,7 +14,6 @@ from urllib.request import urlopen
 import cv2
 import numpy as np
 import pytest
-from tensorboard import program
 
 from components.explanation_gen.index import read_index
 from tests.support import ROOT, LocalRun
@@ -22,21 +23,25 @@ CLOUD = "test films"
 
 
 @pytest.fixture(scope="module", name="ask")
-def serve(pushed: LocalRun) -> Ask:
+def serve(pushed: LocalRun) -> Iterator[Ask]:
     """Asks a TensorBoard over the folder that the Makefile names."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (folder,) = re.findall(r"bin/tensorboard --logdir work/(\S+)", makefile)
-    board = program.TensorBoard()
-    logs = str(pushed.work.path / folder)
-    board.configure(["tensorboard", "--logdir", logs, "--port", "0", "--load_fast", "false"])
-    url = board.launch()  # as a daemon, which ends with the tests
+    logs = ["--logdir", str(pushed.work.path / folder), "--port", "0"]
+    # All is read, and only then served.
+    once = ["--load_fast=false", "--reload_task=blocking", "--reload_interval=0"]
+    command = [sys.executable, "-m", "tensorboard.main", *logs, *once]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as board:
+        assert board.stderr is not None
+        addresses = (re.search(r"http://\S+", line) for line in board.stderr)
+        address = next(filter(None, addresses))[0]
 
-    def ask(route: str, **query: str) -> bytes:
-        address = f"{url}data/{route}?{urlencode(query)}"
-        with urlopen(address) as answer:
-            return answer.read()
+        def ask(route: str, **query: str) -> bytes:
+            with urlopen(f"{address}data/{route}?{urlencode(query)}") as answer:
+                return answer.read()
 
-    return ask
+        yield ask
+        board.terminate()
 
 
 def uri_of(pushed: LocalRun, component: str, output: str) -> str:
