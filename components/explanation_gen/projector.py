@@ -30,8 +30,9 @@ VECTORS_FILE, WORDS_FILE, SPRITE_FILE = "vectors.tsv", "films.tsv", "films.jpg"
 
 TILE_PX = 64  # a browser takes a picture of 8192 pixels, which is 16,384 films
 
-# Neither patient nor whole digest: enough to find a film in the index.
-_WORDS = ("sha256", "label", "forced_label", "probability", "outcome", "out_of_distribution")
+# Neither patient nor whole digest: enough to find a film in the index. TensorBoard labels by the
+# first column.
+_WORDS = ("label", "forced_label", "outcome", "probability", "out_of_distribution", "sha256")
 _DIGITS_OF_SHA256 = 16
 
 

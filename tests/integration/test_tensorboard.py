@@ -75,7 +75,8 @@ def test_the_projector_shows_the_test_films(pushed: LocalRun, ask: Ask) -> None:
     assert vectors.size == rows * columns and np.isfinite(vectors).all()
     words = ask("plugin/projector/metadata", run=run, name=CLOUD).decode().splitlines()
     assert len(words) == rows + 1
-    assert {line.split("\t")[0] for line in words[1:]} == {film.sha256[:16] for film in films}
+    digests = words[0].split("\t").index("sha256")
+    assert {row.split("\t")[digests] for row in words[1:]} == {film.sha256[:16] for film in films}
     sprite = ask("plugin/projector/sprite_image", run=run, name=CLOUD)
     picture = cv2.imdecode(np.frombuffer(sprite, np.uint8), cv2.IMREAD_GRAYSCALE)
     side_px = cloud["sprite"]["singleImageDim"][0]
