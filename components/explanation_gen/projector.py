@@ -114,7 +114,7 @@ def _words(films: Sequence[ExplainedFilm]) -> str:
         known = {name: getattr(film, name) for name in _WORDS}
         known["sha256"] = film.sha256[:_DIGITS_OF_SHA256]
         rows.append({**known, **film.slices})
-    return _table([list(rows[0]), *(row.values() for row in rows)])
+    return _table([list(rows[0]), *(list(row.values()) for row in rows)])
 
 
 def _table(rows: Sequence[Sequence[object] | npt.NDArray[np.float32]]) -> str:

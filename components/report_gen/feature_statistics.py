@@ -73,8 +73,8 @@ def _of_feature(
     values: dict[str, float | str]
     if kind == "num_stats":
         of = feature.num_stats
-        shown = (of.mean, of.std_dev, of.num_zeros, of.min, of.median, of.max)
-        values = dict(zip(NUMBERS, shown, strict=True))
+        moments = (of.mean, of.std_dev, of.num_zeros, of.min, of.median, of.max)
+        values = dict(zip(NUMBERS, moments, strict=True))
     elif kind == "string_stats":
         words = feature.string_stats
         top = words.top_values[:1]
@@ -82,9 +82,9 @@ def _of_feature(
         most = (top[0].value, top[0].frequency) if known else ("-", math.nan)
         values = dict(zip(CATEGORIES, (words.unique, *most, words.avg_length), strict=True))
     elif kind == "bytes_stats":
-        sizes = feature.bytes_stats
-        shown = (sizes.avg_num_bytes, sizes.min_num_bytes, sizes.max_num_bytes)
-        values = dict(zip(BYTES, shown, strict=True))
+        of_bytes = feature.bytes_stats
+        sizes = (of_bytes.avg_num_bytes, of_bytes.min_num_bytes, of_bytes.max_num_bytes)
+        values = dict(zip(BYTES, sizes, strict=True))
     else:
         return
     common = getattr(feature, kind).common_stats

@@ -34,7 +34,7 @@ def execute(pushed: LocalRun) -> dict[str, str]:
     parameters.source = f"from pathlib import Path\nWORKDIR = Path({workdir!r})\nRUN = {run!r}"
     where = {"metadata": {"path": str(NOTEBOOK.parent)}}
     NotebookClient(notebook, timeout=TIMEOUT_SECONDS, resources=where).execute()
-    heading, shown = "", {}
+    heading, shown = "", dict[str, str]()
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             found = re.match("#+ (.*)", cell.source)
