@@ -18,10 +18,10 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run report test fuzz mutants lint lock names prism newer clean
+.PHONY: help install run report tensorboard test fuzz mutants lint lock names prism newer clean
 
 help: ## list these verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 install: $(INSTALLED) ## set up .venv with the locked versions and this project; once
 
@@ -30,6 +30,9 @@ run: install ## run the demo pipeline on synthetic radiographs; writes to work/
 
 report: install ## write the index of all runs of work/, and open it
 	$(VENV)/bin/python -m pipeline.report index $(ARGS)
+
+tensorboard: install ## show trainings and test films of work/ in TensorBoard, until Ctrl-C
+	$(VENV)/bin/tensorboard --logdir work/artifacts $(ARGS)
 
 test: install ## run every test, in two processes; ARGS="-n 0" for one
 	$(VENV)/bin/python -m pytest -n 2 --no-loadscope-reorder $(ARGS)

@@ -89,6 +89,8 @@ setup(
         "rich>=13",
         "scikit-learn>=1.5,<2",
         "scipy>=1.12,<2",
+        # TensorBoard 2.16 imports pkg_resources, which setuptools has no more.
+        "setuptools<82; python_version < '3.12'",
         "simplejpeg>=1.9,<2",
         "threadpoolctl>=3,<4",
         "tensorboard>=2.16",

@@ -8,13 +8,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from models.checkpoints import Checkpoints, TrainingState, Weights
 from models.hyperparameters import Hyperparameters
-from models.input_pipeline import TransformedFilms, training_batches, training_steps
-from models.network import set_backbone_trainable, set_last_layer_alone_trainable
+from models.input_pipeline import (
+    TransformedFilms,
+    augmented_examples,
+    training_batches,
+    training_steps,
+)
+from models.network import (
+    pneumonia_logit,
+    set_backbone_trainable,
+    set_last_layer_alone_trainable,
+)
 from models.optimisation import compile_network
 from models.scoring import CALIBRATED_LOG_LOSS, Scorer, evaluate
+from models.tensorboard import FOLDER, FilmEvents
 
 MONITORED = f"val_{CALIBRATED_LOG_LOSS}"
 
@@ -74,13 +86,16 @@ def fit(
         epochs = Epochs(state, first, evaluation, settings, checkpoints)
         if state.next_epoch < last and not epochs.patience_is_spent:
             begin = max(first, state.next_epoch)
+            events = os.path.join(log_folder, FOLDER)
+            examples = augmented_examples(train, settings)
             network.fit(
                 training_batches(train, settings, begin),
                 initial_epoch=begin,
                 epochs=last,
                 callbacks=[
-                    epochs,  # first, because it alone knows MONITORED
-                    keras.callbacks.TensorBoard(os.path.join(log_folder, "tensorboard")),
+                    epochs,  # first, because it alone knows MONITORED and has scored the films
+                    keras.callbacks.TensorBoard(events),
+                    FilmEvents(epochs.scored, examples, os.path.join(events, "films"), begin),
                     EpochLines(settings.train.epochs),
                 ],
                 verbose=0,
@@ -171,7 +186,8 @@ class Epochs(keras.callbacks.Callback):
         """Judges the epoch and keeps the state; adds what it reached to the logs."""
         logs = {} if logs is None else logs
         self._exchange()
-        reached = evaluate(*self._score(), self._settings)
+        self._scores = self._score()
+        reached = evaluate(*self._scores, self._settings)
         judged = self.model.get_weights()
         self._exchange()
         logs.update({f"val_{name}": value for name, value in reached.items()})
@@ -185,6 +201,16 @@ class Epochs(keras.callbacks.Callback):
         )
         self._checkpoints.save(self.state)
         self.model.stop_training = self.patience_is_spent
+
+    def scored(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns what the last epoch made of the eval films.
+
+        Returns:
+            Whether each is pneumonia, `[films]` bool, and its probability before calibration,
+            `[films]` float32.
+        """
+        logits, classes = self._scores
+        return classes > 0, tf.sigmoid(pneumonia_logit(tf.constant(logits))).numpy()[:, 0]
 
     def _exchange(self) -> None:
         optimiser = self.model.optimizer

@@ -193,6 +193,27 @@ def evaluation_batches(films: TransformedFilms, settings: Hyperparameters) -> tf
     return batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
+def augmented_examples(
+    films: TransformedFilms, settings: Hyperparameters, of_each_class: int = 8
+) -> tf.Tensor:
+    """Draws films beside what an epoch may make of them, before they are mixed.
+
+    Args:
+        films: The train split.
+        settings: Seed, augmentation, image size.
+        of_each_class: Films at most; the first ones of the split.
+
+    Returns:
+        `[films, height, 2 * width, 1]` float32 in [0, 1], as they are on the left.
+    """
+    classes = range(len(films.counts))
+    places = [np.flatnonzero(films.classes == one)[:of_each_class] for one in classes]
+    parsed = films.take(tf.constant(np.concatenate(places)))
+    seed = tf.constant([settings.train.seed, 0], tf.int64)
+    pixels = _pixels(parsed, settings, None, None)
+    return tf.concat([pixels, _pixels(parsed, settings, settings.augmentation, seed)], axis=2)
+
+
 def class_indices(targets: tf.Tensor) -> tf.Tensor:
     """Returns the class that a target stands for.
 
@@ -267,6 +288,16 @@ def _images(
     augmentation: Augmentation | None,
     seed: tf.Tensor | None,
 ) -> tf.Tensor:
+    pixels = _pixels(parsed, settings, augmentation, seed)
+    return standardise(pixels, parsed, settings.preprocessing.normalisation)
+
+
+def _pixels(
+    parsed: Mapping[str, tf.Tensor],
+    settings: Hyperparameters,
+    augmentation: Augmentation | None,
+    seed: tf.Tensor | None,
+) -> tf.Tensor:
     images = unpack_images(parsed, settings.preprocessing.image_size_px)
     if augmentation is not None:
         of_frames, of_films = tf.unstack(tf.random.split(seed, 2))
@@ -274,7 +305,7 @@ def _images(
         if share and settings.preprocessing.lungs != "none":
             images = swap_frames(images, unpack_lungs(parsed), share, of_frames)
         images = augment(images, of_films, augmentation)
-    return standardise(images, parsed, settings.preprocessing.normalisation)
+    return images
 
 
 def _classes(parsed: Mapping[str, tf.Tensor], task: Task) -> tf.Tensor:

@@ -16,6 +16,7 @@ from models.initial_weights import take_weights
 
 LAST_CONVOLUTION = "last_convolution"  # the feature map that the head averages
 LOGITS = "logits"
+LAST_HIDDEN = "dense"  # what the logits are made from
 
 _REDUCTION = 8  # channels per unit of a squeeze-and-excitation
 _LEAST_UNITS = 4
@@ -84,6 +85,18 @@ def stages_and_logits(network: keras.Model, flip_average: bool = False) -> keras
         `middle_stages` first, and the logits as of `activations_and_logits`.
     """
     return _with_logits(network, middle_stages(network), flip_average)
+
+
+def up_to_last_hidden(network: keras.Model) -> keras.Model:
+    """Returns the network up to what it decides by, for showing which films are alike to it.
+
+    Args:
+        network: A model of `build_network`, or one of `activations_and_logits` without averaging.
+
+    Returns:
+        Model with the same input and one output, `[batch, dense_units]`.
+    """
+    return keras.Model(network.input, network.get_layer(LAST_HIDDEN).output)
 
 
 def middle_stages(network: keras.Model) -> list[keras.KerasTensor]:
@@ -219,7 +232,7 @@ def _check(image_size_px: int, settings: Network) -> None:
 
 def _head(feature_map: keras.KerasTensor, settings: Network, task: Task) -> keras.KerasTensor:
     x = keras.layers.GlobalAveragePooling2D(name="average")(feature_map)
-    x = keras.layers.Dense(settings.dense_units, activation="relu", name="dense")(x)
+    x = keras.layers.Dense(settings.dense_units, activation="relu", name=LAST_HIDDEN)(x)
     x = keras.layers.Dropout(settings.dropout, name="dropout")(x)
     units, activation = (1, "sigmoid") if task == "binary" else (len(features.SUBTYPES), "softmax")
     logits = keras.layers.Dense(units, name=LOGITS)(x)

@@ -80,6 +80,7 @@ def _probability_metrics(gates: Evaluation) -> list[config_pb2.MetricConfig]:
         _metric("MeanPrediction"),
         _metric("MeanSquaredError", {"name": "brier_score"}),
         _metric("CalibrationPlot", {"num_buckets": 10}),
+        _metric("ConfusionMatrixPlot", {"num_thresholds": 200}),
     ]
 
 

@@ -1,6 +1,8 @@
-"""Shows runs without writing code: the slices of one, two side by side, all of them.
+"""Shows runs without writing code: slices, plots, statistics of one, two side by side, all of them.
 
 python -m pipeline.report slices --workdir W
+python -m pipeline.report plots --workdir W
+python -m pipeline.report statistics --workdir W
 python -m pipeline.report compare RUN RUN --workdir W
 python -m pipeline.report index --workdir W
 """
@@ -35,6 +37,7 @@ from pipeline.locations import WorkDirectory
 from pipeline.progress import PLAIN_WIDTH
 from pipeline.runs import write_text
 from pipeline.summary import Summary
+from pipeline.views import EVALUATION, add_run_flags, add_views, output_of_run
 from radiographs.ignored import ignored_sentence
 
 _TERMINAL_COLUMNS = ("AUC", "recall", "specificity", "precision", "F1", "accuracy", "ECE")
@@ -141,9 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     slices = commands.add_parser(
         "slices", help="metrics by subtype, view, sex, age band, site, style"
     )
-    slices.add_argument("--workdir", type=Path, default=Path("work"))
-    slices.add_argument("--run", default="latest", metavar="ID", help="run id (latest)")
+    add_run_flags(slices)
     slices.set_defaults(show=_print_slices)
+    add_views(commands)
     add_compare(commands)
     add_index(commands)
     flags = parser.parse_args(arguments)
@@ -152,16 +155,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print_slices(work: WorkDirectory, flags: argparse.Namespace) -> int:
-    run: str = flags.run
-    run_id = work.run(run).resolve().name  # `latest` is a link
-    outputs = run_outputs(work.metadata, run_id)
-    evaluation = outputs.get(("Evaluator", "evaluation"))
-    if evaluation is None:
-        print(f"{work.path} has no evaluated run '{run}'; look into {work.runs}", file=sys.stderr)
+    found = output_of_run(work, flags.run, EVALUATION, "evaluated run")
+    if found is None:
         return 1
+    run_id, evaluation = found
+    outputs = run_outputs(work.metadata, run_id)
     audit = outputs.get(("Auditor", "audit"))
     intervals = audited_intervals(read_audit(audit.uri)) if audit else {}
-    slices = load_slices(evaluation.uri, intervals)
+    slices = load_slices(evaluation, intervals)
     csv_file, html_file = write_slices(slices, work.run(run_id) / "report")
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     console.print(slice_table(slices))

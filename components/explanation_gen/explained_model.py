@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from components.auditor.served_pixels import ServedPixels
 from models import features
-from models.network import activations_and_logits
+from models.network import activations_and_logits, up_to_last_hidden
 from models.records import read_network
 from models.served_facts import read_facts
 
@@ -86,3 +86,15 @@ class ExplainedModel:
         _, given = self.prepared.of_images([image])
         (layers,), _ = self.network(given, training=False)
         return [layer[0].numpy() for layer in reversed(layers)]
+
+    def embeddings(self, images: Sequence[bytes]) -> npt.NDArray[np.float32]:
+        """Returns what the network decides by.
+
+        Args:
+            images: Encoded films that the model judges, at least one.
+
+        Returns:
+            `[films, dense_units]`.
+        """
+        _, given = self.prepared.of_images(images)
+        return up_to_last_hidden(self.network)(given, training=False).numpy()

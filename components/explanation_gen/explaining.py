@@ -37,6 +37,7 @@ from components.explanation_gen.pictures import (
     draw_heat,
     encode_small,
 )
+from components.explanation_gen.projector import ProjectedFilm, tile_of, write_tensorboard
 from components.explanation_gen.sampling import sample
 from components.explanation_gen.strata import (
     NOT_JUDGED,
@@ -76,6 +77,7 @@ def explain_films(
     mapped = _first_of_each_outcome(films, settings.feature_maps)
     for folder in _FOLDERS.values():
         tf.io.gfile.makedirs(posixpath.join(uri, folder))
+    projected: list[ProjectedFilm] = []
     for batch in batches(_images(films, test_uris), _FILMS_A_CALL):
         places, images = zip(*batch, strict=True)
         for place, image, answer in zip(places, images, model.explain(images), strict=True):
@@ -86,6 +88,8 @@ def explain_films(
             found = _found(answer)
             found |= {field: _write(one, film.sha256, field, uri) for field, one in drawn.items()}
             films[place] = replace(film, **found)
+        projected += _projected(model, [films[place] for place in places], images)
+    write_tensorboard(projected, scored, uri)
     _tell(films.values(), len(scored))
     return list(films.values())
 
@@ -145,6 +149,25 @@ def _first_of_each_outcome(films: Mapping[int, ExplainedFilm], at_most: int) -> 
         for outcome in OUTCOMES
     }
     return {place for places in of_outcome.values() for place in places[:at_most]}
+
+
+def _projected(
+    model: ExplainedModel, films: Sequence[ExplainedFilm], images: Sequence[bytes]
+) -> list[ProjectedFilm]:
+    """Returns films for the projector, without those that were not judged or cannot be drawn."""
+    told = [
+        (film, image, tile_of(image))
+        for film, image in zip(films, images, strict=True)
+        if film.outcome and film.film
+    ]
+    if not told:
+        return []
+    vectors = model.embeddings([image for _, image, _ in told])
+    return [
+        ProjectedFilm(film, tile, vector)
+        for (film, _, tile), vector in zip(told, vectors, strict=True)
+        if tile is not None
+    ]
 
 
 def _found(answer: Mapping[str, np.ndarray]) -> dict[str, Any]:

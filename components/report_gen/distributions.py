@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -46,18 +46,41 @@ def read_distributions(uri: str) -> Iterator[Distribution]:
     Yields:
         One for each of `SHOWN` and each split that has it.
     """
-    for split in features.SPLITS:
-        for file in tf.io.gfile.glob(f"{uri}/Split-{split}/*"):
-            yield from _of_split(tfdv.load_stats_binary(file), split)
+    for split, statistics in read_statistics(uri).items():
+        yield from distributions_of(statistics, split, SHOWN)
 
 
-def _of_split(
-    statistics: statistics_pb2.DatasetFeatureStatisticsList, split: str
-) -> Iterator[Distribution]:
-    by_name: Mapping[str, statistics_pb2.FeatureNameStatistics] = {
-        ".".join(one.path.step): one for one in statistics.datasets[0].features
+def read_statistics(uri: str) -> dict[str, statistics_pb2.DatasetFeatureStatistics]:
+    """Reads what StatisticsGen put out.
+
+    Args:
+        uri: Folder of the artifact, which may be remote.
+
+    Returns:
+        The statistics by split, of the splits that have some.
+    """
+    files = {split: tf.io.gfile.glob(f"{uri}/Split-{split}/*") for split in features.SPLITS}
+    return {
+        split: tfdv.load_stats_binary(found[0]).datasets[0]
+        for split, found in files.items()
+        if found
     }
-    for name in SHOWN:
+
+
+def distributions_of(
+    statistics: statistics_pb2.DatasetFeatureStatistics, split: str, shown: Iterable[str]
+) -> Iterator[Distribution]:
+    """Yields how features are spread over a split.
+
+    Args:
+        statistics: Of the split.
+        split: Its name.
+        shown: Names of features; what the split lacks is left out.
+    """
+    by_name: Mapping[str, statistics_pb2.FeatureNameStatistics] = {
+        ".".join(one.path.step): one for one in statistics.features
+    }
+    for name in shown:
         found = by_name.get(name)
         if found is not None and found.HasField("string_stats"):
             buckets = found.string_stats.rank_histogram.buckets

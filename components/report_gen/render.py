@@ -16,9 +16,12 @@ from components.report_gen.environment import environment
 from components.report_gen.pictures import fitted_uris
 from components.report_gen.report import Report
 from components.report_gen.sections import METRIC_TITLES, MOST_LISTED
+from components.report_gen.slice_figures import slice_figures
 from components.report_gen.two_runs import TwoRuns
 
 _LOG = logging.getLogger(__name__)
+
+_COUNTS = ("_count", "_positives", "_negatives")  # end the names of metrics that count films
 
 # Title and what is shown, by the name of the template, in the order of the page.
 SECTIONS: Mapping[str, tuple[str, Callable[[Report], Mapping[str, Any]]]] = {
@@ -58,15 +61,28 @@ def render(report: Report) -> str:
 
 
 def slices_page(slices: Sequence[SliceMetrics]) -> str:
-    """Returns a page of the metric table alone.
+    """Returns a page of every metric that TFMA has, slice by slice.
 
     Args:
         slices: Of `components.evaluation.slices.load_slices`.
     """
+    shares = {
+        title: metric
+        for title, metric in sections.COLUMNS.items()
+        if title not in sections.COUNT_COLUMNS
+    }
+    metrics = list(dict.fromkeys(metric for one in slices for metric in one.metrics))
     return (
         environment()
         .get_template("slices_page.html.j2")
-        .render(slices=slices, columns=sections.COLUMNS, counts=sections.COUNT_COLUMNS)
+        .render(
+            slices=slices,
+            columns=sections.COLUMNS,
+            counts=sections.COUNT_COLUMNS,
+            figures=slice_figures(slices, shares),
+            metrics=metrics,
+            whole=[metric for metric in metrics if metric.endswith(_COUNTS)],
+        )
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,6 +49,10 @@ def explanations_of(run: LocalRun, folder: Path, settings: ExplanationSettings) 
 
 def files_in(folder: Path) -> set[str]:
     return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+
+
+def of_tensorboard(folder: Path) -> set[str]:
+    return {name for name in files_in(folder) if name.startswith("tensorboard/")}
 
 
 def picture(file: Path) -> np.ndarray:
@@ -156,13 +161,30 @@ class TestExplanationsOfTheRun:
         assert all(one.std() > 20 for one in shown)
         assert len({one.tobytes() for one in shown}) == len(shown)
 
+    def test_the_cloud_holds_what_the_pushed_model_decides_by(
+        self, pushed: LocalRun, folder: Path, films: list[ExplainedFilm]
+    ) -> None:
+        vectors = np.loadtxt(folder / "tensorboard" / "vectors.tsv", delimiter="\t", ndmin=2)
+        words = pd.read_csv(folder / "tensorboard" / "films.tsv", sep="\t")
+        file = pushed.uri("Trainer", "model_run") / "model.keras"
+        network = keras.saving.load_model(file, compile=False)
+        kernel, bias = network.get_layer("logits").get_weights()
+        logits = vectors @ kernel[:, 0] + bias[0]
+        by_digest = {film.sha256[:16]: film.probability for film in films}
+        assert set(words["sha256"]) == set(by_digest)
+        answers = words["sha256"].map(by_digest)
+        # A served probability is calibrated, which keeps order, and of the mirror image as well.
+        assert np.corrcoef(logits, np.log(answers / (1 - answers)))[0, 1] > 0.9
+        assert words["probability"].tolist() == pytest.approx(answers.tolist(), abs=1e-4)
+
     def test_nothing_else_lies_there_and_all_of_it_is_small(
         self, folder: Path, films: list[ExplainedFilm]
     ) -> None:
         named = {
             name for film in films for name in (film.film, film.heat, film.feature_maps) if name
         }
-        assert files_in(folder) == {"index.json", *named}
+        assert files_in(folder) - of_tensorboard(folder) == {"index.json", *named}
+        assert sum((folder / name).stat().st_size for name in of_tensorboard(folder)) < 2e5
         # 6 MB for 200 films.
         assert sum((folder / name).stat().st_size for name in named) <= 6e6 / 200 * len(films)
 
@@ -177,7 +199,7 @@ def test_a_smaller_sample_is_the_beginning_of_the_larger_one(
     assert [film.sha256 for film in films] == [film.sha256 for film in every[:3]]
     assert [film.boxes for film in films] == [film.boxes for film in every[:3]]
     assert all(max(picture(folder / film.heat).shape[:2]) == 96 for film in films)
-    assert len(files_in(folder)) == 1 + 2 * 3
+    assert len(files_in(folder) - of_tensorboard(folder)) == 1 + 2 * 3
 
 
 def test_without_films_there_is_an_empty_index_and_no_picture(

@@ -180,6 +180,28 @@ def test_filters_choose_and_order_films(look: ReportLook) -> None:
         assert certainty == sorted(certainty) and len(set(certainty)) > 5
 
 
+@pytest.mark.parametrize("width_px", [NARROW_PX, WIDE_PX])
+def test_no_word_of_the_checklist_breaks(browser: Browser, drawn: Path, width_px: int) -> None:
+    look = ReportLook(browser, drawn, width_px)
+    words = look.page.evaluate(
+        """() => {
+          const table = [...document.querySelectorAll("#card table")].at(-1), range = new Range();
+          return [...table.querySelectorAll("th, td:nth-child(3)")].flatMap(cell => {
+            const text = cell.firstChild;
+            return [...text.data.matchAll(/[\\w+]+/g)].map(word => {
+              range.setStart(text, word.index);
+              range.setEnd(text, word.index + word[0].length);
+              return [word[0], range.getClientRects().length];
+            });
+          });
+        }"""
+    )
+    assert ["CLAIM", 1] in words
+    assert [word for word, lines in words if lines > 1] == []
+    assert look.page.evaluate("document.documentElement.scrollWidth") <= width_px
+    look.page.close()
+
+
 def test_cards_show_the_heat_on_demand(look: ReportLook) -> None:
     first = look.page.locator("#films .film-picture img").first
     film = first.get_attribute("src")

@@ -187,7 +187,7 @@ class TestMakefile:
         lines = make().stdout.splitlines()
         lanes = ("lock", "names", "prism", "newer")
         checks = ("test", "fuzz", "mutants", "lint")
-        verbs = ["help", "install", "run", "report", *checks, *lanes, "clean"]
+        verbs = ["help", "install", "run", "report", "tensorboard", *checks, *lanes, "clean"]
         assert [line.split()[:2] for line in lines] == [["make", verb] for verb in verbs]
 
     def test_takes_the_first_python_that_runs(self, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -45,6 +45,9 @@ class FakeModel(ExplainedModel):
 
     def feature_maps(self, image: bytes) -> list[np.ndarray]:
         return [np.full((4, 4, 2), self._mean(image), np.float32)]
+
+    def embeddings(self, images: Sequence[bytes]) -> np.ndarray:
+        return np.array([[self._mean(one), 2 * self._mean(one)] for one in images], np.float32)
 
     @staticmethod
     def _mean(image: bytes) -> float:
