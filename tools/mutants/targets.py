@@ -34,7 +34,7 @@ _OWN_TESTS = {
     "components/auditor/component.py": ["components/test_specs.py"],
     "components/audit_gate/component.py": ["components/test_specs.py"],
     "components/data_gate/component.py": ["components/test_specs.py"],
-    "components/data_gate/account.py": ["components/test_data_gate.py"],
+    "components/data_gate/account.py": ["components/test_account.py"],
     "components/data_gate/drift.py": ["components/test_drift.py"],
     "components/data_gate/executor.py": ["components/test_data_gate.py"],
     "components/data_gate/histograms.py": [

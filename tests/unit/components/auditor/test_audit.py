@@ -289,6 +289,15 @@ class TestWriteAudit:
         content = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
         assert content["model"]["metrics"]["precision"] is None
 
+    def test_a_value_that_json_lacks_is_not_written(
+        self, scored: pd.DataFrame, found: Findings, tmp_path: Path
+    ) -> None:
+        overall = found.slices["overall"]
+        endless = replace(overall, metrics={**overall.metrics, "precision": np.inf})
+        with pytest.raises(ValueError, match="JSON"):
+            write_audit(scored, replace(found, slices={"overall": endless}), str(tmp_path))
+        assert not (tmp_path / "audit.json").exists()
+
     def test_every_film_has_a_line(self, scored: pd.DataFrame, folder: Path) -> None:
         table = pd.read_csv(folder / "predictions.csv")
         assert list(table.columns) == [
@@ -326,6 +335,17 @@ class TestSubtypeAuc:
         expected = roc_auc_score(known["subtype"] == "bacteria", known["share"])
         assert found[0] == pytest.approx(expected)
         assert found[1][0] < expected < found[1][1]
+
+    def test_a_film_that_is_neither_counts_as_no_bacteria(self, scored: pd.DataFrame) -> None:
+        neither = scored.assign(probability_bacteria=scored["probability_bacteria"].where(
+            scored["patient_id"] > 3, 0.0), probability_virus=scored["probability_virus"].where(
+            scored["patient_id"] > 3, 0.0))  # fmt: skip
+        found = subtype_auc(neither, 100)
+        assert found is not None
+        known = scored[scored["subtype"].isin(["bacteria", "virus"])]
+        share = known["share"].where(known["patient_id"] > 3, 0.0)
+        assert (share == 0).any()
+        assert found[0] == pytest.approx(roc_auc_score(known["subtype"] == "bacteria", share))
 
     def test_none_where_one_subtype_is_missing(self, scored: pd.DataFrame) -> None:
         assert subtype_auc(scored[scored["subtype"] != "virus"], 100) is None

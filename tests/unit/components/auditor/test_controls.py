@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from components.auditor import controls
 from components.auditor.alterations import outer_frame
 from components.auditor.control_films import ControlFilms
 from components.auditor.controls import compare, control_inputs, network_controls, train_control
 from components.auditor.served_pixels import ServedPixels
 from metrics.scores import Scores
+from models.network import LAST_CONVOLUTION, build_network
 from tests.unit.components.auditor.conftest import SIDE_PX
 from tests.unit.components.auditor.films import example_of, film_of
 from tests.unit.components.auditor.transformed import SMALL, transformed
@@ -42,6 +45,33 @@ def test_a_control_learns_from_the_frame_only(
     network = train_control(held(films[:64], labels[:64]), mask, SMALL, epochs=8)
     scores = network.predict(control_inputs(films[64:], mask), verbose=0)[:, 0]
     assert least <= roc_auc_score(labels[64:], scores) <= most
+
+
+def test_a_control_is_told_how_long_it_learns_and_what_a_film_weighs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    labels = np.repeat([0, 1], [15, 5])  # three steps of eight films at most
+    compiled: list[tuple[int, int]] = []
+    fitted: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        controls, "compile_network", lambda *given: compiled.append((given[3], given[4]))
+    )
+    monkeypatch.setattr(keras.Model, "fit", lambda _, __, **given: fitted.append(given))
+    films = held(noisy_films(labels, FRAME), labels)
+    control = train_control(films, outer_frame(32), SMALL, epochs=4)
+    assert compiled == [(4, 3)]
+    assert fitted[0]["epochs"] == 4
+    assert fitted[0]["class_weight"] == {0: pytest.approx(20 / 30), 1: pytest.approx(20 / 10)}
+    # Of half the side, it ends in a feature map as large as that of the model.
+    model = build_network(64, SMALL.network)
+    maps = [one.get_layer(LAST_CONVOLUTION).output.shape for one in (control, model)]
+    assert maps[0][1] == maps[1][1]
+
+
+def test_a_control_of_one_class_is_refused() -> None:
+    labels = np.zeros(8, np.int64)
+    with pytest.raises(ValueError, match="each class needs a training film"):
+        train_control(held(noisy_films(labels, FRAME), labels), outer_frame(32), SMALL, epochs=1)
 
 
 def test_inputs_are_black_where_the_control_may_not_look() -> None:
@@ -77,9 +107,9 @@ def test_each_alteration_has_a_control_that_sees_test_films_as_train_films(
     # The other way round and more than a batch: an answer belongs to its own film.
     test = [example_of(film, patient_id=f"p{number}") for number, film in enumerate(films[::-1])]
     prepared = ServedPixels(mean_model, SMALL.preprocessing)
-    controls = network_controls(train, prepared, SMALL, epochs=6, at_most=100).score(test)
-    assert list(controls) == ["lungs blacked out", "outer frame"]
-    for name, scores in controls.items():
+    scored = network_controls(train, prepared, SMALL, epochs=6, at_most=100).score(test)
+    assert list(scored) == ["lungs blacked out", "outer frame"]
+    for name, scores in scored.items():
         assert scores.shape == (40,)
         assert np.all((scores >= 0) & (scores <= 1))
         assert roc_auc_score(labels[::-1], scores) > 0.9, name

@@ -40,6 +40,15 @@ class TestStatistics:
         scores = statistics_control(films(0), films(20))
         assert roc_auc_score([1, 0] * 10, scores) == 1
 
+    def test_a_rarer_class_counts_as_much_as_the_other(self) -> None:
+        films = [
+            example_of(film_of(seed, 100), "NORMAL" if seed % 4 else "PNEUMONIA")
+            for seed in range(40)
+        ]
+        # Nothing tells the classes apart, so what is left is what they are taken to weigh.
+        told = statistics_control(films, films)
+        assert np.mean(told) == pytest.approx(0.5, abs=0.1)
+
     def test_the_brightest_level_has_its_share(self) -> None:
         film = film_of(1, 100)
         film[:20] = 255
