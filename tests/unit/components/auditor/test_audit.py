@@ -118,6 +118,49 @@ def lowest_digests(per_class: int) -> np.ndarray:
     return np.array(sorted(by_class[0][:per_class] + by_class[1][:per_class]))
 
 
+class TestSubtypeAuc:
+    @pytest.fixture(name="scored")
+    def make_scored(self) -> pd.DataFrame:
+        random = np.random.default_rng(1)
+        subtypes = random.choice(["none", "bacteria", "virus", "unknown"], 200)
+        shares = np.clip(random.normal(0.4 + 0.2 * (subtypes == "bacteria"), 0.2), 0.01, 0.99)
+        pneumonia = random.random(200)
+        return pd.DataFrame(
+            {
+                "patient_id": np.arange(200) // 2,
+                "subtype": subtypes,
+                "share": shares,
+                "probability_bacteria": pneumonia * shares,
+                "probability_virus": pneumonia * (1 - shares),
+            }
+        )
+
+    def test_only_films_of_known_subtype_count(self, scored: pd.DataFrame) -> None:
+        found = subtype_auc(scored, 300)
+        assert found is not None
+        known = scored[scored["subtype"].isin(["bacteria", "virus"])]
+        expected = roc_auc_score(known["subtype"] == "bacteria", known["share"])
+        assert found[0] == pytest.approx(expected)
+        assert found[1][0] < expected < found[1][1]
+
+    def test_a_film_that_is_neither_counts_as_no_bacteria(self, scored: pd.DataFrame) -> None:
+        neither = scored.assign(probability_bacteria=scored["probability_bacteria"].where(
+            scored["patient_id"] > 3, 0.0), probability_virus=scored["probability_virus"].where(
+            scored["patient_id"] > 3, 0.0))  # fmt: skip
+        found = subtype_auc(neither, 100)
+        assert found is not None
+        known = scored[scored["subtype"].isin(["bacteria", "virus"])]
+        share = known["share"].where(known["patient_id"] > 3, 0.0)
+        assert (share == 0).any()
+        assert found[0] == pytest.approx(roc_auc_score(known["subtype"] == "bacteria", share))
+
+    def test_none_where_one_subtype_is_missing(self, scored: pd.DataFrame) -> None:
+        assert subtype_auc(scored[scored["subtype"] != "virus"], 100) is None
+
+    def test_none_for_a_model_of_two_classes(self, scored: pd.DataFrame) -> None:
+        assert subtype_auc(scored.drop(columns="probability_virus"), 100) is None
+
+
 class TestAuditModel:
     def test_the_model_is_measured_overall_and_by_slice(self, found: Findings) -> None:
         means = [film.mean() for film in films()]
@@ -309,46 +352,3 @@ class TestWriteAudit:
             [film.mean() / 255 for film in films()], abs=1e-6
         )
         assert table["sha256"].tolist() == scored["sha256"].tolist()
-
-
-class TestSubtypeAuc:
-    @pytest.fixture(name="scored")
-    def make_scored(self) -> pd.DataFrame:
-        random = np.random.default_rng(1)
-        subtypes = random.choice(["none", "bacteria", "virus", "unknown"], 200)
-        shares = np.clip(random.normal(0.4 + 0.2 * (subtypes == "bacteria"), 0.2), 0.01, 0.99)
-        pneumonia = random.random(200)
-        return pd.DataFrame(
-            {
-                "patient_id": np.arange(200) // 2,
-                "subtype": subtypes,
-                "share": shares,
-                "probability_bacteria": pneumonia * shares,
-                "probability_virus": pneumonia * (1 - shares),
-            }
-        )
-
-    def test_only_films_of_known_subtype_count(self, scored: pd.DataFrame) -> None:
-        found = subtype_auc(scored, 300)
-        assert found is not None
-        known = scored[scored["subtype"].isin(["bacteria", "virus"])]
-        expected = roc_auc_score(known["subtype"] == "bacteria", known["share"])
-        assert found[0] == pytest.approx(expected)
-        assert found[1][0] < expected < found[1][1]
-
-    def test_a_film_that_is_neither_counts_as_no_bacteria(self, scored: pd.DataFrame) -> None:
-        neither = scored.assign(probability_bacteria=scored["probability_bacteria"].where(
-            scored["patient_id"] > 3, 0.0), probability_virus=scored["probability_virus"].where(
-            scored["patient_id"] > 3, 0.0))  # fmt: skip
-        found = subtype_auc(neither, 100)
-        assert found is not None
-        known = scored[scored["subtype"].isin(["bacteria", "virus"])]
-        share = known["share"].where(known["patient_id"] > 3, 0.0)
-        assert (share == 0).any()
-        assert found[0] == pytest.approx(roc_auc_score(known["subtype"] == "bacteria", share))
-
-    def test_none_where_one_subtype_is_missing(self, scored: pd.DataFrame) -> None:
-        assert subtype_auc(scored[scored["subtype"] != "virus"], 100) is None
-
-    def test_none_for_a_model_of_two_classes(self, scored: pd.DataFrame) -> None:
-        assert subtype_auc(scored.drop(columns="probability_virus"), 100) is None

@@ -36,15 +36,23 @@ def held(films: np.ndarray, labels: np.ndarray) -> ControlFilms:
     return ControlFilms(films.shape[1], labels, lambda positions: films[positions])
 
 
-@pytest.mark.parametrize(("where", "least", "most"), [(FRAME, 0.95, 1), (CENTRE, 0, 0.8)])
-def test_a_control_learns_from_the_frame_only(
-    where: tuple[slice, slice], least: float, most: float
-) -> None:
-    labels = np.arange(96) % 2
-    films, mask = noisy_films(labels, where), outer_frame(32)
-    network = train_control(held(films[:64], labels[:64]), mask, SMALL, epochs=8)
-    scores = network.predict(control_inputs(films[64:], mask), verbose=0)[:, 0]
-    assert least <= roc_auc_score(labels[64:], scores) <= most
+def test_a_control_is_named_and_compared() -> None:
+    labels = np.arange(60) % 2
+    rising = labels + np.random.default_rng(1).normal(0, 0.5, 60)
+    weaker = labels + np.random.default_rng(2).normal(0, 2, 60)
+    model = Scores(np.arange(60), labels, rising, labels)
+    found = compare("noise", weaker, model, samples=100)
+    assert found.name == "noise"
+    assert found.auc == pytest.approx(roc_auc_score(labels, weaker))
+    assert found.margin == pytest.approx(roc_auc_score(labels, rising) - found.auc)
+
+
+def test_inputs_are_black_where_the_control_may_not_look() -> None:
+    films = noisy_films(np.array([0, 1]), FRAME)
+    given = control_inputs(films, outer_frame(32)).numpy()
+    assert given.dtype == np.float32
+    assert given[:, :3] == pytest.approx(films[:, :3] / 255)
+    assert not given[:, 3:-3, 3:-3].any()
 
 
 def test_a_control_is_told_how_long_it_learns_and_what_a_film_weighs(
@@ -74,12 +82,15 @@ def test_a_control_of_one_class_is_refused() -> None:
         train_control(held(noisy_films(labels, FRAME), labels), outer_frame(32), SMALL, epochs=1)
 
 
-def test_inputs_are_black_where_the_control_may_not_look() -> None:
-    films = noisy_films(np.array([0, 1]), FRAME)
-    given = control_inputs(films, outer_frame(32)).numpy()
-    assert given.dtype == np.float32
-    assert given[:, :3] == pytest.approx(films[:, :3] / 255)
-    assert not given[:, 3:-3, 3:-3].any()
+@pytest.mark.parametrize(("where", "least", "most"), [(FRAME, 0.95, 1), (CENTRE, 0, 0.8)])
+def test_a_control_learns_from_the_frame_only(
+    where: tuple[slice, slice], least: float, most: float
+) -> None:
+    labels = np.arange(96) % 2
+    films, mask = noisy_films(labels, where), outer_frame(32)
+    network = train_control(held(films[:64], labels[:64]), mask, SMALL, epochs=8)
+    scores = network.predict(control_inputs(films[64:], mask), verbose=0)[:, 0]
+    assert least <= roc_auc_score(labels[64:], scores) <= most
 
 
 @pytest.mark.parametrize("start", [{"weights": "a.keras"}, {"backbone": "mobilenet_v3"}])
@@ -113,14 +124,3 @@ def test_each_alteration_has_a_control_that_sees_test_films_as_train_films(
         assert scores.shape == (40,)
         assert np.all((scores >= 0) & (scores <= 1))
         assert roc_auc_score(labels[::-1], scores) > 0.9, name
-
-
-def test_a_control_is_named_and_compared() -> None:
-    labels = np.arange(60) % 2
-    rising = labels + np.random.default_rng(1).normal(0, 0.5, 60)
-    weaker = labels + np.random.default_rng(2).normal(0, 2, 60)
-    model = Scores(np.arange(60), labels, rising, labels)
-    found = compare("noise", weaker, model, samples=100)
-    assert found.name == "noise"
-    assert found.auc == pytest.approx(roc_auc_score(labels, weaker))
-    assert found.margin == pytest.approx(roc_auc_score(labels, rising) - found.auc)
