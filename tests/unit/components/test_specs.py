@@ -78,7 +78,7 @@ def test_settings_travel_as_json_and_fingerprints_as_they_are(component: Any) ->
 @every
 def test_a_channel_of_another_kind_or_none_is_refused(component: Any) -> None:
     for name in INPUTS[component]:
-        odd = {**channels(component), name: Channel(type=standard_artifacts.String)}
+        odd = {**channels(component), name: Channel(type=standard_artifacts.HyperParameters)}
         with pytest.raises(TypeError):
             component(**odd, **SETTINGS[component])
         if name not in OPTIONAL:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -64,7 +63,13 @@ def test_a_control_is_told_how_long_it_learns_and_what_a_film_weighs(
     monkeypatch.setattr(
         controls, "compile_network", lambda *given: compiled.append((given[3], given[4]))
     )
-    monkeypatch.setattr(keras.Model, "fit", lambda _, __, **given: fitted.append(given))
+
+    def build(*given: Any) -> Any:
+        network = build_network(*given)
+        monkeypatch.setattr(network, "fit", lambda _, **known: fitted.append(known))
+        return network
+
+    monkeypatch.setattr(controls, "build_network", build)
     films = held(noisy_films(labels, FRAME), labels)
     control = train_control(films, outer_frame(32), SMALL, epochs=4)
     assert compiled == [(4, 3)]
