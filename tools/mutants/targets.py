@@ -30,6 +30,7 @@ _FURTHER_TESTS = {
 # Tests of a module where no others are needed: they have another name, or a whole audit and TFMA's
 # own evaluation take a minute and look at little more.
 _OWN_TESTS = {
+    "components/auditor/audit.py": ["components/auditor/test_audit_parts.py"],
     "components/auditor/chests.py": ["components/auditor/test_frame_swaps.py"],
     "components/auditor/component.py": ["components/test_specs.py"],
     "components/audit_gate/component.py": ["components/test_specs.py"],
