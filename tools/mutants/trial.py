@@ -10,7 +10,6 @@ import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
-import linecache
 import math
 import multiprocessing
 import os
@@ -79,9 +78,6 @@ def _run(module: str, file: Path, source: str, tests: Sequence[str], cpu_seconds
     silence = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(silence, stream)
-    # AutoGraph reads a function anew from the lines of its file, and has to read the changed ones.
-    lines = source.splitlines(keepends=True)
-    linecache.cache[str(file)] = (len(source), None, lines, str(file))
     sys.meta_path.insert(0, _Replacing(module, _Loader(module, file, source)))
     # os._exit, because what other exits wait for did not come along into the fork.
     os._exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *tests]))
