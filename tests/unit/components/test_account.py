@@ -11,7 +11,7 @@ from radiographs.leaks import Anomaly
 
 NEAR = Distance(DRIFT, "train", "sex", L_INFINITY, 0.09, 0.1, 30, 40, "F 59.0%, was 50.0%")
 FAR = replace(NEAR, feature="view", value=0.4)
-LARGER_BUT_ALLOWED = replace(NEAR, split="test", feature="site", value=0.2, threshold=0.5)
+LARGER_BUT_ALLOWED = replace(NEAR, split="test", feature="site", value=0.8, threshold=0.99)
 MOVED = Anomaly("train", "view", str(FAR))
 BREACH = Anomaly("test", "films", "there are none")
 NOTE = "nobody was asked"
