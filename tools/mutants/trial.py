@@ -16,10 +16,11 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -59,9 +60,12 @@ def attempt(
     Returns:
         "survived" if all tests pass.
     """
-    child = multiprocessing.get_context("fork").Process(
-        target=_run, args=(module, file, source, tuple(tests), limit_seconds)
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        return _outcome((module, file, source, tuple(tests), limit_seconds, folder), limit_seconds)
+
+
+def _outcome(arguments: tuple[Any, ...], limit_seconds: float) -> Outcome:
+    child = multiprocessing.get_context("fork").Process(target=_run, args=arguments)
     child.start()
     child.join(_CLOCK * limit_seconds)
     if child.exitcode is None:
@@ -73,12 +77,17 @@ def attempt(
     return "killed" if child.exitcode else "survived"
 
 
-def _run(module: str, file: Path, source: str, tests: Sequence[str], cpu_seconds: float) -> None:
+def _run(
+    module: str, file: Path, source: str, tests: Sequence[str], cpu_seconds: float, folder: str
+) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(cpu_seconds), resource.RLIM_INFINITY))
     silence = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(silence, stream)
-    sys.meta_path.insert(0, _Replacing(module, _Loader(module, file, source)))
+    # AutoGraph reads a function anew from its file, so the changed module has to lie in one.
+    changed = Path(tempfile.mkdtemp(dir=folder)) / file.name
+    changed.write_text(source, encoding="utf-8")
+    sys.meta_path.insert(0, _Replacing(module, _Loader(module, changed, source)))
     # os._exit, because what other exits wait for did not come along into the fork.
     os._exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *tests]))
 
