@@ -123,16 +123,17 @@ def make_transforms(
     return tf.stack([a0, a1, a2, b0, b1, b2, nought, nought], axis=-1)
 
 
-def resample(images: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
+def resample(images: tf.Tensor, transforms: tf.Tensor, outside: str = "REFLECT") -> tf.Tensor:
     """Applies one affine map to each image, bilinearly.
 
-    What a map brings in from outside is mirrored at the border. Black corners would be
-    marks that no evaluated film has, and repeated border pixels draw streaks; mirrored
-    tissue looks like the tissue beside it, at the price of a side marker shown twice.
+    What a map brings in from outside is mirrored at the border, if not asked otherwise. Black
+    corners would be marks that no evaluated film has, and repeated border pixels draw streaks;
+    mirrored tissue looks like the tissue beside it, at the price of a side marker shown twice.
 
     Args:
         images: [batch, height, width, 1] float32.
         transforms: [batch, 8] float32, as `make_transforms` gives.
+        outside: `REFLECT`, or `CONSTANT` for 0.
 
     Returns:
         Same shape as images, float32.
@@ -143,7 +144,7 @@ def resample(images: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
         output_shape=images.shape[1:3],
         fill_value=0.0,
         interpolation="BILINEAR",
-        fill_mode="REFLECT",
+        fill_mode=outside,
     )
 
 

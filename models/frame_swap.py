@@ -61,7 +61,8 @@ def paste_lungs(
     for side in range(2):
         own, field = places[..., side : side + 1], lungs[..., side : side + 1]
         of_box, to_box = _boxes(field, size_px), _boxes(own, size_px)
-        moved_field = resample(field, _scaling(field.shape[1] * to_box, field.shape[1] * of_box))
+        into_place = _scaling(field.shape[1] * to_box, field.shape[1] * of_box)
+        moved_field = resample(field, into_place, "CONSTANT")  # a lung ends where its film does
         moved = resample(images, _scaling(size_px * to_box, size_px * of_box))
         frames += _seen(tf.maximum(moved_field, own), size_px) * (moved - frames)
     return frames

@@ -76,8 +76,10 @@ def with_lungs_of(frame: Chest, lungs: Chest) -> Grey:
     pasted = frame.pixels.astype(np.float32)
     for field, own in zip(_apart(lungs.fields), _apart(frame.fields), strict=True):
         into_place = _scaling(_box(own), _box(field))
-        moved = _warped(lungs.pixels, into_place)
-        seen = _feathered(np.maximum(_warped(field, into_place), own))
+        moved = _warped(lungs.pixels, into_place, cv2.BORDER_REPLICATE)
+        # A lung may reach the edge of its film; it ends there all the same.
+        place = _warped(field, into_place, cv2.BORDER_CONSTANT)
+        seen = _feathered(np.maximum(place, own))
         pasted += seen * (moved - pasted)
     return _levels(pasted)
 
@@ -121,13 +123,14 @@ def _scaling(
     )
 
 
-def _warped(picture: npt.NDArray, target_to_source: npt.NDArray[np.float64]) -> Share:
+def _warped(picture: npt.NDArray, target_to_source: npt.NDArray[np.float64], beyond: int) -> Share:
+    """Returns a picture moved by a map; `beyond` its edges is what OpenCV calls so."""
     return cv2.warpAffine(
         picture.astype(np.float32),
         target_to_source,
         picture.shape[1::-1],
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
+        borderMode=beyond,
     )
 
 

@@ -102,7 +102,7 @@ def audit_external_site(
 
 
 def fingerprint(root: str) -> str:
-    """Returns a digest of names, sizes and times below a folder.
+    """Returns a digest of names, sizes and times below a folder, 16 hexadecimal digits.
 
     Raises:
         DataError: If there is no such folder.

@@ -18,7 +18,7 @@ def evenly(classes: np.ndarray, order: np.ndarray, at_most: int) -> np.ndarray:
     """
     ordered = classes[order]
     names, class_of = np.unique(ordered, return_inverse=True)
-    rank = np.zeros(len(order), dtype=np.int64)  # of a film within its class
+    rank = np.zeros_like(class_of)  # of a film within its class
     for number in range(len(names)):
         of_class = class_of == number
         rank[of_class] = np.arange(np.sum(of_class))

@@ -24,16 +24,26 @@ SOURCES = (
 # Tests of what a module is a part of, beside those of the same name as the module.
 _FURTHER_TESTS = {
     "radiographs/": ["radiographs/test_layouts.py"],
-    "components/auditor/": ["components/auditor/test_audit.py"],
-    "components/auditor/chests.py": ["components/auditor/test_frame_swaps.py"],
-    "components/auditor/findings.py": [
-        "components/audit_gate",
-        "components/report_gen/test_audit_words.py",
-    ],
     "components/audit_gate/": ["components/audit_gate"],
-    "components/data_gate/": ["components/test_data_gate.py"],
     "metrics/": ["metrics"],
-    "components/evaluation/comparison.py": ["components/evaluation/test_gates.py"],
+}
+
+# Tests of a module where no others are needed: they have another name, or a whole audit and TFMA's
+# own evaluation take a minute and look at little more.
+_OWN_TESTS = {
+    "components/auditor/audit.py": ["components/auditor/test_audit_parts.py"],
+    "components/auditor/chests.py": ["components/auditor/test_frame_swaps.py"],
+    "components/auditor/component.py": ["components/test_specs.py"],
+    "components/audit_gate/component.py": ["components/test_specs.py"],
+    "components/data_gate/component.py": ["components/test_specs.py"],
+    "components/data_gate/account.py": ["components/test_account.py"],
+    "components/data_gate/drift.py": ["components/test_drift.py"],
+    "components/data_gate/executor.py": ["components/test_data_gate.py"],
+    "components/data_gate/histograms.py": [
+        "components/test_histograms.py",
+        "components/test_drift.py",
+    ],
+    "components/evaluation/gates.py": ["components/evaluation/test_verdicts.py"],
 }
 
 
@@ -78,9 +88,9 @@ def targets(patterns: Sequence[str] = SOURCES) -> Iterator[Target]:
 
 def _tests_of(source: str) -> Iterator[str]:
     folder, _, name = source.rpartition("/")
-    candidates = [f"{folder}/test_{name}"]
-    for prefix, further in reversed(_FURTHER_TESTS.items()):
-        if source.startswith(prefix):
+    candidates = [*_OWN_TESTS.get(source, [f"{folder}/test_{name}"])]
+    for prefix, further in _FURTHER_TESTS.items():
+        if source.startswith(prefix) and source not in _OWN_TESTS:
             candidates += further
     for candidate in dict.fromkeys(candidates):
         if (ROOT / "tests/unit" / candidate).exists():

@@ -370,6 +370,18 @@ class TestExecutor:
         assert "from what was served is 1.000" in one["why"]
         assert {d["kind"] for d in self.drift["distances"]} == {"skew"}
 
+        assert self.drift["notes"] == ["this runner does not find the data accepted before"]
+
+    def test_served_films_of_which_nothing_can_be_compared_are_noted(self, tmp_path: Path) -> None:
+        served = tmp_path / "served.pb"
+        strange = pd.DataFrame({"temperature": [36.6, 39.1]})
+        served.write_bytes(
+            tfdv.generate_statistics_from_dataframe(strange, n_jobs=1).SerializeToString()
+        )
+        _, error = self.run(tmp_path / "run", self.dim, serving_statistics=str(served))
+        assert error is None
+        assert self.drift["notes"][1:] == [f"{served} holds no feature that can be compared"]
+
     @pytest.mark.parametrize("content", [None, b"no statistics"])
     def test_a_file_of_no_statistics_is_named(self, tmp_path: Path, content: bytes | None) -> None:
         served = tmp_path / "served.pb"

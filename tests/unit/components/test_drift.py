@@ -53,6 +53,14 @@ def test_a_share_is_held_against_the_threshold_of_the_schema() -> None:
     )
 
 
+def test_the_value_that_moved_most_is_shown() -> None:
+    now = statistics(site=["a"] * 2 + ["b"] * 4 + ["c"] * 4)
+    before = statistics(site=["a"] * 4 + ["b"] * 3 + ["c"] * 3)
+    one = measured(now, before)["site"]
+    assert one.value == pytest.approx(0.2)
+    assert one.shown == "a 20.0%, was 40.0%"
+
+
 def test_a_number_is_compared_by_its_histogram() -> None:
     now, before = statistics(width_px=[100, 400]), statistics(width_px=[100])
     one = measured(now, before)["width_px"]

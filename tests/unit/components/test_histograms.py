@@ -47,6 +47,21 @@ def test_a_value_that_many_films_have_is_a_cell_of_its_own() -> None:
     assert (masses(one), masses(other)) == ([0, 6, 0], [3, 0, 3])
 
 
+def test_a_value_of_many_films_may_be_any_of_the_bounds() -> None:
+    # Bounds 5 and 7: cells are below 5, 5 to 7, 7 itself, above 7; no film is at 5.
+    one, other = feature((0, 5, 4), (5, 9, 4)), feature((0, 7, 7), (7, 7, 6))
+    assert align_histograms(one, other) == 4
+    assert masses(one) == [4, 2, 0, 2]
+    assert masses(other) == pytest.approx([5, 2, 6, 0])
+
+
+def test_a_value_that_is_no_bound_lies_in_one_gap_alone() -> None:
+    # The lowest bucket gives no bound. Bounds 5 and 6: below 5, 5 to 6, above 6.
+    one, other = feature((4, 4, 3), (5, 6, 3)), feature((5, 6, 2), (6, 7, 2))
+    assert align_histograms(one, other) == 3
+    assert (masses(one), masses(other)) == ([3, 3, 0], [0, 2, 2])
+
+
 @pytest.mark.parametrize("far", [4, 6])
 def test_values_without_a_bound_between_them_share_no_cell(far: int) -> None:
     one, other = feature((5, 5, 3), (5, 5, 3)), feature((far, far, 3), (far, far, 3))

@@ -72,6 +72,17 @@ class TestPasteLungs:
         for beyond in (pasted[: 6 * wide], pasted[26 * wide :], pasted[:, 14 * wide : 18 * wide]):
             np.testing.assert_allclose(beyond, 0.9, atol=1e-6)
 
+    def test_lungs_that_reach_the_edge_of_their_film_end_there(self) -> None:
+        frames, places = flat(0.9, (4, 20))
+        images, _ = flat(0.1, (4, 20))
+        whole_sides = np.zeros((1, LUNGS_SIDE_PX, LUNGS_SIDE_PX, 2), np.float32)
+        whole_sides[:, :, :14, 0] = whole_sides[:, :, 18:, 1] = 1
+        pasted = paste_lungs(frames, places, images, tf.constant(whole_sides)).numpy()[0, ..., 0]
+        wide = SIDE_PX // LUNGS_SIDE_PX
+        np.testing.assert_allclose(pasted[9 * wide : 23 * wide, 5 * wide : 11 * wide], 0.1, 1e-6)
+        for beyond in (pasted[: 6 * wide], pasted[26 * wide :], pasted[:, 14 * wide : 18 * wide]):
+            np.testing.assert_allclose(beyond, 0.9, atol=1e-6)
+
 
 class TestSwapFrames:
     FILMS = 400

@@ -28,7 +28,40 @@ for changed in (source, source.replace("+", "-"), source.replace("> 0", ">= 0"),
 """
 
 
+WIRED = """
+def chosen(films, wanted, **known):
+    some = [film for film in films if film in wanted]
+    return sorted(some, key=len, reverse=not wanted) if "all" not in known else films
+"""
+
+
 class TestMutations:
+    def test_what_is_handed_over_and_chosen_is_changed(self) -> None:
+        drawn = [one for seed in range(20) for one in mutations(WIRED, seed)]
+        by_operator = {
+            name: {one.after for one in drawn if one.operator == name}
+            for name in ("InvertMembership", "NegateFilter", "DropKeywordArgument")
+        }
+        chooses, returns = WIRED.splitlines()[2].strip(), WIRED.splitlines()[3].strip()
+        assert by_operator == {
+            "InvertMembership": {
+                chooses.replace("film in wanted", "film not in wanted"),
+                returns.replace("not in known", "in known"),
+            },
+            "NegateFilter": {chooses.replace("if film in wanted", "if not (film in wanted)")},
+            "DropKeywordArgument": {
+                returns.replace("key=len", "**{}"), returns.replace("reverse=not wanted", "**{}"),
+            },
+        }  # fmt: skip
+
+    def test_what_only_looks_different_is_left_out(self) -> None:
+        source = "def text(of):\n    return dumps(of, indent=2), list(zip(of, of, strict=True))\n"
+        assert list(mutations(source, seed=0)) == []
+
+    def test_a_dotted_exception_is_no_stumbling_block(self) -> None:
+        source = "def f(g):\n    try:\n        g()\n    except (KeyError, a.b):\n        pass\n"
+        assert all("except" in one.before for one in mutations(source, seed=0))
+
     def test_each_place_is_changed_once_and_annotations_never(self) -> None:
         changed = list(mutations(SOURCE, seed=0))
         assert [one.line for one in changed] == [6, 7, 7, 7, 7]

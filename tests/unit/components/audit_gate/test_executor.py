@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -90,3 +91,23 @@ def test_a_value_that_is_not_defined_is_null(tmp_path: Path) -> None:
         "slice": "external", "metric": "AUC", "value": None, "bound": 0.5, "passed": False,
         "why": "a class has no film", "accepted": "",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf])
+def test_a_value_that_json_lacks_is_not_written(tmp_path: Path, value: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write_verdicts([Verdict("external", "AUC", value, 0.5, True, "so")], str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_verdict_is_logged_and_a_failure_is_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    floors = AuditFloors(
+        min_external_auc=0.95, min_external_recall=0.1, min_swap_auc=0, min_shortcut_margin=0
+    )
+    with caplog.at_level(logging.INFO, logger="components.audit_gate"):
+        _, verdicts = bless(tmp_path, 1, floors)
+    logged = {record.getMessage(): record.levelname for record in caplog.records}
+    assert logged == {one["why"]: "INFO" if one["passed"] else "WARNING" for one in verdicts}
+    assert sorted(logged.values()) == ["INFO", "WARNING"]

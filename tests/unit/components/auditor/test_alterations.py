@@ -24,7 +24,9 @@ def test_the_lungs_are_two_ellipses() -> None:
     assert np.mean((outside_lungs(224)[..., 0] == 0) != drawn.astype(bool)) < 0.01
 
 
-@pytest.mark.parametrize(("side_px", "width_px"), [(224, 20), (112, 10), (32, 3), (4, 1)])
+@pytest.mark.parametrize(
+    ("side_px", "width_px"), [(1024, 91), (224, 20), (112, 10), (32, 3), (4, 1)]
+)
 def test_the_frame_is_all_that_is_left(side_px: int, width_px: int) -> None:
     frame = outer_frame(side_px)
     assert np.all(frame[width_px:-width_px, width_px:-width_px] == 0)

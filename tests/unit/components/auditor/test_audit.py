@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from components.auditor.audit import Subject, audit_model, subtype_auc, write_audit
+from components.auditor.audit import Subject, audit_model, write_audit
 from components.auditor.changes import SHIFTS
 from components.auditor.file_statistics import statistics_control
 from components.auditor.findings import Findings, FrameSwaps
@@ -164,16 +163,6 @@ class TestAuditModel:
         for control in found.controls:
             assert control.auc + control.margin == pytest.approx(model)
 
-    def test_what_is_off_does_not_run(
-        self, subject: Subject, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        off = AuditMeasures(shift_audit=False, shortcut_audit=False, bootstrap_samples=100)
-        with caplog.at_level(logging.INFO):
-            _, found = audit_model(subject, off, IngestOptions())
-        assert (found.shifts, found.external, found.controls) == ([], None, [])
-        assert "scoring the test films took" in caplog.text
-        assert "shift" not in caplog.text and "shortcut" not in caplog.text
-
     def test_no_floor_reaches_what_is_measured(self) -> None:
         assert not {name for name in AuditMeasures.model_fields if name.startswith("min_")}
         assert "gate_on" not in AuditMeasures.model_fields
@@ -300,35 +289,3 @@ class TestWriteAudit:
             [film.mean() / 255 for film in films()], abs=1e-6
         )
         assert table["sha256"].tolist() == scored["sha256"].tolist()
-
-
-class TestSubtypeAuc:
-    @pytest.fixture(name="scored")
-    def make_scored(self) -> pd.DataFrame:
-        random = np.random.default_rng(1)
-        subtypes = random.choice(["none", "bacteria", "virus", "unknown"], 200)
-        shares = np.clip(random.normal(0.4 + 0.2 * (subtypes == "bacteria"), 0.2), 0.01, 0.99)
-        pneumonia = random.random(200)
-        return pd.DataFrame(
-            {
-                "patient_id": np.arange(200) // 2,
-                "subtype": subtypes,
-                "share": shares,
-                "probability_bacteria": pneumonia * shares,
-                "probability_virus": pneumonia * (1 - shares),
-            }
-        )
-
-    def test_only_films_of_known_subtype_count(self, scored: pd.DataFrame) -> None:
-        found = subtype_auc(scored, 300)
-        assert found is not None
-        known = scored[scored["subtype"].isin(["bacteria", "virus"])]
-        expected = roc_auc_score(known["subtype"] == "bacteria", known["share"])
-        assert found[0] == pytest.approx(expected)
-        assert found[1][0] < expected < found[1][1]
-
-    def test_none_where_one_subtype_is_missing(self, scored: pd.DataFrame) -> None:
-        assert subtype_auc(scored[scored["subtype"] != "virus"], 100) is None
-
-    def test_none_for_a_model_of_two_classes(self, scored: pd.DataFrame) -> None:
-        assert subtype_auc(scored.drop(columns="probability_virus"), 100) is None

@@ -95,12 +95,25 @@ class TestMarkers:
         assert film.max() == 200
         assert (changes.remove_markers(film) == 40).all()
 
+    def test_the_blurred_rim_of_a_marker_goes_with_it(self) -> None:
+        film = np.full((224, 224), 40, np.uint8)
+        for rim_px, level in ((2, 60), (1, 100), (0, 200)):
+            film[20 - rim_px : 40 + rim_px, 20 - rim_px : 23 + rim_px] = level
+        assert (changes.remove_markers(film)[20:40] == 40).all()
+
+    def test_a_slanted_stroke_is_one_marker(self) -> None:
+        film = np.full((224, 224), 40, np.uint8)
+        places = np.arange(20, 40)
+        film[places, places] = 255  # pixels that touch at their corners alone
+        assert (changes.remove_markers(film) == 40).all()
+
     @pytest.mark.parametrize(
         ("box", "level"),
         [
             pytest.param((slice(105, 120), slice(105, 109)), 255, id="in the middle"),
             pytest.param((slice(20, 35), slice(20, 35)), 255, id="too wide for a stroke"),
             pytest.param((slice(20, 60), slice(20, 24)), 255, id="too long"),
+            pytest.param((slice(20, 50), slice(20, 24)), 255, id="a little too long"),
             pytest.param((slice(20, 23), slice(20, 23)), 255, id="too small"),
             pytest.param((slice(20, 35), slice(20, 24)), 150, id="not bright enough"),
         ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,11 @@ def test_all_films_are_scored_whatever_their_split(mean_model: Any, root: Path) 
 def test_an_unusable_file_is_counted_and_named(
     mean_model: Any, root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (root / "NORMAL" / "p9.png").write_bytes(b"")
+    for number, content in ((7, b"no film"), (8, b"neither"), (9, b"")):
+        (root / "NORMAL" / f"p{number}.png").write_bytes(content)
     with caplog.at_level(logging.INFO):
         site = audit_external_site(mean_model, str(root), OPTIONS, samples=100)
-    assert (site.estimate.films, site.rejected) == (6, 1)
+    assert (site.estimate.films, site.rejected) == (6, 3)
     assert "external film NORMAL/p9.png is left out: the file is empty" in caplog.text
 
 
@@ -99,6 +101,7 @@ def test_a_label_conflict_is_named_or_left_out(
 def test_the_fingerprint_changes_with_the_films(root: Path) -> None:
     before = fingerprint(str(root))
     assert fingerprint(str(root)) == before
+    assert re.fullmatch("[0-9a-f]{16}", before)
     (root / "NORMAL" / "p1_a.png").write_bytes(b"changed")
     assert fingerprint(str(root)) != before
 
@@ -132,6 +135,11 @@ class TestSharedFiles:
 
     def test_folders_with_nothing_in_common_pass(self, root: Path, data_root: Path) -> None:
         refuse_shared_files(str(root), str(data_root), OPTIONS)
+
+    def test_films_to_train_on_that_cannot_be_read_are_left_to_the_ingest(
+        self, root: Path, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        refuse_shared_files(str(root), str(tmp_path_factory.mktemp("empty")), OPTIONS)
 
     def test_a_renamed_copy_is_found_whatever_its_label(self, root: Path, data_root: Path) -> None:
         for copy in ("NORMAL/other.png", "test/PNEUMONIA/another.png"):

@@ -15,7 +15,7 @@ from tests.unit.components.auditor.films import example_of, film_of
 
 class TestStatistics:
     def test_a_file_is_measured(self) -> None:
-        film = film_of(1, 100)[:60]
+        film = np.random.default_rng(1).integers(0, 250, (60, 80), dtype=np.uint8)
         data = encode(film)
         levels = film.ravel().astype(float)
         percentiles = [np.quantile(levels, q) for q in (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)]
@@ -39,6 +39,15 @@ class TestStatistics:
 
         scores = statistics_control(films(0), films(20))
         assert roc_auc_score([1, 0] * 10, scores) == 1
+
+    def test_a_rarer_class_counts_as_much_as_the_other(self) -> None:
+        films = [
+            example_of(film_of(seed, 100), "NORMAL" if seed % 4 else "PNEUMONIA")
+            for seed in range(40)
+        ]
+        # Nothing tells the classes apart, so what is left is what they are taken to weigh.
+        told = statistics_control(films, films)
+        assert np.mean(told) == pytest.approx(0.5, abs=0.1)
 
     def test_the_brightest_level_has_its_share(self) -> None:
         film = film_of(1, 100)

@@ -84,8 +84,41 @@ class TestPasting:
         np.testing.assert_allclose(column, expected, atol=4)
         np.testing.assert_array_equal(pasted[core(NARROW, 1)], 90)
 
+    def test_lungs_that_reach_the_edge_of_their_film_end_there(self) -> None:
+        at_the_edge = ((0, 128, 0, 56), (0, 128, 72, 128))
+        pasted = with_lungs_of(chest(90, 90, NARROW), chest(200, 200, at_the_edge))
+        for top, bottom, left, right in NARROW:
+            assert (pasted[top:bottom, left:right] >= 190).all()
+        # Beyond a rim of 3 % and its blur it is the frame, and darker than both it is nowhere.
+        far = np.ones_like(pasted, bool)
+        for top, bottom, left, right in NARROW:
+            far[top - 12 : bottom + 12, left - 12 : right + 12] = False
+        assert far.mean() > 0.2
+        assert (pasted[far] == 90).all()
+        assert pasted.min() == 90
+
+    def test_rows_are_treated_as_columns_are(self) -> None:
+        """Films that are turned over their diagonal are pasted as they were, turned over."""
+        draw = np.random.default_rng(0)
+        coarse = draw.integers(0, 256, (2, 8, 8), dtype=np.uint8)
+        films = [
+            Chest(cv2.resize(levels, (SIDE_PX, SIDE_PX)), chest(0, 0, at).fields)
+            for levels, at in zip(coarse, (NARROW, WIDE), strict=True)
+        ]
+        turned = [Chest(one.pixels.T.copy(), one.fields.swapaxes(0, 1).copy()) for one in films]
+        pasted, of_turned = with_lungs_of(*films).astype(int), with_lungs_of(*turned).astype(int)
+        assert np.abs(of_turned.T - pasted).max() <= 6
+
 
 class TestAlone:
+    def test_lungs_keep_every_level_but_those_at_their_edge(self) -> None:
+        draw = np.random.default_rng(0)
+        film = Chest(draw.integers(0, 256, (SIDE_PX, SIDE_PX), dtype=np.uint8), chest(0, 0).fields)
+        alone = lungs_alone(film)
+        for top, bottom, left, right in WIDE:  # 1 % of the side, and a blur of twice that
+            inside = slice(top + 4, bottom - 4), slice(left + 4, right - 4)
+            np.testing.assert_array_equal(alone[inside], film.pixels[inside])
+
     def test_lungs_keep_their_levels_in_grey_of_their_own_mean(self) -> None:
         alone = lungs_alone(chest(120, 30))
         assert (np.abs(alone.astype(int) - 120) <= 5).all()  # a little frame shows at the rim

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from components.auditor.overlap import (
+    digests_where_sizes_agree,
     hash_of,
     identities_of_examples,
     identities_of_films,
@@ -121,6 +123,19 @@ def test_shared_patients_are_counted_and_named() -> None:
     own = films(*({"patient_id": one} for one in ("b", "b", "c", "d")))
     with pytest.raises(DataError, match=r"2 of the 3 patients below /s .* 'b' \('NORMAL/f1"):
         refuse_shared("/s", external, own, by_name=False)
+
+
+def test_digests_are_of_files_whose_size_both_folders_have(tmp_path: Path) -> None:
+    contents = {"there/a": b"same", "there/b": b"longer", "there/c": b"also", "here/d": b"SAME",
+                "here/e": b""}  # fmt: skip
+    for path, content in contents.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    found = digests_where_sizes_agree(
+        str(tmp_path / "there"), ["a", "b", "c"], str(tmp_path / "here"), ["e", "d"]
+    )
+    same, also, other = (hashlib.sha256(one).hexdigest() for one in (b"same", b"also", b"SAME"))
+    assert found == ([same, "", also], ["", other])
 
 
 def test_the_same_film_in_another_file_is_found(tmp_path: Path) -> None:

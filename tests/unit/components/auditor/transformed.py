@@ -30,7 +30,8 @@ def transformed(
         example = tf.train.Example()
         example.features.feature["lungs_xf"].bytes_list.value.append(lungs.tobytes())
         example.features.feature["image_xf"].bytes_list.value.append(film.tobytes())
-        example.features.feature["label_xf"].int64_list.value.append(int(label))
+        for name in ("label_xf", "subtype_xf"):
+            example.features.feature[name].int64_list.value.append(int(label))
         examples.append(example)
     uri = write_split(folder / "transformed", examples)
     spec = {
