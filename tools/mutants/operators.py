@@ -37,7 +37,7 @@ class NegateFilter(Operator):
 
     def mutation_positions(self, node: NodeOrLeaf) -> Iterator[Span]:
         """Yields the place of a condition."""
-        if node.type == "comp_if":
+        if isinstance(node, BaseNode) and node.type == "comp_if":
             condition = node.children[1]
             yield condition.start_pos, condition.end_pos
 
@@ -76,14 +76,14 @@ OPERATORS = {one.__name__: one for one in (InvertMembership, NegateFilter, DropK
 
 
 def _memberships(node: NodeOrLeaf) -> Iterator[NodeOrLeaf]:
-    if node.type == "comparison":
+    if isinstance(node, BaseNode) and node.type == "comparison":
         for child in node.children[1::2]:
             if child.get_code().split() in (["in"], ["not", "in"]):
                 yield child
 
 
 def _keyword_arguments(node: NodeOrLeaf) -> Iterator[NodeOrLeaf]:
-    if node.type in ("arglist", "trailer"):
+    if isinstance(node, BaseNode) and node.type in ("arglist", "trailer"):
         for child in node.children:
             if child.type == "argument" and child.children[1] == "=":
                 yield child
