@@ -16,6 +16,7 @@ from typing import IO, Any
 
 import cv2
 import numpy as np
+import pandas as pd
 
 import local_runner
 from pipeline.config import Beam
@@ -200,6 +201,26 @@ def read_examples(uri: Path, split: str) -> list[bytes]:
 
     files = sorted(str(file) for file in (uri / f"Split-{split}").iterdir())
     return list(tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator())
+
+
+def auc_bounds(positive: Any, score: Any, bin_width: float = 1e-4) -> tuple[float, float]:
+    """Returns between what an AUC lies that is counted in bins, as films of one bin are tied.
+
+    Args:
+        positive: [films] truth.
+        score: [films] of them.
+        bin_width: Of scores; by default that of TFMA's 10,000 thresholds.
+    """
+    truth, scores = np.asarray(positive, bool), np.asarray(score, float)
+    apart = scores[truth][:, np.newaxis] - scores[~truth]
+    rounding = 1e-6
+    low, high = (apart > bin_width).mean(), (apart > -bin_width).mean()
+    return float(low) - rounding, float(high) + rounding
+
+
+def predictions_of(run: LocalRun) -> pd.DataFrame:
+    """Reads what the Auditor has predicted of the test films of a run."""
+    return pd.read_csv(run.uri("Auditor", "audit") / "predictions.csv")
 
 
 def draw_film(seed: int, size_px: int = 80) -> np.ndarray:

@@ -23,7 +23,7 @@ from components.explanation_gen.index import ExplainedFilm, read_index
 from models import features
 from models.explanation_settings import ExplanationSettings
 from pipeline.runs import Run
-from tests.support import LocalRun, read_examples, run_components
+from tests.support import LocalRun, predictions_of, read_examples, run_components
 
 SIZE_PX = 256
 
@@ -94,7 +94,7 @@ class TestExplanationsOfTheRun:
     def test_films_and_outcomes_are_those_of_the_audit(
         self, pushed: LocalRun, films: list[ExplainedFilm]
     ) -> None:
-        table = pd.read_csv(pushed.uri("Auditor", "audit") / "predictions.csv").set_index("sha256")
+        table = predictions_of(pushed).set_index("sha256")
         assert len(films) == len(table)  # fewer than explanations.films
         assert {film.sha256 for film in films} == set(table.index)
         names = {

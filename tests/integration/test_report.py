@@ -17,10 +17,9 @@ from sklearn import metrics
 
 from models import features
 from pipeline import report
-from tests.support import LocalRun, read_examples
+from tests.support import LocalRun, auc_bounds, read_examples
 
 SLICES = ("subtype", "view", "sex", "age_band", "site", "style")
-AUC_TOLERANCE = 0.01  # TFMA bins the scores; two films in a bin count as a tie
 
 
 @pytest.fixture(scope="module", name="table")
@@ -99,15 +98,15 @@ def test_counts_and_rates_agree_with_scikit_learn(frame: pd.DataFrame, films: pd
             assert row[column] == pytest.approx(value, abs=1e-5, nan_ok=True), (name, column)
 
 
-def test_auc_agrees_with_scikit_learn_and_is_left_out_where_a_class_is_missing(
+def test_auc_counts_pairs_and_is_left_out_where_a_class_is_missing(
     frame: pd.DataFrame, films: pd.DataFrame
 ) -> None:
     compared = 0
     for name, row in frame.iterrows():
         chosen = of_slice(films, str(name))
         if chosen["truth"].nunique() == 2:
-            expected = metrics.roc_auc_score(chosen["truth"], chosen["probability"])
-            assert row["AUC"] == pytest.approx(expected, abs=AUC_TOLERANCE), name
+            low, high = auc_bounds(chosen["truth"], chosen["probability"])
+            assert low <= row["AUC"] <= high, name
             compared += 1
         else:
             assert np.isnan(row["AUC"]), name
