@@ -1,7 +1,7 @@
 """Runs tests against a changed module, in a fork of this process.
 
-The parent imports the libraries and nothing of the project, so a child starts at once and
-imports the changed module as if it had always been so. Nothing on disk changes.
+The parent imports the libraries, so a child starts at once; it forgets what the parent has imported
+of the project, and imports the changed module as if it had always been so. Nothing on disk changes.
 """
 
 from __future__ import annotations
@@ -84,12 +84,23 @@ def _run(
     silence = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(silence, stream)
+    _forget_project()
     # AutoGraph reads a function anew from its file, so the changed module has to lie in one.
     changed = Path(tempfile.mkdtemp(dir=folder)) / file.name
     changed.write_text(source, encoding="utf-8")
     sys.meta_path.insert(0, _Replacing(module, _Loader(module, changed, source)))
     # os._exit, because what other exits wait for did not come along into the fork.
     os._exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *tests]))
+
+
+def _forget_project() -> None:
+    """Forgets the modules of the working directory, which hold the unchanged one or names of it."""
+    project, libraries = Path.cwd(), Path(sys.prefix)
+    for name, module in list(sys.modules.items()):
+        file = Path(getattr(module, "__file__", None) or "/")
+        if file.is_relative_to(project) and not file.is_relative_to(libraries):
+            if name != "__main__":
+                del sys.modules[name]
 
 
 class _Loader(importlib.machinery.SourceFileLoader):

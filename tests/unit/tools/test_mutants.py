@@ -20,6 +20,7 @@ def add(one: int | None, other: int) -> int | None:
 
 ATTEMPTS = """
 from pathlib import Path
+import added  # as the parent may have imported what a child should find changed
 from tools.mutants.trial import attempt
 
 source = Path("added.py").read_text()
