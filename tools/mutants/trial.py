@@ -98,9 +98,9 @@ def _forget_project() -> None:
     project, libraries = Path.cwd(), Path(sys.prefix)
     for name, module in list(sys.modules.items()):
         file = Path(getattr(module, "__file__", None) or "/")
-        if file.is_relative_to(project) and not file.is_relative_to(libraries):
-            if name != "__main__":
-                del sys.modules[name]
+        is_of_project = file.is_relative_to(project) and not file.is_relative_to(libraries)
+        if is_of_project and name != "__main__":
+            del sys.modules[name]
 
 
 class _Loader(importlib.machinery.SourceFileLoader):

@@ -108,6 +108,13 @@ class TestLeftOut:
         row = ("labels.csv line 4", "row without a DICOM film of its SOP instance UID")
         assert {row, ("p2/lateral", "no frontal view by its tags")} <= set(ignored)
 
+    def test_a_class_of_which_no_film_is_left_stops(self) -> None:
+        films = {"NORMAL/a.dcm": HEADERS["p2/lateral"], "PNEUMONIA/b.dcm": HEADERS["p1/a"]}
+        with pytest.raises(
+            DataError, match=r"no film of NORMAL is left, .* the first one as no frontal view"
+        ):
+            read_films(list(films), lambda path: "", IngestOptions(), headers=films)
+
     def test_two_labels_of_one_film_stop(self) -> None:
         with pytest.raises(DataError, match=r"labels\.csv line 2 and labels\.csv line 4: the same"):
             read("AccessionNumber,label\nA1,NORMAL\nA3,PNEUMONIA\nA1,PNEUMONIA\n")

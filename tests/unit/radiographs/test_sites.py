@@ -176,7 +176,9 @@ class TestSpans:
         folder = "span-{}/a" if options.layout == "sites" else "span-{}"
         one, other = folder.format(1), folder.format(2)
         assert len(read((f"{one}/NORMAL/1.png", f"{other}/PNEUMONIA/2.png"), options).films) == 2
-        with pytest.raises(DataError, match=r"there is no film of PNEUMONIA; .* \(data.spans\)$"):
+        whose = "the site 'a'" if options.layout == "sites" else "all spans that are read"
+        why = rf"^{whose}: there is no film of PNEUMONIA; .* \(data.spans\)$"
+        with pytest.raises(DataError, match=why):
             read((f"{one}/NORMAL/1.png", f"{other}/NORMAL/2.png"), options)
 
     @pytest.mark.parametrize("stray", ["NORMAL/1.png", "train/NORMAL/1.png", "manifest.csv"])

@@ -270,6 +270,25 @@ class Exposures:
         return {path: self.statistics[path] for path in paths if path in self.statistics}
 
 
+@pytest.mark.parametrize(("site_by_site", "concerned"), [(False, 120), (True, 80)])
+def test_films_without_a_split_are_counted_where_splits_are_given(
+    site_by_site: bool, concerned: int
+) -> None:
+    films = [
+        replace(
+            film(f"{site}{i}", label, f"{site}{label}{i}", "test" if i < tested else ""), site=site
+        )
+        for site, count, tested in (("a", 40, 20), ("b", 20, 0))
+        for label in LABELS
+        for i in range(count)
+    ]
+    plan = assign_splits(films, IngestOptions(), site_by_site=site_by_site)
+    without = concerned - 40
+    assert (
+        f"No split is given for {without} of {concerned} films: they count as train." in plan.notes
+    )
+
+
 def films_of(plan: SplitPlan, split: str) -> set[str]:
     return {path for path, name in plan.split_of.items() if name == split}
 
