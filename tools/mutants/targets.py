@@ -24,6 +24,7 @@ SOURCES = (
 # Tests of what a module is a part of, beside those of the same name as the module.
 _FURTHER_TESTS = {
     "radiographs/": ["radiographs/test_layouts.py"],
+    "radiographs/layouts.py": ["radiographs/test_dicom_trees.py"],
     "components/audit_gate/": ["components/audit_gate"],
     "metrics/": ["metrics"],
 }

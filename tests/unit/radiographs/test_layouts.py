@@ -114,7 +114,9 @@ class TestFolders:
         [
             ((), "holds no files; put films there or change --data-root"),
             (("a.png",), "no class folders NORMAL and PNEUMONIA"),
+            (("xray/NORMAL/a.png",), "they are in 'xray', so make that --data-root"),
             (("xray/train/NORMAL/a.png",), "they are in 'xray', so make that --data-root"),
+            (("xray/of/NORMAL/a.png",), "they are in 'xray/of', so make that --data-root"),
             (("NORMAL/a.png",), "class folder PNEUMONIA is missing or has no images"),
             (("NORMAL/.DS_Store", "PNEUMONIA/b.png"), "class folder NORMAL is missing or has no"),
             (("NORMAL/\udcff.png",), r"'NORMAL/\udcff.png' is not valid UTF-8; rename the file"),
