@@ -24,12 +24,12 @@ from tools.mutants.targets import ROOT, SOURCES, Target, targets
 _SPARE_SECONDS, _SLOWER = 10, 3  # before the tests of a change count as hanging
 
 
-class FailingTests(Exception):
-    """Tests that notice nothing, because they fail anyway; the text names them."""
+class UselessTests(Exception):
+    """Tests that notice nothing, as they fail anyway or there are none; the text says which."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Tries changes as the flags say; 1 if the tests fail without any change."""
+    """Tries changes as the flags say; 1 if tests fail without any change, or there are none."""
     flags = _parse(arguments)
     flags.workdir.mkdir(parents=True, exist_ok=True)
     trial.prepare()
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = _Results(flags.workdir / f"{target.module}-{target.fingerprint}.jsonl")
         try:
             try_all(target, flags, results)
-        except FailingTests as error:
+        except UselessTests as error:
             print(f"mutants: {error}", file=sys.stderr)
             return 1
         counts = Counter(row["outcome"] for row in results.rows)
@@ -53,8 +53,13 @@ def try_all(target: Target, flags: argparse.Namespace, results: _Results) -> Non
     """Tries the changes of a module that have no result yet.
 
     Raises:
-        FailingTests: Without any change.
+        UselessTests: If they fail without any change, or the module has none.
     """
+    if not target.tests:  # by which pytest would run all there are
+        raise UselessTests(
+            f"{target.source} has no tests of its name in tests/unit; write some, or name others "
+            "in tools/mutants/targets.py"
+        )
     file = ROOT / target.source
     source = file.read_text(encoding="utf-8")
     changes = list(mutations(source, flags.seed))
@@ -65,7 +70,7 @@ def try_all(target: Target, flags: argparse.Namespace, results: _Results) -> Non
         return
     before = _children_seconds()
     if trial.attempt(target.module, file, source, target.tests, 3600) != "survived":
-        raise FailingTests(
+        raise UselessTests(
             f"{' '.join(target.tests)}, the tests of {target.source}, fail without a change; mend "
             "them first"
         )
