@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("| module | changes | noticed | hung | survived | % |\n|---|---:|---:|---:|---:|---:|")
     survivors: list[str] = []
     for target in targets(flags.sources):
-        results = _Results(flags.workdir / f"{target.module}-{target.fingerprint}.jsonl")
+        results = Results(flags.workdir / f"{target.module}-{target.fingerprint}.jsonl")
         try:
             try_all(target, flags, results)
         except UselessTests as error:
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def try_all(target: Target, flags: argparse.Namespace, results: _Results) -> None:
+def try_all(target: Target, flags: argparse.Namespace, results: Results) -> None:
     """Tries the changes of a module that have no result yet.
 
     Raises:
@@ -90,24 +90,28 @@ def _line(change: Mutation) -> int:
     return change.line
 
 
-class _Results:
+class Results:
     """Outcomes of a module, one JSON object a line."""
 
     def __init__(self, file: Path):
+        """Reads what there is already."""
         self._file = file
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         self.rows = [json.loads(line) for line in lines]
 
     def has(self, change: Mutation) -> bool:
+        """Tells whether a change has been tried."""
         return any(_key(row) == _key(asdict(change)) for row in self.rows)
 
     def add(self, change: Mutation, outcome: trial.Outcome) -> None:
+        """Keeps what became of a change, on disk as well."""
         row = {name: value for name, value in asdict(change).items() if name != "source"}
         self.rows.append({**row, "outcome": outcome})
         with self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(self.rows[-1]) + "\n")
 
     def survivors(self, target: Target) -> list[str]:
+        """Returns a line for each change that no test has noticed."""
         return [
             f"{target.source}:{row['line']} {row['operator']}: {row['before']}  ->  {row['after']}"
             for row in self.rows

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.mutants.__main__ import UselessTests, try_all
+from tools.mutants.__main__ import Results, UselessTests, try_all
 from tools.mutants.mutations import mutations
 from tools.mutants.targets import ROOT, Target, targets
 
@@ -107,6 +107,6 @@ def test_each_module_has_tests() -> None:
     assert all((ROOT / test).exists() for tests in found.values() for test in tests)
 
 
-def test_a_module_without_tests_is_named_and_not_tried_by_all_there_are() -> None:
+def test_a_module_without_tests_is_named_and_not_tried_by_all(tmp_path: Path) -> None:
     with pytest.raises(UselessTests, match=r"pipeline/nowhere\.py has no tests of its name"):
-        try_all(Target("pipeline/nowhere.py", ()), Namespace(), None)
+        try_all(Target("pipeline/nowhere.py", ()), Namespace(), Results(tmp_path / "none.jsonl"))
