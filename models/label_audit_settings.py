@@ -20,7 +20,7 @@ class LabelAuditSettings(Settings):
         "removed",
     )
     folds: int = Field(
-        5, ge=2, le=20, description="parts of the patients; a part is judged by all others"
+        5, ge=2, le=10, description="parts of the patients; a part is judged by all others"
     )
     films_shown: int = Field(
         24, ge=0, le=500, description="most doubtful films that the report shows; the list has all"

@@ -90,10 +90,8 @@ def create_components(
     framing = finding if config.preprocessing.lungs != "none" else source
     # Films that were ingested before the key was rotated have other pseudonyms.
     rotated = digest(kept_keys(config.data.pseudonym_key_file))
-    excluded = Path(config.data.exclude_films)
-    left_out = digest([excluded]) if excluded.is_file() else ""
     example_gen = RadiographExampleGen(
-        locations.data_root, config.data, f"{framing}{rotated}{left_out}", config.preprocessing
+        locations.data_root, config.data, f"{framing}{rotated}", config.preprocessing
     )
     example_gen.with_beam_pipeline_args(ingest_arguments(config.beam))
     examples = example_gen.outputs["examples"]

@@ -46,13 +46,13 @@ def find_doubts(classes: npt.NDArray[np.int64], probabilities: npt.NDArray[np.fl
     Returns:
         The doubts; they name films to look at, not films that are wrong.
     """
-    given = np.maximum(probabilities.astype(np.float64), _LEAST_PROBABILITY)
-    given /= given.sum(axis=1, keepdims=True)
-    suggested = given.argmax(axis=1)
-    found = find_label_issues(classes, given, filter_by="prune_by_noise_rate", n_jobs=1)
+    floored = np.maximum(probabilities.astype(np.float64), _LEAST_PROBABILITY)
+    floored /= floored.sum(axis=1, keepdims=True)
+    suggested = floored.argmax(axis=1)
+    found = find_label_issues(classes, floored, filter_by="prune_by_noise_rate", n_jobs=1)
     return Doubts(
-        quality=get_label_quality_scores(classes, given, method="self_confidence"),
+        quality=get_label_quality_scores(classes, floored, method="self_confidence"),
         suggested=suggested,
         doubtful=found & (suggested != classes),
-        joint=np.asarray(compute_confident_joint(classes, given), np.int64),
+        joint=np.asarray(compute_confident_joint(classes, floored), np.int64),
     )

@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 Array = npt.NDArray[np.float32]
 
-LEAST_PATIENTS = 10  # of each class; a fold and the films that judge it would hold too few
+LEAST_PATIENTS = 10  # of each class, and so the most folds; fewer would leave some without one
 
 _FITTED_FILMS = 10_000  # at most in a fit, so that its time and memory are bounded
 _FILMS_AT_ONCE = 5000
@@ -67,7 +67,7 @@ def out_of_fold(
         descriptions: `[films, length]`.
         classes: `[films]` class index by the given labels; no class is among `too_few`.
         groups: `[films]`, of `groups_of`.
-        folds: Parts at most that films are judged in.
+        folds: Parts that films are judged in, `LEAST_PATIENTS` at most.
         seed: Of folds and samples.
 
     Returns:
@@ -75,7 +75,7 @@ def out_of_fold(
     """
     films = _reduced(descriptions, seed)
     judged = np.zeros((len(films), classes.max() + 1), np.float32)
-    for others, part in _folds(classes, groups, min(folds, LEAST_PATIENTS), seed):
+    for others, part in _folds(classes, groups, folds, seed):
         some = np.random.default_rng(seed).permutation(others)[:_FITTED_FILMS]
         classifier = _classifier(films.shape[1], len(some), seed).fit(films[some], classes[some])
         for start in range(0, len(part), _FILMS_AT_ONCE):

@@ -1,9 +1,10 @@
-"""The driver of RadiographExampleGen: tells whether the data root has changed."""
+"""The driver of RadiographExampleGen: tells whether what it reads has changed."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from tfx.components.example_gen import driver, input_processor
@@ -11,7 +12,10 @@ from tfx.orchestration import data_types
 from tfx.proto import example_gen_pb2, range_config_pb2
 
 from components.radiograph_example_gen.executor import OPTIONS
-from components.radiograph_example_gen.listing import list_files, size_and_time
+from components.radiograph_example_gen.listing import list_files, read_bytes, size_and_time
+from models.source import SOURCE_FINGERPRINT
+from radiographs.decoding import sha256_of
+from radiographs.errors import UnusableImage
 from radiographs.options import IngestOptions
 from radiographs.spans import ALL, latest_span, window_of
 
@@ -54,7 +58,10 @@ class RadiographDriver(driver.FileBasedDriver):
         component_info: data_types.ComponentInfo,
     ) -> dict[str, Any]:
         """Adds span, version and fingerprint of what the options choose."""
-        self._spans = IngestOptions.model_validate_json(exec_properties[OPTIONS]).spans
+        options = IngestOptions.model_validate_json(exec_properties[OPTIONS])
+        self._spans = options.spans
+        # Not to the fingerprint of the films, which are the same without some of them.
+        exec_properties[SOURCE_FINGERPRINT] += _digest_of_list(options.exclude_films)
         return super().resolve_exec_properties(exec_properties, pipeline_info, component_info)
 
     def get_input_processor(
@@ -67,3 +74,10 @@ class RadiographDriver(driver.FileBasedDriver):
         processor = RadiographInputProcessor(input_base_uri, splits, range_config)
         processor.spans = self._spans
         return processor
+
+
+def _digest_of_list(name: str) -> str:
+    """Returns what changes with a list of films, local or remote; nothing where there is none."""
+    with suppress(UnusableImage):  # the executor says why it cannot be read
+        return sha256_of(read_bytes("", name))[:16] if name else ""
+    return ""

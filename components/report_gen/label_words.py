@@ -20,30 +20,32 @@ def label_lines(audit: Mapping[str, Any]) -> Iterator[str]:
     if reason:
         yield f"no label audit: {reason}"
         return
+    yield _judgement(audit)
+    if audit["left_out"]:
+        yield f"films of no class of the task, left out of the label audit: {audit['left_out']:,}"
+
+
+def _judgement(audit: Mapping[str, Any]) -> str:
     films, doubtful = audit["films"], audit["doubtful"]
     agreement = _percent(audit["agreement"])
     if audit["weak"]:
         guess = audit["guess"]
-        yield (
+        return (
             f"no label is called doubtful: films of other patients agree with {agreement} of "
             f"{films:,} labels, and {guess['class']} for every film would with "
             f"{_percent(guess['agreement'])}"
         )
-        return
     if not doubtful:
-        yield f"labels: none of {films:,} is doubtful by the films of other patients"
-        return
+        return f"labels: none of {films:,} is doubtful by the films of other patients"
     errors = ", ".join(
         f"{count:,} of {audit['given'][name]:,} {name}"
         for name, count in audit["estimated_errors"].items()
     )
-    yield (
+    return (
         f"labels to look at: {doubtful:,} of {films:,} films, whose label the films of other "
         f"patients speak against; none is removed (estimated errors: {errors}; the judgement "
         f"agrees with {agreement} of all labels)"
     )
-    if audit["left_out"]:
-        yield f"films of no class of the task, left out of the label audit: {audit['left_out']:,}"
 
 
 def _percent(share: float) -> str:

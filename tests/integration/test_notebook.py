@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -83,6 +82,6 @@ def test_it_opens_the_lineage(pushed: LocalRun, shown: dict[str, str]) -> None:
 
 
 def test_it_lies_where_the_readme_says() -> None:
-    assert [one.name for one in Path(NOTEBOOK.parent).iterdir() if one.suffix == ".ipynb"] == [
-        NOTEBOOK.name
-    ]
+    named = re.findall(r"notebooks/\S+?\.ipynb", (ROOT / "README.md").read_text(encoding="utf-8"))
+    there = {f"notebooks/{one.name}" for one in NOTEBOOK.parent.glob("*.ipynb")}
+    assert set(named) == there == {"notebooks/run.ipynb"}

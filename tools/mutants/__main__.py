@@ -24,22 +24,22 @@ from tools.mutants.targets import ROOT, SOURCES, Target, targets
 _SPARE_SECONDS, _SLOWER = 10, 3  # before the tests of a change count as hanging
 
 
-class FailingTests(Exception):
-    """Tests that notice nothing, because they fail anyway; the text names them."""
+class UselessTests(Exception):
+    """Tests that notice nothing, as they fail anyway or there are none; the text says which."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Tries changes as the flags say; 1 if the tests fail without any change."""
+    """Tries changes as the flags say; 1 if tests fail without any change, or there are none."""
     flags = _parse(arguments)
     flags.workdir.mkdir(parents=True, exist_ok=True)
     trial.prepare()
     print("| module | changes | noticed | hung | survived | % |\n|---|---:|---:|---:|---:|---:|")
     survivors: list[str] = []
     for target in targets(flags.sources):
-        results = _Results(flags.workdir / f"{target.module}-{target.fingerprint}.jsonl")
+        results = Results(flags.workdir / f"{target.module}-{target.fingerprint}.jsonl")
         try:
             try_all(target, flags, results)
-        except FailingTests as error:
+        except UselessTests as error:
             print(f"mutants: {error}", file=sys.stderr)
             return 1
         counts = Counter(row["outcome"] for row in results.rows)
@@ -49,12 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def try_all(target: Target, flags: argparse.Namespace, results: _Results) -> None:
+def try_all(target: Target, flags: argparse.Namespace, results: Results) -> None:
     """Tries the changes of a module that have no result yet.
 
     Raises:
-        FailingTests: Without any change.
+        UselessTests: If they fail without any change, or the module has none.
     """
+    if not target.tests:  # by which pytest would run all there are
+        raise UselessTests(
+            f"{target.source} has no tests of its name in tests/unit; write some, or name others "
+            "in tools/mutants/targets.py"
+        )
     file = ROOT / target.source
     source = file.read_text(encoding="utf-8")
     changes = list(mutations(source, flags.seed))
@@ -65,7 +70,7 @@ def try_all(target: Target, flags: argparse.Namespace, results: _Results) -> Non
         return
     before = _children_seconds()
     if trial.attempt(target.module, file, source, target.tests, 3600) != "survived":
-        raise FailingTests(
+        raise UselessTests(
             f"{' '.join(target.tests)}, the tests of {target.source}, fail without a change; mend "
             "them first"
         )
@@ -85,24 +90,28 @@ def _line(change: Mutation) -> int:
     return change.line
 
 
-class _Results:
+class Results:
     """Outcomes of a module, one JSON object a line."""
 
     def __init__(self, file: Path):
+        """Reads what there is already."""
         self._file = file
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         self.rows = [json.loads(line) for line in lines]
 
     def has(self, change: Mutation) -> bool:
+        """Tells whether a change has been tried."""
         return any(_key(row) == _key(asdict(change)) for row in self.rows)
 
     def add(self, change: Mutation, outcome: trial.Outcome) -> None:
+        """Keeps what became of a change, on disk as well."""
         row = {name: value for name, value in asdict(change).items() if name != "source"}
         self.rows.append({**row, "outcome": outcome})
         with self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(self.rows[-1]) + "\n")
 
     def survivors(self, target: Target) -> list[str]:
+        """Returns a line for each change that no test has noticed."""
         return [
             f"{target.source}:{row['line']} {row['operator']}: {row['before']}  ->  {row['after']}"
             for row in self.rows

@@ -32,6 +32,7 @@ from components.radiograph_example_gen.listing import (
 from models import features
 from models.hyperparameters import Preprocessing
 from models.preprocessing import quality_of
+from models.remote_files import write_text
 from radiographs import data_roots, ingest_plan
 from radiographs.decoding import CanonicalFilm, ImageFacts
 from radiographs.errors import DataError, UnusableImage
@@ -106,6 +107,32 @@ class TestFingerprint:
         assert self.of(root) != before
 
 
+def driven(root: Path, options: IngestOptions) -> dict[str, Any]:
+    """Returns the parameters as the driver gives them to the component."""
+    component = RadiographExampleGen(str(root), options, "code")
+    nothing = data_types.PipelineInfo("", "")
+    return RadiographDriver(None).resolve_exec_properties(
+        dict(component.exec_properties), nothing, data_types.ComponentInfo("", "", nothing)
+    )
+
+
+@pytest.mark.parametrize("folder", ["", "ram://lists"], ids=["local", "remote"])
+def test_a_changed_list_of_films_left_out_is_noticed_and_the_films_are_the_same(
+    root: Path, tmp_path: Path, folder: str
+) -> None:
+    listed = f"{folder or tmp_path}/confirmed.csv"
+    options = IngestOptions(exclude_films=listed)
+    found = [driven(root, options)]  # while it is not there
+    for name in ("a", "b", "a"):  # of one size
+        write_text(listed, f"path\nNORMAL/{name}.png\n")
+        found.append(driven(root, options))
+    keys = [one["source_fingerprint"] for one in found]
+    assert keys[0] == driven(root, IngestOptions())["source_fingerprint"] == "code"
+    assert keys[1] == keys[3]
+    assert len(set(keys)) == 3
+    assert len({one["input_fingerprint"] for one in found}) == 1
+
+
 class TestSpans:
     """Of a root with spans the driver looks at the window alone."""
 
@@ -117,12 +144,7 @@ class TestSpans:
         return root
 
     def driven(self, root: Path, spans: str) -> tuple[int, int | None, str]:
-        """Returns span, version and fingerprint as the driver gives them to the component."""
-        component = RadiographExampleGen(str(root), IngestOptions(spans=spans))
-        nothing = data_types.PipelineInfo("", "")
-        found = RadiographDriver(None).resolve_exec_properties(
-            dict(component.exec_properties), nothing, data_types.ComponentInfo("", "", nothing)
-        )
+        found = driven(root, IngestOptions(spans=spans))
         return found["span"], found["version"], found["input_fingerprint"]
 
     def test_the_span_is_the_latest_that_is_read(self, root: Path) -> None:

@@ -265,15 +265,6 @@ class TestCacheKeys:
             assert tail == source.digest([file])
         assert len(found) == 2
 
-    def test_films_that_are_left_out(self, tmp_path: Path) -> None:
-        file = tmp_path / "confirmed.csv"
-        found = set()
-        for content in ("path\na.png\n", "path\nb.png\n"):
-            file.write_text(content)
-            given = components(f"data.exclude_films={file}")["RadiographExampleGen"]
-            found.add(given.exec_properties["source_fingerprint"])
-        assert len(found) == 2
-
     def test_a_reason_is_no_reason_to_read_the_films_again(self) -> None:
         plain, reasoned = components(), components("data_gate.accept_drift=new scanner")
         assert plain["DataGate"].exec_properties != reasoned["DataGate"].exec_properties

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
+import pytest
+
+from tools.mutants.__main__ import Results, UselessTests, try_all
 from tools.mutants.mutations import mutations
-from tools.mutants.targets import ROOT, targets
+from tools.mutants.targets import ROOT, Target, targets
 
 SOURCE = '''"""Adds."""
 from __future__ import annotations
@@ -101,3 +105,8 @@ def test_each_module_has_tests() -> None:
     )
     assert all(found.values()), found
     assert all((ROOT / test).exists() for tests in found.values() for test in tests)
+
+
+def test_a_module_without_tests_is_named_and_not_tried_by_all(tmp_path: Path) -> None:
+    with pytest.raises(UselessTests, match=r"pipeline/nowhere\.py has no tests of its name"):
+        try_all(Target("pipeline/nowhere.py", ()), Namespace(), Results(tmp_path / "none.jsonl"))

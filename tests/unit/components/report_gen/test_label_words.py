@@ -37,8 +37,13 @@ def test_a_judgement_that_is_no_better_than_a_guess_calls_no_label_doubtful() ->
     ]
 
 
-def test_films_that_were_left_out_are_counted() -> None:
-    *_, last = label_lines({**AUDIT, "left_out": 1200})
+@pytest.mark.parametrize(
+    "outcome",
+    [{}, {"doubtful": 0}, {"weak": True, "guess": {"class": "NORMAL", "agreement": 0.9}}],
+    ids=["doubts", "no doubt", "weak"],
+)
+def test_films_that_were_left_out_are_counted(outcome: dict[str, Any]) -> None:
+    _, last = label_lines({**AUDIT, **outcome, "left_out": 1200})
     assert last == "films of no class of the task, left out of the label audit: 1,200"
 
 
