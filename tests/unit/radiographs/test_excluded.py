@@ -124,8 +124,21 @@ class TestList:
             (f"label_quality;Path;sha256\n0,1;a.png;{'0' * 64}\n", [("a.png", "0" * 64)]),
             ("path\ncafe\u0301.png\n", [("caf\u00e9.png", "")]),
             ("path,sha256\n", []),
+            (
+                "path\nNORMAL\\b.png\n././NORMAL//c.png\n",
+                [("NORMAL/b.png", ""), ("NORMAL/c.png", "")],
+            ),
+            (f"path,sha256\nC:\\b.png,{'0' * 64}\n", [("C:/b.png", "0" * 64)]),
         ],
-        ids=["path", "digest", "as the audit wrote it, by Excel", "composed", "no row"],
+        ids=[
+            "path",
+            "digest",
+            "as the audit wrote it, by Excel",
+            "composed",
+            "no row",
+            "by Windows and a shell",
+            "absolute, by digest",
+        ],
     )
     def test_columns(self, text: str, rows: list[tuple[str, str]]) -> None:
         excluded = read_excluded("list.csv", lambda name: text.encode())
@@ -142,6 +155,11 @@ class TestList:
         [
             (b"film\na.png\n", "has no column path or sha256"),
             (b"", "has no column path or sha256"),
+            (b"\npath\na.png\n", "has no column path or sha256"),
+            (b"path\n/films/a.png\n", "line 2: '/films/a.png' is no path below the data root; wri"),
+            (b"path\nC:\\a.png\n", "line 2: 'C:.*a.png' is no path below the data root; write"),
+            (b"path\ngs://films/a.png\n", "line 2: 'gs://films/a.png' is no path below"),
+            (b"path\na,b\n", r"data\.exclude_films: list\.csv line 2: 2 values for 1 columns"),
             (b"sha256\nabc\n", "line 2: 'abc' is no SHA-256 digest"),
             (b"path\n\xff\xfe\xfa\n", "is not UTF-8 text"),
         ],
