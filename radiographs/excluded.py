@@ -59,7 +59,7 @@ def read_excluded(name: str, read: Callable[[str], bytes]) -> ExcludedFilms:
         The films.
 
     Raises:
-        DataError: If it cannot be read, or names no films.
+        DataError: If it cannot be read, or a row can name no film.
     """
     if not name:
         return NO_FILMS
@@ -68,7 +68,10 @@ def read_excluded(name: str, read: Callable[[str], bytes]) -> ExcludedFilms:
     except UnicodeDecodeError:
         raise DataError(f"{SETTING}: {name} is not UTF-8 text; save it as CSV") from None
     except UnusableImage as error:
-        raise DataError(f"{SETTING}: {name} {error}") from None
+        why = str(error).rpartition("; ")[0]  # what to do differs from that for a film
+        raise DataError(
+            f"{SETTING}: {name} {why}; check the setting, and the permissions of the file"
+        ) from None
     table = csv_table(f"{SETTING}: {name}", text)
     header = [cell.strip().lower() for cell in next(table)[1]]
     columns = {one: header.index(one) for one in (PATH, SHA256) if one in header}
@@ -100,7 +103,7 @@ def set_aside(
     Raises:
         DataError: If no film of a class is left.
     """
-    if not excluded.rows:
+    if not excluded.name:
         return layout
     found, unknown = _find(root, layout, excluded)
     labels = {film.path: film.label for film in layout.films}

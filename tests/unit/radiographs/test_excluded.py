@@ -15,6 +15,7 @@ from radiographs.inspect.inspection import inspect_films
 from radiographs.layouts import Layout
 from radiographs.local_roots import LocalRoot
 from radiographs.options import IngestOptions
+from radiographs.overrides import ConfigError
 from radiographs.pseudonyms import HiddenPath
 from tests.support import write_films
 
@@ -106,6 +107,12 @@ def test_a_class_without_films_is_refused() -> None:
     rows = [(path, "") for path in CONTENT if path.startswith("NORMAL")]
     with pytest.raises(DataError, match=r"no film of NORMAL is left, as list\.csv excludes all"):
         left_out(*rows)
+
+
+def test_a_list_without_rows_is_said() -> None:
+    layout = left_out()
+    assert layout.films == LAYOUT.films
+    assert layout.notes == ["a note", "0 films are left out, as data.exclude_films says."]
 
 
 def test_no_list_changes_nothing() -> None:
@@ -202,7 +209,12 @@ class TestIngest:
 
     def test_a_list_that_is_not_there_stops_both(self, root: Path) -> None:
         options = IngestOptions(exclude_films=str(root / "none.csv"))
-        with pytest.raises(DataError, match=r"none\.csv cannot be read"):
+        with pytest.raises(DataError, match=r"none\.csv cannot be read .*; check the setting, "):
             plan_ingest(str(root), options)
         found = inspect_films(LocalRoot(str(root)), options, lambda what, films: lambda done: None)
         assert [step for step, _ in found.stops] == ["excluded films"]
+
+    def test_inspection_does_not_say_that_a_run_cannot_read_a_remote_list(self, root: Path) -> None:
+        options = IngestOptions(exclude_films="gs://films/confirmed.csv")
+        with pytest.raises(ConfigError, match=r"gs://films/confirmed\.csv is on another machine"):
+            inspect_films(LocalRoot(str(root)), options)
