@@ -29,7 +29,7 @@ from radiographs.not_films import is_table
 from radiographs.options import IngestOptions
 from radiographs.pseudonyms import pseudonyms_of, real_path
 from radiographs.sites import Files, read_all_films, tell_sites_apart
-from radiographs.spans import Window, window_of
+from radiographs.spans import Window, refuse_beside_versions, window_of
 
 _MOST_BYTES = 500_000_000  # of a table that is unpacked; the largest public one has a fifth
 
@@ -49,6 +49,11 @@ class Listing:
     links: dict[str, str] = field(default_factory=dict)
     aside: list[tuple[str, str]] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
+
+    @property
+    def all_places(self) -> list[str]:
+        """All files, and with a slash at the end the folders that hold nothing."""
+        return [*self.paths, *(f"{folder}/" for folder in self.empty if folder)]
 
 
 class DataRoot(Protocol):
@@ -105,7 +110,8 @@ def read_layout(root: DataRoot, options: IngestOptions) -> Layout:
 
 def _pseudonymised(root: DataRoot, options: IngestOptions) -> Layout:
     listing = root.listing()
-    window = window_of(listing.paths, options.spans)
+    window = window_of(listing.all_places, options.spans)
+    refuse_beside_versions(listing.paths, window)
     listing = replace(
         listing,
         paths=list(filter(window.holds, listing.paths)),

@@ -8,6 +8,7 @@ pseudonyms is rotated.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,8 @@ EXCLUDED = "excluded by the user"
 SETTING = "data.exclude_films"
 PATH, SHA256 = "path", "sha256"
 
+# Of Linux, Windows, or an address.
+_ABSOLUTE = re.compile(r"[/\\]|[a-zA-Z]:[/\\]|[a-zA-Z][a-zA-Z0-9+.-]*://")
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -56,7 +59,7 @@ def read_excluded(name: str, read: Callable[[str], bytes]) -> ExcludedFilms:
         The films.
 
     Raises:
-        DataError: If it cannot be read, or names no films.
+        DataError: If it cannot be read, or a row can name no film.
     """
     if not name:
         return NO_FILMS
@@ -65,16 +68,19 @@ def read_excluded(name: str, read: Callable[[str], bytes]) -> ExcludedFilms:
     except UnicodeDecodeError:
         raise DataError(f"{SETTING}: {name} is not UTF-8 text; save it as CSV") from None
     except UnusableImage as error:
-        raise DataError(f"{SETTING}: {name} {error}") from None
-    lines = list(csv_table(name, text))
-    header = [cell.strip().lower() for cell in lines[0][1]] if lines else []
+        why = str(error).rpartition("; ")[0]  # what to do differs from that for a film
+        raise DataError(
+            f"{SETTING}: {name} {why}; check the setting, and the permissions of the file"
+        ) from None
+    table = csv_table(f"{SETTING}: {name}", text)
+    header = [cell.strip().lower() for cell in next(table)[1]]
     columns = {one: header.index(one) for one in (PATH, SHA256) if one in header}
     if not columns:
         raise DataError(
             f"{SETTING}: {name} has no column {PATH} or {SHA256}; keep the header of the list that "
             "the label audit wrote"
         )
-    return ExcludedFilms(name, tuple(_row(name, columns, *line) for line in lines[1:]))
+    return ExcludedFilms(name, tuple(_row(name, columns, *line) for line in table))
 
 
 def set_aside(
@@ -97,7 +103,7 @@ def set_aside(
     Raises:
         DataError: If no film of a class is left.
     """
-    if not excluded.rows:
+    if not excluded.name:
         return layout
     found, unknown = _find(root, layout, excluded)
     labels = {film.path: film.label for film in layout.films}
@@ -112,7 +118,8 @@ def set_aside(
         if not any(film.label == label for film in left.films):
             raise DataError(
                 f"no film of {label} is left, as {excluded.name} excludes all of them; both "
-                f"classes are needed, so shorten the list of {SETTING}"
+                f"classes are needed, so keep the rows of confirmed films alone in the list of "
+                f"{SETTING}"
             )
     return left
 
@@ -131,12 +138,22 @@ def _row(name: str, columns: Mapping[str, int], line: int, cells: Sequence[str])
             f"{SETTING}: {name} line {line}: '{digest}' is no SHA-256 digest of 64 hexadecimal "
             "digits; take it from the list that the label audit wrote"
         )
-    return composed(path.removeprefix("./")), digest.lower()
+    if _ABSOLUTE.match(path) and not digest:
+        raise DataError(
+            f"{SETTING}: {name} line {line}: '{path}' is no path below the data root; write it as "
+            "the list of the label audit does, such as NORMAL/film.png"
+        )
+    return composed(_below_root(path)), digest.lower()
+
+
+def _below_root(path: str) -> str:
+    """Returns a path as films have it, whatever a shell or Windows has made of it."""
+    return posixpath.normpath(path.replace("\\", "/")) if path else ""
 
 
 def _find(root: DataRoot, layout: Layout, excluded: ExcludedFilms) -> tuple[set[str], int]:
     """Returns the paths of listed films, and how many rows name none."""
-    by_name = {composed(film.path): film.path for film in layout.films}
+    by_name = {composed(_below_root(film.path)): film.path for film in layout.films}
     found: set[str] = set()
     digests: list[str] = []  # of what is known by these alone
     unknown = 0

@@ -7,13 +7,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from radiographs.spans import ALL, WINDOW
-
 NO_STRESS = "none"
 BY_STYLE = "style"
 AUTO, SITES = "auto", "sites"  # of layouts
 JOIN, IGNORE = "join", "ignore"  # of near duplicates
+ALL = "all"  # of spans
 PUBLIC_DATA_SETS = "auto"  # instead of a pattern for the patient
+
+_WINDOW = re.compile(r"all|last:[1-9]\d*|\d+-\d+")
 
 
 class IngestOptions(BaseModel):
@@ -108,7 +109,7 @@ class IngestOptions(BaseModel):
     @classmethod
     def _is_window(cls, spans: str) -> str:
         numbers = spans.split("-") if "-" in spans else ("0", "0")
-        if not WINDOW.fullmatch(spans) or int(numbers[0]) > int(numbers[1]):
+        if not _WINDOW.fullmatch(spans) or int(numbers[0]) > int(numbers[1]):
             raise ValueError(f"'{spans}' is none of all, last:3 and 20260101-20260331")
         return spans
 

@@ -137,13 +137,15 @@ def _folders(
         below = _below(files.paths, root)
         hollow = _below((f"{folder}/" for folder in files.empty), root)
         sites = [posixpath.join(root, top) for top in _tops([*below, *hollow])]
+        if not sites:
+            where = f"'{root}'" if root else "the data root"
+            raise DataError(
+                f"data.layout=sites, but {where} has no folders; each site needs one of its own"
+            )
         folders += [_Folder(path, composed(posixpath.basename(path))) for path in sites]
         outside += _outside(below, sites, OUTSIDE_SITES, options)
-    if not folders:
-        raise DataError(
-            "data.layout=sites, but the data root has no folders; each site needs one of its own"
-        )
-    _check_sites(folders, files.paths)
+    _check_sites(folders, files)
+    _check_names_of_sites({folder.site for folder in folders})
     return folders, outside
 
 
@@ -164,11 +166,15 @@ def _outside(
 ) -> list[tuple[str, str]]:
     """Lists the files that are in none of the folders, and refuses films or a manifest there."""
     found = []
+    manifest = composed(options.manifest).lower()
     for inside, path in below.items():
         if any(path.startswith(f"{folder}/") for folder in folders):
             continue
-        is_manifest = composed(inside).lower() == composed(options.manifest).lower()
-        if is_manifest or (label_and_split(inside) and not is_no_picture(path)):
+        # Of a folder that a user takes for a span or site, films and manifest are right below it.
+        places = (inside, inside.partition("/")[2])
+        is_manifest = manifest in (composed(one).lower() for one in places)
+        is_film = any(map(label_and_split, places)) and not is_no_picture(path)
+        if (is_manifest or is_film) and not is_hidden(path):
             raise DataError(
                 f"'{path}' is {reason}, while others are in one; put it into one, or take it away"
             )
@@ -182,7 +188,7 @@ def _reason(path: str, otherwise: str) -> str:
     return NO_PICTURE if is_no_picture(path) else otherwise
 
 
-def _check_sites(folders: Sequence[_Folder], paths: Sequence[str]) -> None:
+def _check_sites(folders: Sequence[_Folder], files: Files) -> None:
     for folder in folders:
         (name,) = folders_of(f"{posixpath.basename(folder.path)}/")
         kind = "split" if name in SPLIT_WORDS else "class" if name in CLASS_WORDS else ""
@@ -191,10 +197,30 @@ def _check_sites(folders: Sequence[_Folder], paths: Sequence[str]) -> None:
                 f"data.layout=sites, but '{folder.path}' is named for a {kind}; put the folders of "
                 "sites above those of splits and classes"
             )
-        if any(span_number(inside) is not None for inside in _below(paths, folder.path)):
+        below = _below(files.paths, folder.path)
+        if any(span_number(inside) is not None for inside in below):
             raise DataError(
                 f"data.layout=sites, but '{folder.path}' holds spans; put the folders of spans "
                 "above those of sites"
+            )
+        real = {files.links.get(path, path) for path in below.values()}
+        for other in folders:
+            if other != folder and real and all(one.startswith(f"{other.path}/") for one in real):
+                raise DataError(
+                    f"data.layout=sites, but '{folder.path}' is a link to the site '{other.path}', "
+                    "whose films would count twice; take the link away"
+                )
+
+
+def _check_names_of_sites(sites: Iterable[str]) -> None:
+    """Refuses two sites that are likely one, whose patients would be taken for two."""
+    first: dict[str, str] = {}
+    for site in sorted(sites):
+        other = first.setdefault(" ".join(site.casefold().split()), site)
+        if other != site:
+            raise DataError(
+                f"data.layout=sites, but the sites '{other}' and '{site}' differ in capitals or "
+                "spaces alone; give both folders the same name, or clearly another one"
             )
 
 

@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from radiographs.errors import DataError
+from radiographs.not_films import is_hidden, is_table
+from radiographs.options import ALL
 
-ALL = "all"
-WINDOW = re.compile(r"all|last:[1-9]\d*|\d+-\d+")
 _SPAN = re.compile(r"span-(\d+)", re.IGNORECASE)
 _NEARLY = re.compile(r"spans?[-_ ]*\d+(?:[-_ ]\d+)*", re.IGNORECASE)
 _VERSION = re.compile(r"version-(\d+)", re.IGNORECASE)
+_NEARLY_A_VERSION = re.compile(r"v(?:ers?|ersions?)?[-_. ]*\d+(?:[-_. ]\d+)*", re.IGNORECASE)
+_LARGEST = 2**63 - 1  # that the metadata of a run holds
 _SHOWN = 4  # spans that a sentence names
 
 
@@ -76,15 +78,15 @@ def window_of(paths: Sequence[str], setting: str) -> Window:
     """Chooses the spans to read.
 
     Args:
-        paths: All files below the data root.
+        paths: All files below the data root; folders that hold nothing end with a slash.
         setting: `data.spans`: `all`, `last:3` or `20260101-20260331`.
 
     Returns:
         The window.
 
     Raises:
-        DataError: If two folders are one span, a name is only nearly one's, or none is in the
-            window.
+        DataError: If two folders are one span or version, a name is only nearly one's, or no
+            span is in the window.
     """
     _refuse_nearly_spans(paths)
     spans = _spans(paths)
@@ -97,6 +99,30 @@ def window_of(paths: Sequence[str], setting: str) -> Window:
         )
     left = tuple(span.number for span in spans if span not in chosen)
     return Window(tuple(chosen), left, setting)
+
+
+def refuse_beside_versions(paths: Sequence[str], window: Window) -> None:
+    """Finds films that no version of a span has, and that would never be read.
+
+    Args:
+        paths: As of `window_of`.
+        window: Of the spans that are read.
+
+    Raises:
+        DataError: If a folder or a table lies beside the versions of one of them.
+    """
+    roots = [span.folder.split("/")[0] for span in window.spans if span.version is not None]
+    for folder, name, below in (
+        (folder, *rest.partition("/")[::2])
+        for folder, slash, rest in (path.partition("/") for path in paths)
+        if folder in roots
+    ):
+        is_films = not _VERSION.fullmatch(name) if below else is_table(name)
+        if is_films and not is_hidden(name):
+            raise DataError(
+                f"'{folder}/{name}' lies beside the versions of its span; put it into one, or take "
+                "it away"
+            )
 
 
 def latest_span(spans: Sequence[Span]) -> tuple[int, int | None]:
@@ -146,17 +172,40 @@ def _spans(paths: Sequence[str]) -> list[Span]:
 
 
 def _span(folder: str, paths: Sequence[str]) -> Span:
-    below = [path.split("/")[1:] for path in paths if path.startswith(f"{folder}/")]
-    versions = {
-        int(found[1]): parts[0]
-        for parts in below
-        if len(parts) > 1 and (found := _VERSION.fullmatch(parts[0]))
-    }
     number = span_number(f"{folder}/") or 0
+    if number > _LARGEST:
+        raise DataError(
+            f"the number of '{folder}' is too large for a span; rename the folder, such as to "
+            "span-20260101"
+        )
+    versions = _versions(folder, paths)
     if not versions:
         return Span(number, None, folder)
     latest = max(versions)
     return Span(number, latest, f"{folder}/{versions[latest]}")
+
+
+def _versions(folder: str, paths: Sequence[str]) -> dict[int, str]:
+    """Returns the names of a span's versions by number; refuses a name that is only nearly one."""
+    below = [path.split("/")[1:] for path in paths if path.startswith(f"{folder}/")]
+    names = sorted({parts[0] for parts in below if len(parts) > 1 and not is_hidden(parts[0])})
+    versions: dict[int, str] = {}
+    for name in names:
+        found = _VERSION.fullmatch(name)
+        if not found and _NEARLY_A_VERSION.fullmatch(name):
+            number = "".join(re.findall(r"\d+", name))
+            raise DataError(
+                f"'{folder}/{name}' is only nearly the name of a version; rename the folder to "
+                f"version-{number}"
+            )
+        if found and int(found[1]) > _LARGEST:
+            raise DataError(
+                f"the number of '{folder}/{name}' is too large for a version; rename the folder"
+            )
+        if found and versions.setdefault(int(found[1]), name) != name:
+            both = f"'{folder}/{versions[int(found[1])]}' and '{folder}/{name}'"
+            raise DataError(f"{both} are the same version; join them or rename all but one")
+    return versions
 
 
 def span_number(path: str) -> int | None:

@@ -12,12 +12,18 @@ from tfx.orchestration import data_types
 from tfx.proto import example_gen_pb2, range_config_pb2
 
 from components.radiograph_example_gen.executor import OPTIONS
+<<<<<<< HEAD
 from components.radiograph_example_gen.listing import list_files, read_bytes, size_and_time
 from models.source import SOURCE_FINGERPRINT
 from radiographs.decoding import sha256_of
 from radiographs.errors import UnusableImage
 from radiographs.options import IngestOptions
 from radiographs.spans import ALL, latest_span, window_of
+=======
+from components.radiograph_example_gen.listing import list_root, size_and_time
+from radiographs.options import ALL, IngestOptions
+from radiographs.spans import latest_span, window_of
+>>>>>>> brk
 
 
 class RadiographInputProcessor(input_processor.FileBasedInputProcessor):
@@ -36,9 +42,9 @@ class RadiographInputProcessor(input_processor.FileBasedInputProcessor):
         """
         digest = hashlib.sha256()
         root = self._input_base_uri
-        paths = list_files(root)
-        window = window_of(paths, self.spans)
-        for path in filter(window.holds, paths):
+        listing = list_root(root)
+        window = window_of(listing.all_places, self.spans)
+        for path in filter(window.holds, listing.paths):
             size, time = size_and_time(root, path)
             facts = f"{path}\0{size}\0{time}\n"
             digest.update(facts.encode("utf-8", "surrogateescape"))

@@ -79,12 +79,18 @@ def inspect_films(
         What was found.
 
     Raises:
-        ConfigError: If the split asked for takes more than the films.
+        ConfigError: If the split asked for takes more than the films, or the list of films to leave
+            out is remote.
     """
     if options.split == BY_STYLE:
         raise ConfigError(
             "data.split=style needs the network that finds lungs, which only a run has; inspect "
             "with another data.split"
+        )
+    if "://" in options.exclude_films:
+        raise ConfigError(
+            f"the list {options.exclude_films} is on another machine, which only a run reads from; "
+            "inspect with a copy of it as data.exclude_films"
         )
     found = Inspection()
     try:

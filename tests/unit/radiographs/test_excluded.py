@@ -15,6 +15,7 @@ from radiographs.inspect.inspection import inspect_films
 from radiographs.layouts import Layout
 from radiographs.local_roots import LocalRoot
 from radiographs.options import IngestOptions
+from radiographs.overrides import ConfigError
 from radiographs.pseudonyms import HiddenPath
 from tests.support import write_films
 
@@ -108,6 +109,12 @@ def test_a_class_without_films_is_refused() -> None:
         left_out(*rows)
 
 
+def test_a_list_without_rows_is_said() -> None:
+    layout = left_out()
+    assert layout.films == LAYOUT.films
+    assert layout.notes == ["a note", "0 films are left out, as data.exclude_films says."]
+
+
 def test_no_list_changes_nothing() -> None:
     assert set_aside(Root(), LAYOUT, IDENTICAL, NO_FILMS) is LAYOUT
 
@@ -124,8 +131,21 @@ class TestList:
             (f"label_quality;Path;sha256\n0,1;a.png;{'0' * 64}\n", [("a.png", "0" * 64)]),
             ("path\ncafe\u0301.png\n", [("caf\u00e9.png", "")]),
             ("path,sha256\n", []),
+            (
+                "path\nNORMAL\\b.png\n././NORMAL//c.png\n",
+                [("NORMAL/b.png", ""), ("NORMAL/c.png", "")],
+            ),
+            (f"path,sha256\nC:\\b.png,{'0' * 64}\n", [("C:/b.png", "0" * 64)]),
         ],
-        ids=["path", "digest", "as the audit wrote it, by Excel", "composed", "no row"],
+        ids=[
+            "path",
+            "digest",
+            "as the audit wrote it, by Excel",
+            "composed",
+            "no row",
+            "by Windows and a shell",
+            "absolute, by digest",
+        ],
     )
     def test_columns(self, text: str, rows: list[tuple[str, str]]) -> None:
         excluded = read_excluded("list.csv", lambda name: text.encode())
@@ -142,6 +162,11 @@ class TestList:
         [
             (b"film\na.png\n", "has no column path or sha256"),
             (b"", "has no column path or sha256"),
+            (b"\npath\na.png\n", "has no column path or sha256"),
+            (b"path\n/films/a.png\n", "line 2: '/films/a.png' is no path below the data root; wri"),
+            (b"path\nC:\\a.png\n", "line 2: 'C:.*a.png' is no path below the data root; write"),
+            (b"path\ngs://films/a.png\n", "line 2: 'gs://films/a.png' is no path below"),
+            (b"path\na,b\n", r"data\.exclude_films: list\.csv line 2: 2 values for 1 columns"),
             (b"sha256\nabc\n", "line 2: 'abc' is no SHA-256 digest"),
             (b"path\n\xff\xfe\xfa\n", "is not UTF-8 text"),
         ],
@@ -184,7 +209,12 @@ class TestIngest:
 
     def test_a_list_that_is_not_there_stops_both(self, root: Path) -> None:
         options = IngestOptions(exclude_films=str(root / "none.csv"))
-        with pytest.raises(DataError, match=r"none\.csv cannot be read"):
+        with pytest.raises(DataError, match=r"none\.csv cannot be read .*; check the setting, "):
             plan_ingest(str(root), options)
         found = inspect_films(LocalRoot(str(root)), options, lambda what, films: lambda done: None)
         assert [step for step, _ in found.stops] == ["excluded films"]
+
+    def test_inspection_does_not_say_that_a_run_cannot_read_a_remote_list(self, root: Path) -> None:
+        options = IngestOptions(exclude_films="gs://films/confirmed.csv")
+        with pytest.raises(ConfigError, match=r"gs://films/confirmed\.csv is on another machine"):
+            inspect_films(LocalRoot(str(root)), options)

@@ -347,3 +347,56 @@ def test_inspection_shows_sites(tmp_path: Path, capsys: pytest.CaptureFixture[st
         "Sites: city 60 films of 60 patients; coast 60 films of 60 patients.",
     ):
         assert line in shown and line in page
+
+
+class TestSlips:
+    """What a hand does by accident, and what would lose films or make one patient two."""
+
+    @pytest.mark.parametrize("other", ["City", "city ", "CITY"])
+    def test_sites_that_are_likely_one(self, other: str) -> None:
+        with pytest.raises(DataError, match=f"the sites '{min('city', other)}' and '.*' differ in"):
+            read((*below("city", *FOLDERS), *below(other, *FOLDERS)))
+        spans = (*below("span-1/city", *FOLDERS), *below(f"span-2/{other}", *FOLDERS))
+        with pytest.raises(DataError, match="differ in capitals or spaces alone; give both"):
+            read(spans)
+        read((*below("city", *FOLDERS), *below("city b", *FOLDERS)))
+
+    @pytest.mark.parametrize("folder", ["span-1 (copy)", "span-2-final", "2026-02-01", "city"])
+    @pytest.mark.parametrize("options", [SITES, IngestOptions()])
+    def test_films_in_a_folder_beside_spans(self, folder: str, options: IngestOptions) -> None:
+        inside = "span-1/coast" if options is SITES else "span-1"
+        files = (*below(inside, *FOLDERS), f"{folder}/train/NORMAL/2.png")
+        with pytest.raises(DataError, match=r"train/NORMAL/2\.png' is not in the folder of a span"):
+            read(files, options)
+        with pytest.raises(DataError, match=r"manifest\.csv' is not in the folder of a span"):
+            read((*below(inside, *FOLDERS), f"{folder}/manifest.csv"), options)
+        notes = f"{folder}/notes.txt"
+        assert (notes, "text or table, not a picture") in read((*files[:2], notes), options).ignored
+
+    @pytest.mark.parametrize("options", [SITES, IngestOptions()])
+    @pytest.mark.parametrize("newest", ["span-2", "span-1/version-2"])
+    def test_a_newest_folder_without_files(
+        self, tmp_path: Path, options: IngestOptions, newest: str
+    ) -> None:
+        inside = "span-1/version-1" if "version" in newest else "span-1"
+        site = tmp_path / inside / ("city" if options is SITES else "")
+        write_films(site, "NORMAL", 2)
+        write_films(site, "PNEUMONIA", 2, first_seed=9)
+        latest = options.model_copy(update={"spans": "last:1"})
+        assert len(read_layout(LocalRoot(str(tmp_path)), latest).films) == 4
+        (tmp_path / newest).mkdir()
+        with pytest.raises(DataError, match=f"'{newest}'.* (holds no files|has no folders); "):
+            read_layout(LocalRoot(str(tmp_path)), latest)
+
+    def test_films_beside_the_versions_of_a_span(self, tmp_path: Path) -> None:
+        for folder in ("span-1", "span-1/version-2"):
+            write_films(tmp_path / folder, "NORMAL", 2)
+            write_films(tmp_path / folder, "PNEUMONIA", 2, first_seed=9)
+        with pytest.raises(DataError, match=r"^'span-1/NORMAL' lies beside the versions"):
+            read_layout(LocalRoot(str(tmp_path)), IngestOptions())
+
+    def test_a_link_to_a_site(self, tmp_path: Path) -> None:
+        write_sites(tmp_path)
+        (tmp_path / "harbour").symlink_to("city")
+        with pytest.raises(DataError, match=r"'harbour' is a link to the site 'city'.* take the l"):
+            read_layout(LocalRoot(str(tmp_path)), SITES)

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from radiographs.errors import DataError
 from radiographs.options import IngestOptions
-from radiographs.spans import Span, latest_span, window_of
+from radiographs.spans import Span, latest_span, refuse_beside_versions, window_of
 
 QUARTER = [
     "span-20260101/NORMAL/a.png", "span-20260115/NORMAL/b.png", "span-20260301/NORMAL/c.png",
@@ -92,6 +92,36 @@ class TestRefused:
     def test_two_folders_of_one_span(self) -> None:
         with pytest.raises(DataError, match=r"^'Span-7' and 'span-07' are the same span; join"):
             window_of(["span-07/a.png", "Span-7/a.png", "span-8/a.png"], "all")
+
+    @pytest.mark.parametrize("number", [2**63, 10**30])
+    def test_a_number_that_no_artifact_holds(self, number: int) -> None:
+        assert numbers([f"span-{2**63 - 1}/a.png"], "all") == [2**63 - 1]
+        with pytest.raises(DataError, match=f"number of 'span-{number}' is too large for a span"):
+            window_of([f"span-{number}/a.png"], "all")
+        with pytest.raises(DataError, match=f"'span-1/version-{number}' is too large for a ver"):
+            window_of([f"span-1/version-{number}/a.png"], "all")
+
+    @pytest.mark.parametrize("folder", ["version_2", "Version 2", "v2", "versions-2", "ver-2"])
+    def test_what_is_only_nearly_a_version(self, folder: str) -> None:
+        said = f"^'span-1/{folder}' is only nearly .* folder to version-2$"
+        for other in ("version-1", "NORMAL"):
+            with pytest.raises(DataError, match=said):
+                window_of([f"span-1/{other}/a.png", f"span-1/{folder}/NORMAL/a.png"], "all")
+
+    def test_two_folders_of_one_version(self) -> None:
+        said = r"^'span-1/version-01' and 'span-1/version-1' are the same version; join"
+        with pytest.raises(DataError, match=said):
+            window_of(["span-1/version-1/a.png", "span-1/version-01/a.png"], "all")
+
+    @pytest.mark.parametrize("path", ["NORMAL/a.png", "city/NORMAL/a.png", "manifest.csv"])
+    def test_what_lies_beside_versions(self, path: str) -> None:
+        said = f"^'span-1/{path.split('/')[0]}' lies beside the versions of its span; put"
+        versions = ["span-1/version-1/a.png", "span-1/version-2/a.png", "span-1/.cache/a.png"]
+        others = ["span-1/notes.txt", f"span-2/{path}", "span-0/version-1/a.png", f"span-0/{path}"]
+        window = window_of([*versions, *others], "1-2")
+        refuse_beside_versions([*versions, *others], window)
+        with pytest.raises(DataError, match=said):
+            refuse_beside_versions([*versions, f"span-1/{path}"], window)
 
     @pytest.mark.parametrize(
         ("paths", "there"),
