@@ -12,18 +12,12 @@ from tfx.orchestration import data_types
 from tfx.proto import example_gen_pb2, range_config_pb2
 
 from components.radiograph_example_gen.executor import OPTIONS
-<<<<<<< HEAD
-from components.radiograph_example_gen.listing import list_files, read_bytes, size_and_time
+from components.radiograph_example_gen.listing import list_root, read_bytes, size_and_time
 from models.source import SOURCE_FINGERPRINT
 from radiographs.decoding import sha256_of
 from radiographs.errors import UnusableImage
-from radiographs.options import IngestOptions
-from radiographs.spans import ALL, latest_span, window_of
-=======
-from components.radiograph_example_gen.listing import list_root, size_and_time
 from radiographs.options import ALL, IngestOptions
 from radiographs.spans import latest_span, window_of
->>>>>>> brk
 
 
 class RadiographInputProcessor(input_processor.FileBasedInputProcessor):
