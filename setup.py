@@ -105,6 +105,7 @@ setup(
             "cosmic-ray>=8.4",
             "hypothesis>=6.140,<7",
             "ipykernel>=6.29",
+            "mistune>=3",
             "mypy>=1.18",
             "nbclient>=0.9",
             "nbformat>=5",

@@ -210,9 +210,9 @@ class TestFindings:
         found = replace(found, frame_swaps=FrameSwaps(3, 20, rows, found.controls))
         content = json.loads(json.dumps(found.to_json()))
         read = Findings.from_json(content)
-        assert repr(read.slices) == repr(found.slices)  # NaN is not equal to itself
-        assert (read.external, read.controls) == (found.external, found.controls)
-        assert read.frame_swaps and read.frame_swaps.controls == found.controls
+        for name in ("slices", "external", "controls"):  # as text, as NaN is not equal to itself
+            assert repr(getattr(read, name)) == repr(getattr(found, name))
+        assert read.frame_swaps and repr(read.frame_swaps.controls) == repr(found.controls)
         for one, other in zip(read.shifts, found.shifts, strict=True):
             assert (one.name, one.differences) == (other.name, other.differences)
             assert one.input_change == other.input_change
