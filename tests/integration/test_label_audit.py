@@ -105,7 +105,8 @@ def test_run_page_and_terminal_tell_the_same(pushed: LocalRun, rows: pd.DataFram
     assert [row["path"] for row in shown] == rows["path"].head(0 if told["weak"] else 24).tolist()
     page = (pushed.folder / "report" / "index.html").read_text(encoding="utf-8")
     section = page.split('<section id="labels"')[1].split("</section>")[0]
-    assert (section.count("<img"), line in section) == (len(shown), True)
+    sentence = f"{line[0].upper()}{line[1:]}."
+    assert (section.count("<img"), sentence in section) == (len(shown), True)
 
 
 def test_pictures_are_of_the_films(pushed: LocalRun, tmp_path: Path) -> None:
