@@ -10,6 +10,8 @@ from pydantic import Field
 
 from models.hyperparameters import Settings
 
+SWITCHED_OFF = "label_audit.enabled=false"  # why there is no audit, in its file
+
 
 class LabelAuditSettings(Settings):
     """The label audit; all of it is in LabelAuditor's cache key."""

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +22,51 @@ from pipeline.locations import WorkDirectory
 from pipeline.runs import Run, write_text
 
 EVALUATION = ("Evaluator", "evaluation")
-STATISTICS = ("StatisticsGen", "statistics")
 
-PLOTS_FILE = "plots.html"
-STATISTICS_FILE = "statistics.html"
+
+@dataclass(frozen=True)
+class _View:
+    """A page of what a component has put out.
+
+    Attributes:
+        name: Of the command and, with `.html`, of the page.
+        words: What it shows.
+        output: Component id and output name.
+        kind: What a run is, in words, that has that output.
+        page: From the folder of the artifact and the run id to HTML.
+    """
+
+    name: str
+    words: str
+    output: tuple[str, str]
+    kind: str
+    page: Callable[[str, str], str]
+
+
+_VIEWS = (
+    _View(
+        "plots",
+        "TFMA's curves, calibration, confusion by slice",
+        EVALUATION,
+        "evaluated run",
+        lambda uri, run_id: plots_page(read_plots(uri), run_id),
+    ),
+    _View(
+        "statistics",
+        "TFDV's statistics of every feature",
+        ("StatisticsGen", "statistics"),
+        "run with statistics",
+        lambda uri, run_id: statistics_page(read_statistics(uri), run_id),
+    ),
+)
 
 
 def add_views(commands: Any) -> None:
     """Adds the commands to a parser of `pipeline.report`."""
-    plots = commands.add_parser("plots", help="TFMA's curves, calibration, confusion by slice")
-    statistics = commands.add_parser("statistics", help="TFDV's statistics of every feature")
-    for parser, show in ((plots, _write_plots), (statistics, _write_statistics)):
+    for view in _VIEWS:
+        parser = commands.add_parser(view.name, help=view.words)
         add_run_flags(parser)
-        parser.set_defaults(show=show)
+        parser.set_defaults(show=partial(_write, view))
 
 
 def add_run_flags(parser: argparse.ArgumentParser) -> None:
@@ -62,25 +97,14 @@ def output_of_run(
     return run_id, found.uri
 
 
-def _write_plots(work: WorkDirectory, flags: argparse.Namespace) -> int:
-    found = output_of_run(work, flags.run, EVALUATION, "evaluated run")
+def _write(view: _View, work: WorkDirectory, flags: argparse.Namespace) -> int:
+    found = output_of_run(work, flags.run, view.output, view.kind)
     if found is None:
         return 1
     run_id, uri = found
-    return _write(work, run_id, PLOTS_FILE, plots_page(read_plots(uri), run_id))
-
-
-def _write_statistics(work: WorkDirectory, flags: argparse.Namespace) -> int:
-    found = output_of_run(work, flags.run, STATISTICS, "run with statistics")
-    if found is None:
-        return 1
-    run_id, uri = found
-    return _write(work, run_id, STATISTICS_FILE, statistics_page(read_statistics(uri), run_id))
-
-
-def _write(work: WorkDirectory, run_id: str, name: str, page: str) -> int:
     folder = Run(run_id, work.run(run_id)).report_folder
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / name, page)
-    print(folder / name)
+    file = folder / f"{view.name}.html"
+    write_text(file, view.page(uri, run_id))
+    print(file)
     return 0

@@ -8,20 +8,23 @@ pseudonyms is rotated.
 
 from __future__ import annotations
 
+import logging
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from models.features import LABELS
 from radiographs.csv_tables import csv_table, decode_text
 from radiographs.data_roots import DataRoot
 from radiographs.decoding import sha256_of
 from radiographs.errors import DataError, UnusableImage
 from radiographs.file_names import composed
 from radiographs.layouts import Layout
+from radiographs.options import SITES
+
+_LOG = logging.getLogger(__name__)
 
 EXCLUDED = "excluded by the user"
 SETTING = "data.exclude_films"
@@ -114,14 +117,23 @@ def set_aside(
         layout.without(dict.fromkeys(found, EXCLUDED)),
         notes=[*layout.notes, *_notes(excluded.name, len(found), unknown)],
     )
-    for label in LABELS:
-        if not any(film.label == label for film in left.films):
-            raise DataError(
-                f"no film of {label} is left, as {excluded.name} excludes all of them; both "
-                f"classes are needed, so keep the rows of confirmed films alone in the list of "
-                f"{SETTING}"
-            )
+    _check_classes(layout, left, excluded)
     return left
+
+
+def _check_classes(layout: Layout, left: Layout, excluded: ExcludedFilms) -> None:
+    """Refuses a list that leaves nothing of a class, or of one at one of several sites."""
+    by_site = layout.kind == SITES
+    there = {(film.site if by_site else "", film.label) for film in layout.films}
+    for site, label in sorted(
+        there - {(film.site if by_site else "", film.label) for film in left.films}
+    ):
+        whose = f" of the site '{site}'" if by_site else ""
+        raise DataError(
+            f"no film of {label}{whose} is left, as {excluded.name} excludes all of them; both "
+            "classes are needed, so keep the rows of confirmed films alone in the list of "
+            f"{SETTING}"
+        )
 
 
 def still_films(identical: Iterable[Sequence[str]], layout: Layout) -> list[list[str]]:
@@ -154,24 +166,35 @@ def _below_root(path: str) -> str:
 def _find(root: DataRoot, layout: Layout, excluded: ExcludedFilms) -> tuple[set[str], int]:
     """Returns the paths of listed films, and how many rows name none."""
     by_name = {composed(_below_root(film.path)): film.path for film in layout.films}
+    paths = [by_name.get(name, "") for name, _ in excluded.rows]
+    digests = [digest for _, digest in excluded.rows]
+    of_path = _digests(
+        root, {path for path, one in zip(paths, digests, strict=True) if path and one}
+    )
     found: set[str] = set()
-    digests: list[str] = []  # of what is known by these alone
+    known_alone: list[str] = []  # digests of what is known by them alone
     unknown = 0
-    for name, digest in excluded.rows:
-        path = by_name.get(name)
-        if path is not None and (not digest or digest == _digest_of(root, path)):
+    for path, digest in zip(paths, digests, strict=True):
+        if path and (not digest or digest == of_path[path]):
             found.add(path)
         elif digest:
-            digests.append(digest)
+            known_alone.append(digest)
         else:
             unknown += 1
-    if not digests:
-        return found, unknown
-    paths = [film.path for film in layout.films]
+    if known_alone:
+        of_path |= _digests(root, {film.path for film in layout.films} - of_path.keys())
+        found |= {path for path, one in of_path.items() if one in set(known_alone)}
+    present = set(of_path.values())
+    return found, unknown + sum(one not in present for one in known_alone)
+
+
+def _digests(root: DataRoot, paths: Collection[str]) -> dict[str, str]:
+    if not paths:
+        return {}
+    _LOG.info("Reading %s films, for the digests in the list of %s", f"{len(paths):,}", SETTING)
     with ThreadPoolExecutor() as threads:
-        of_paths = list(threads.map(lambda path: _digest_of(root, path), paths))
-    found |= {path for path, one in zip(paths, of_paths, strict=True) if one in set(digests)}
-    return found, unknown + len(set(digests) - set(of_paths))
+        read = threads.map(lambda path: _digest_of(root, path), paths)
+        return dict(zip(paths, read, strict=True))
 
 
 def _digest_of(root: DataRoot, path: str) -> str:

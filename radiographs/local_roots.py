@@ -18,6 +18,7 @@ from radiographs.pseudonyms import real_path
 
 LOOP = "a link that leads back to a folder above it, or where another link has led"
 NO_FILE = "a pipe, socket or device, not a file"
+NOWHERE = "a link that leads nowhere"
 
 
 def check_folder(folder: Path) -> None:
@@ -87,7 +88,8 @@ def list_local(root: str) -> Listing:
         root: It may be a link itself.
 
     Returns:
-        Each file under all of its names. A link that leads nowhere is one of them.
+        Each file under all of its names. A link that leads nowhere is one of them, or a folder that
+        holds nothing, by its name.
 
     Raises:
         DataError: If a link leads out of it.
@@ -130,7 +132,11 @@ def _walk(
         is_link = entry.is_symlink()
         real = os.path.realpath(entry.path) if is_link else entry.path
         if is_link and (is_hidden(path) or not os.path.exists(real)):
-            yield path, entry.path
+            if is_hidden(path) or posixpath.splitext(path)[1]:
+                yield path, entry.path
+            else:  # by its name a folder, such as a site whose disk is not there
+                listing.aside.append((path, NOWHERE))
+                listing.empty.append(path)
         elif os.path.commonpath((above[0], real)) != above[0]:
             raise DataError(
                 f"the link '{path}' leads out of the data root, to {real}; put a copy in its place "

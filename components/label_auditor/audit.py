@@ -20,8 +20,6 @@ GIVEN, SUGGESTED = "given_label", "suggested_label"
 QUALITY = "label_quality"  # in [0, 1], probability of the given label by films of others
 DOUBTFUL = "doubtful"
 
-SWITCHED_OFF = "label_audit.enabled=false"
-
 # Of the labels that naming the largest class every time would get wrong, the share that has to be
 # judged right before any label is called doubtful. Below it, of planted errors among few films
 # hardly more were found than by chance (benchmarks/label_noise.py on 160 phantoms).

@@ -10,13 +10,13 @@ import tensorflow_transform as tft
 from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 
-from components.label_auditor.audit import SWITCHED_OFF, LabelAudit, audit_labels, not_possible
+from components.label_auditor.audit import LabelAudit, audit_labels, not_possible
 from components.label_auditor.files import write_label_audit
 from components.label_auditor.films import RunFilms
 from components.radiograph_example_gen.film_list import read_film_list
 from models import features
 from models.hyperparameters import Task
-from models.label_audit_settings import LabelAuditSettings
+from models.label_audit_settings import SWITCHED_OFF, LabelAuditSettings
 
 _LOG = logging.getLogger(__name__)
 

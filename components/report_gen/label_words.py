@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.label_auditor.audit import SWITCHED_OFF
+from models.label_audit_settings import SWITCHED_OFF
 
 
 def label_lines(audit: Mapping[str, Any]) -> Iterator[str]:

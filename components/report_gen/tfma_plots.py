@@ -82,11 +82,14 @@ def read_plots(evaluation_uri: str) -> list[SlicePlots]:
         evaluation_uri: Folder of the `evaluation` artifact.
 
     Returns:
-        The overall slice first, then the dimensions in the order of `SLICES`.
+        The overall slice first, then the dimensions in the order of `SLICES`, then those that only
+        an earlier version had.
     """
-    order = (OVERALL, *SLICES)
+    order = {name: place for place, name in enumerate((OVERALL, *SLICES))}
     plots = [plot for of_slice in tfma.load_plots(evaluation_uri) for plot in _read(of_slice)]
-    return sorted(plots, key=lambda one: (order.index(one.feature), one.value))
+    return sorted(
+        plots, key=lambda one: (order.get(one.feature, len(order)), one.feature, one.value)
+    )
 
 
 def _read(of_slice: tfma.proto.metrics_for_slice_pb2.PlotsForSlice) -> Iterator[SlicePlots]:

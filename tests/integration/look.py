@@ -25,6 +25,19 @@ class Look:
         self.page.on("request", lambda request: self.loaded.append(request.url))
         self.page.goto(file.as_uri())
 
+    def check_for_everybody(self, width_px: int, hostile: str) -> None:
+        """Asserts what holds of every page: readable, whole, nothing loaded, no name run as code.
+
+        Args:
+            width_px: Of the window.
+            hostile: A name that the page shows and that would run as code, were it not escaped.
+        """
+        assert self.serious_faults() == []
+        assert self.page.evaluate("document.documentElement.scrollWidth") <= width_px
+        assert self.page.locator("img[src='x']").count() == 0
+        assert [url for url in self.loaded if not url.startswith(("file:", "data:"))] == []
+        assert hostile in self.page.inner_text("body")
+
     def serious_faults(self) -> list[tuple[str, str, str]]:
         """Returns what axe finds: rule, element and what to do."""
         self.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")

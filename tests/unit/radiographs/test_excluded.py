@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,24 @@ def test_a_class_without_films_is_refused() -> None:
     rows = [(path, "") for path in CONTENT if path.startswith("NORMAL")]
     with pytest.raises(DataError, match=r"no film of NORMAL is left, as list\.csv excludes all"):
         left_out(*rows)
+
+
+def test_a_class_of_one_of_several_sites_without_films_is_refused() -> None:
+    films = [replace(film, site=site) for site, film in zip("abbabb", LAYOUT.films, strict=True)]
+    layout = replace(LAYOUT, films=films, kind="sites")
+    excluded = ExcludedFilms("list.csv", (("NORMAL/a.png", ""),))
+    with pytest.raises(DataError, match=r"no film of NORMAL of the site 'a' is left, as list\.csv"):
+        set_aside(Root(), layout, [], excluded)
+    assert gone(set_aside(Root(), replace(layout, kind="manifest"), [], excluded)) == [
+        "NORMAL/a.png"
+    ]
+
+
+def test_no_file_is_read_twice_and_every_row_is_counted() -> None:
+    root, gone_film = Root(), ("", digest(b"gone"))
+    layout = left_out(("NORMAL/b.png", digest(b"2")), gone_film, gone_film, root=root)
+    assert sorted(root.read) == sorted(CONTENT)
+    assert layout.notes[-1] == "2 rows name no film of the data root (list.csv)."
 
 
 def test_a_list_without_rows_is_said() -> None:

@@ -275,6 +275,29 @@ def test_a_folder_without_any_file_is_no_site(tmp_path: Path, folder: str) -> No
         read_layout(LocalRoot(str(tmp_path)), SITES)
 
 
+def test_a_site_whose_disk_is_not_there_stops(tmp_path: Path) -> None:
+    write_sites(tmp_path)
+    (tmp_path / "harbour").symlink_to(tmp_path / "unmounted")
+    with pytest.raises(DataError, match=r"^the folder 'harbour', read .* holds no f"):
+        read_layout(LocalRoot(str(tmp_path)), SITES)
+
+
+def test_a_span_whose_disk_is_not_there_stops(tmp_path: Path) -> None:
+    for label in LABELS:
+        write_films(tmp_path / "span-1", label, 2)
+    (tmp_path / "span-2").symlink_to(tmp_path / "unmounted")
+    with pytest.raises(DataError, match="'span-2'"):
+        read_layout(LocalRoot(str(tmp_path)), IngestOptions(spans="last:1"))
+
+
+def test_any_other_link_that_leads_nowhere_is_listed(tmp_path: Path) -> None:
+    for label in LABELS:
+        write_films(tmp_path, label, 2)
+    (tmp_path / "more").symlink_to(tmp_path / "unmounted")
+    found = read_layout(LocalRoot(str(tmp_path)), IngestOptions())
+    assert found.ignored == [("more", "a link that leads nowhere")]
+
+
 class TestDicomSite:
     """A tree of patients at one site, whose names go nowhere, beside class folders at another."""
 

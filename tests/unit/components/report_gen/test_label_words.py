@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from components.label_auditor.audit import SWITCHED_OFF
 from components.report_gen.collect import collect
 from components.report_gen.label_words import label_lines
 from components.report_gen.render import render
 from components.report_gen.sources import Source
+from models.label_audit_settings import SWITCHED_OFF
 from tests.unit.components.report_gen.small_run import DOUBTFUL_FILM, GATES
 
 AUDIT: dict[str, Any] = {
