@@ -1,7 +1,7 @@
-"""Records in files, written and read by TensorFlow: Beam's own code takes ten times as long.
+"""Records in files, written and read by TensorFlow, which takes less time than Beam's own code.
 
 What films are encoded as cannot be squeezed further, so files that have to be gzip are stored as
-they are inside it.
+they are inside it: that saves most of the time, and costs 1 % of the size.
 """
 
 from __future__ import annotations
