@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import cv2
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score, roc_curve
 from tensorboard.plugins.pr_curve import summary as pr_curve
 
@@ -20,10 +21,9 @@ FOLDER = "tensorboard"  # of the events in an artifact
 
 Scored = Callable[[], tuple[npt.NDArray[np.bool_], npt.NDArray[np.floating]]]
 
-CURVE_PX = 320  # side of the picture of a curve
+CURVE_PX, MARGIN_PX = 320, 32  # side of the picture of a curve, and what is around it
 
-_MARGIN_PX = 24
-_WHITE, _GREY, _BLUE = (255, 255, 255), (190, 190, 190), (31, 95, 153)
+_DPI = 100
 _MOST_PX = 256  # longer side of an example
 _MOST_EXAMPLES = 32
 
@@ -76,14 +76,17 @@ def draw_roc(
         `[CURVE_PX, CURVE_PX, 3]`, red, green, blue.
     """
     alarms, found, _ = roc_curve(is_pneumonia, probabilities)
-    picture = np.full((CURVE_PX, CURVE_PX, 3), _WHITE, np.uint8)
-    cv2.polylines(picture, [_places(np.array([0, 1, 1, 0]), np.array([0, 0, 1, 1]))], True, _GREY)
-    cv2.polylines(picture, [_places(np.array([0, 1]), np.array([0, 1]))], False, _GREY)
-    cv2.polylines(picture, [_places(alarms, found)], False, _BLUE, 2)
-    area = roc_auc_score(is_pneumonia, probabilities)
-    below = (CURVE_PX // 2, CURVE_PX - 2 * _MARGIN_PX)
-    cv2.putText(picture, f"AUC {area:.3f}", below, cv2.FONT_HERSHEY_SIMPLEX, 0.6, (60, 60, 60), 1)
-    return picture
+    canvas = FigureCanvasAgg(Figure((CURVE_PX / _DPI, CURVE_PX / _DPI), _DPI))
+    margin = MARGIN_PX / CURVE_PX
+    axes = canvas.figure.add_axes((margin, margin, 1 - 2 * margin, 1 - 2 * margin))
+    axes.plot([0, 1], [0, 1], color="silver", linewidth=1)
+    axes.plot(alarms, found, color="tab:blue", clip_on=False)
+    axes.text(0.95, 0.05, f"AUC {roc_auc_score(is_pneumonia, probabilities):.3f}", ha="right")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.tick_params(labelsize=7, color="silver")
+    axes.spines[:].set(color="silver", zorder=0)  # below the curve
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 class FilmEvents(keras.callbacks.Callback):
@@ -119,10 +122,3 @@ class FilmEvents(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Closes the file."""
         self._writer.close()
-
-
-def _places(across: npt.NDArray[np.floating], up: npt.NDArray[np.floating]) -> npt.NDArray[np.int_]:
-    """Returns the pixels of points in the unit square."""
-    side_px = CURVE_PX - 2 * _MARGIN_PX
-    points = np.stack([across, 1 - up], axis=-1) * side_px + _MARGIN_PX
-    return points.round().astype(np.int32)

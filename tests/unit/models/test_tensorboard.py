@@ -18,7 +18,7 @@ from models.hyperparameters import Hyperparameters
 from models.input_pipeline import TransformedFilms, augmented_examples
 from models.network import build_network
 from models.scoring import Scorer
-from models.tensorboard import CURVE_PX, draw_roc, write_examples
+from models.tensorboard import CURVE_PX, MARGIN_PX, draw_roc, write_examples
 from tests.unit.models.drawn_films import SIZE_PX, make_settings
 
 Splits = tuple[TransformedFilms, TransformedFilms]
@@ -131,11 +131,11 @@ def test_roc_is_that_of_the_answers(
 def test_the_area_below_the_drawn_curve_is_the_auc(scores: np.ndarray) -> None:
     labels = np.arange(40) >= 16
     blue = draw_roc(labels, scores).astype(int) @ [-1, 0, 1] > 30  # more blue than red
-    inside = slice(24, CURVE_PX - 24)
+    inside = slice(MARGIN_PX - 1, CURVE_PX - MARGIN_PX + 1)  # with the curve's own width
     heights = [np.flatnonzero(column).mean() for column in blue[inside, inside].T if column.any()]
-    area = 1 - np.mean(heights) / (CURVE_PX - 48)
+    area = 1 - np.mean(heights) / (CURVE_PX - 2 * MARGIN_PX)
     # Where the curve rises, a column is halved: a rise counts half at either end alone.
-    assert area == pytest.approx(metrics.roc_auc_score(labels, scores), abs=0.03)
+    assert area == pytest.approx(metrics.roc_auc_score(labels, scores), abs=0.01)
 
 
 def test_examples_are_films_of_both_classes_beside_what_is_made_of_them(
