@@ -135,6 +135,7 @@ def _pseudonymised(root: DataRoot, options: IngestOptions) -> Layout:
             (hiding.path(path), hiding.sentence(reason)) for path, reason in layout.ignored
         ),
         notes=[*notes, *map(hiding.sentence, layout.notes)],
+        has_pseudonyms=True,
     )
 
 

@@ -44,6 +44,7 @@ def account(layout: Layout, plan: SplitPlan, unusable: Sequence[Sequence[str]]) 
     reasons, folders = ignored_summary(layout)
     return {
         "layout": layout.kind,
+        "pseudonyms": layout.has_pseudonyms,
         "folders": dict(layout.folders),
         "spans": [span.number for span in layout.spans],
         "sites": _by_site(kept, plan.split_of),

@@ -60,6 +60,7 @@ class Layout:
         notes: What looks like a mistake, as sentences for the user.
         folders: Kind by folder, where several were read by themselves: of sites or spans.
         spans: That the films are of, in order; none where there are no spans.
+        has_pseudonyms: Whether ids of patients were made by a key, and are not as they are written.
     """
 
     kind: Kind
@@ -68,6 +69,7 @@ class Layout:
     notes: list[str] = field(default_factory=list)
     folders: Mapping[str, Kind] = field(default_factory=dict)
     spans: tuple[Span, ...] = ()
+    has_pseudonyms: bool = False
 
     def place_of(self, path: str) -> tuple[Kind, str]:
         """Returns the kind of the folder that a file was found in, and its path below that."""

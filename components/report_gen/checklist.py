@@ -72,6 +72,23 @@ def _missing(report: Report) -> str:
     )
 
 
+def identities(report: Report) -> str:
+    """Returns what patients are called by in the run; empty where its ingest does not tell.
+
+    Args:
+        report: Of a run.
+    """
+    has_pseudonyms = report.data.ingest.get("pseudonyms")
+    if has_pseudonyms is None:  # of an earlier version
+        return ""
+    if has_pseudonyms:
+        return "patients are pseudonyms (HMAC-SHA-256), whose key is not part of the run"
+    return (
+        "patients are called as the file names or tables of the films call them, since no key of "
+        "pseudonyms was set (data.pseudonym_key_file)"
+    )
+
+
 def _split(report: Report) -> str:
     images = report.data.ingest["images"]
     return ", ".join(f"{split} {films:,}" for split, films in images.items()) + " films"
@@ -153,7 +170,7 @@ def _fairness(report: Report) -> str:
 
 
 def _imbalance(report: Report) -> str:
-    return f"imbalance {_settings(report)['imbalance']}"
+    return f"train.imbalance={_settings(report)['train']['imbalance']}"
 
 
 def _specification(report: Report) -> str:
@@ -172,7 +189,7 @@ ITEMS = (
     Item("9", "7", "preparation of the data", _preprocessing),
     Item("10", "7", "parts of the data that were used", _missing),
     Item("11", "9", "definition of data elements, by common terms"),
-    Item("12", "17", "de-identification", lambda report: "patients are pseudonyms"),
+    Item("12", "17", "de-identification", identities),
     Item("13", "11", "what is missing in the data, and what was done", _missing),
     Item("14", "8", "definition of the reference standard"),
     Item("15", "8", "why this reference standard"),
@@ -206,7 +223,7 @@ ITEMS = (
     Item("39", "25, 27", "implications for practice"),
     Item("40", "18d", "registration"),
     Item("41", "18c", "where the protocol is"),
-    Item("42", "18a", "funding and conflicts of interest"),
+    Item("42", "18a, 18b", "funding and conflicts of interest"),
     Item("", "13", "class imbalance", _imbalance),
     Item("", "14", "fairness", _fairness),
     Item("", "15", "form of the answer", lambda report: "a calibrated probability and a label"),

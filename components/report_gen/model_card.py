@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from components.report_gen import words
 from components.report_gen.audit_words import audit_lines
-from components.report_gen.checklist import FOR_A_PERSON, answered
+from components.report_gen.checklist import FOR_A_PERSON, answered, identities
 from components.report_gen.environment import markdown_environment, markdown_text
 from components.report_gen.report import Report
 from metrics.scores import AUC, CALIBRATION_ERROR, PRECISION, RECALL, SPECIFICITY
@@ -73,6 +73,7 @@ def _card(report: Report) -> str:
             limits=[*audit_lines(report.audit), *_wanting(report)],
             overruled=[one for one in report.verdicts if one.accepted],
             point=_mapping(report.training.record.get("operating_point")),
+            identities=identities(report),
             checklist=answered(report),
         )
     )

@@ -296,6 +296,7 @@ def test_any_other_link_that_leads_nowhere_is_listed(tmp_path: Path) -> None:
     (tmp_path / "more").symlink_to(tmp_path / "unmounted")
     found = read_layout(LocalRoot(str(tmp_path)), IngestOptions())
     assert found.ignored == [("more", "a link that leads nowhere")]
+    assert not found.has_pseudonyms
 
 
 class TestDicomSite:
@@ -330,6 +331,7 @@ class TestDicomSite:
     def test_names_are_hidden_and_ids_told_apart(self, root: Path, options: IngestOptions) -> None:
         layout = read_layout(LocalRoot(str(root)), options)
         assert layout.folders == {"city": "folders", "coast": "dicom"}
+        assert layout.has_pseudonyms
         pseudonym = pseudonyms_of(options.pseudonym_key_file, remote=False)[0].of("patient", "17")
         ids = {film.path: film.patient_id for film in layout.films}
         assert ids["city/NORMAL/17.png"] == f"city/{pseudonym}"

@@ -22,6 +22,7 @@ from metrics.estimates import estimate
 from metrics.scores import Scores
 from models import features
 from models.audit_settings import Evaluation
+from models.hyperparameters import Hyperparameters, Train
 from tests.support import draw_film, encode
 from tests.unit.components.evaluation.tfma_result import evaluate
 
@@ -100,6 +101,7 @@ def write_run(folder: Path) -> dict[str, Source]:
 def _write_data(uris: dict[str, Path]) -> None:
     ingest = {
         "layout": "manifest",
+        "pseudonyms": False,
         "images": {"train": 400, "eval": 80, "test": FILMS},
         "patients": {"train": 200, "eval": 40, "test": PATIENTS},
         "sites": {HOSTILE: {"train": 300, "eval": 61, "test": 7}, "coast": {"train": 100}},
@@ -140,8 +142,9 @@ def _statistics() -> statistics_pb2.DatasetFeatureStatisticsList:
 
 
 def _write_training(uris: dict[str, Path]) -> None:
+    settings = Hyperparameters(train=Train(epochs=2)).model_dump()
     record = {
-        "hyperparameters": {"task": "binary", "train": {"epochs": 2, "note": HOSTILE}},
+        "hyperparameters": {**settings, "train": {**settings["train"], "note": HOSTILE}},
         "operating_point": {"threshold": THRESHOLD, "sensitivity": 0.9, "specificity": 0.8},
         "parameters": 1234,
         "history": [

@@ -186,6 +186,28 @@ def test_the_checklist_says_what_the_run_knows_and_leaves_the_rest(report: Repor
     assert {empty[number] for number in ("7", "19", "22", "28", "32", "37")} == {FOR_A_PERSON}
 
 
+def test_all_that_a_whole_run_can_answer_it_answers(report: Report) -> None:
+    told = {item.asks: answer for item, answer in answered(report) if item.answer}
+    assert [asks for asks, answer in told.items() if answer == FOR_A_PERSON] == []
+    assert told["class imbalance"] == "train.imbalance=class_weights"
+
+
+@pytest.mark.parametrize(
+    ("pseudonyms", "told"),
+    [(True, "patients are pseudonyms"), (False, "no key of pseudonyms was set"), (None, "")],
+)
+def test_the_card_says_what_patients_are_called_by(
+    report: Report, pseudonyms: bool | None, told: str
+) -> None:
+    ingest = {**report.data.ingest, "pseudonyms": pseudonyms}
+    changed = replace(report, data=replace(report.data, ingest=ingest))
+    card = " ".join(text_of(one) for one in read(model_card(changed)))
+    (answer,) = (answer for item, answer in answered(changed) if item.claim == "12")
+    assert told in card
+    assert told in answer if told else answer == FOR_A_PERSON
+    assert ("pseudonyms (HMAC" in card) == (pseudonyms is True)
+
+
 def test_a_run_that_stopped_early_has_a_card(report: Report) -> None:
     card = model_card(replace(Report(), absent=("There is no trace of the audit.",)))
     assert "The model was not evaluated." in card
