@@ -20,19 +20,8 @@ _LONGEST_JOB = f"--job_server_timeout={7 * 24 * 60 * 60}"
 
 
 def beam_arguments(settings: Beam) -> list[str]:
-    """Returns Beam's arguments; further ones of the settings win, since they come last.
-
-    Prism is for the ingest alone, see `ingest_arguments`; all else stays with the local runner.
-    """
+    """Returns Beam's arguments; further ones of the settings win, since they come last."""
     return [*_ENGINES[settings.engine](settings), *settings.extra_args]
-
-
-def ingest_arguments(settings: Beam) -> list[str]:
-    """Returns what the ingest gets after these.
-
-    Prism 2.61 breaks down on how TFDV combines, and lacks a coder that TFMA groups by.
-    """
-    return [*_prism(settings), *settings.extra_args] if settings.engine == "prism" else []
 
 
 def names_another_runner(settings: Beam) -> bool:
@@ -87,15 +76,13 @@ def _sdk_workers(settings: Beam) -> list[str]:
     if settings.worker_pool:
         pool = f"--environment_config={settings.worker_pool}"
         return [parallelism, "--environment_type=EXTERNAL", pool, NO_IMAGE]
-    if settings.image:
-        image = f"--sdk_container_image={settings.image}"
-        return [parallelism, "--environment_type=DOCKER", image]
-    return [parallelism, "--environment_type=LOOPBACK", NO_IMAGE]
+    image = f"--sdk_container_image={settings.image}"
+    return [parallelism, "--environment_type=DOCKER", image]
 
 
 _ENGINES: Mapping[str, Callable[[Beam], list[str]]] = {
     "local": _local,
-    "prism": _local,
+    "prism": _prism,
     "flink": _flink,
     "spark": _spark,
     "dataflow": _dataflow,

@@ -70,8 +70,7 @@ class Beam(hp.Settings):
 
     engine: Literal["local", "prism", "flink", "spark", "dataflow"] = Field(
         "local",
-        description="what runs ingest, statistics, Transform and Evaluator; prism runs the ingest "
-        "alone",
+        description="what runs ingest, statistics, Transform and Evaluator",
     )
     workers: int = Field(
         1, ge=1, le=256, description="processes of the local runner, or workers of another engine"
@@ -83,8 +82,8 @@ class Beam(hp.Settings):
     )
     worker_pool: str = Field(
         "",
-        description="host:port of a worker pool of Beam's, which starts the workers; empty where "
-        "they run in this process (prism) or in containers of beam.image",
+        description="host:port of a pool that starts the workers (python -m pipeline.worker_pool); "
+        "empty where they run in containers of beam.image",
     )
     image: str = Field("", description="container image of the workers, made by the Dockerfile")
     extra_args: tuple[str, ...] = Field(
@@ -96,7 +95,7 @@ class Beam(hp.Settings):
         """Refuses what an engine would refuse only after the pipeline has been built."""
         needs = {
             "address": self.engine in ("prism", "flink", "spark") and not self.address,
-            "worker_pool or beam.image": self.engine in ("flink", "spark")
+            "worker_pool or beam.image": self.engine in ("prism", "flink", "spark")
             and not (self.worker_pool or self.image),
             "image": self.engine == "dataflow" and not self.image,
         }

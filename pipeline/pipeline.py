@@ -27,7 +27,7 @@ from models import features, preprocessing, training, tuning
 from models.source import SOURCE_FINGERPRINT, digest, source_fingerprint
 from pipeline.accepted import LatestAcceptedStatistics
 from pipeline.baseline import CANDIDATE, MODEL, MODEL_BLESSING, LatestOtherBlessedModel
-from pipeline.beam import beam_arguments, ingest_arguments
+from pipeline.beam import beam_arguments
 from pipeline.config import PipelineConfig
 from pipeline.evaluation import make_eval_config
 from pipeline.locations import Locations
@@ -93,7 +93,6 @@ def create_components(
     example_gen = RadiographExampleGen(
         locations.data_root, config.data, f"{framing}{rotated}", config.preprocessing
     )
-    example_gen.with_beam_pipeline_args(ingest_arguments(config.beam))
     examples = example_gen.outputs["examples"]
     schema_importer = tfx.components.ImportSchemaGen(schema_file=locations.schema_file)
     data_schema = schema_importer.outputs["schema"]

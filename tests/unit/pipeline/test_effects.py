@@ -90,7 +90,7 @@ CASES = [
     ("beam.workers=2", ["beam.extra_args=[--runner=FlinkRunner]"], []),
     ("beam.workers=3", ["beam.extra_args=[--runner, SparkRunner]"],
      ["beam.extra_args=[--runner=DirectRunner]"]),
-    ("beam.address=h:1", [], ["beam.engine=prism"]),
+    ("beam.address=h:1", [], ["beam.engine=prism", "beam.worker_pool=h:2"]),
     ("beam.worker_pool=h:1", [], ["beam.engine=prism", "beam.address=h:2"]),
     ("beam.worker_pool=h:3",
      ["beam.engine=dataflow", "beam.image=i", f"beam.extra_args={DATAFLOW_ARGUMENTS}"],

@@ -19,7 +19,7 @@ from models.audit_settings import AuditFloors, AuditMeasures, AuditSettings
 from models.source import source_fingerprint
 from pipeline.accepted import LatestAcceptedStatistics
 from pipeline.baseline import LatestOtherBlessedModel
-from pipeline.beam import LOCAL_RUNNER, NO_IMAGE, beam_arguments, ingest_arguments
+from pipeline.beam import LOCAL_RUNNER, NO_IMAGE, beam_arguments
 from pipeline.config import Beam, load_config
 from pipeline.locations import WorkDirectory
 from pipeline.pipeline import create_components
@@ -356,18 +356,14 @@ class TestBeamArguments:
     # What each engine has to be told, by the names of Beam's own options.
     ENGINES = (
         (
-            {"engine": "prism", "address": "host:8073", "workers": 2},
+            {
+                "engine": "prism", "address": "host:8073", "worker_pool": "pool:50000",
+                "workers": 2,
+            },
             {
                 "runner": "PortableRunner", "job_endpoint": "host:8073",
-                "environment_type": "LOOPBACK", "sdk_worker_parallelism": "2",
-                "job_server_timeout": 604800,
-            },
-        ),
-        (
-            {"engine": "prism", "address": "host:8073", "worker_pool": "pool:50000"},
-            {
-                "runner": "PortableRunner", "environment_type": "EXTERNAL",
-                "environment_config": "pool:50000", "sdk_worker_parallelism": "1",
+                "job_server_timeout": 604800, "environment_type": "EXTERNAL",
+                "environment_config": "pool:50000", "sdk_worker_parallelism": "2",
             },
         ),
         (
@@ -400,8 +396,7 @@ class TestBeamArguments:
     def test_beam_itself_understands_what_an_engine_is_told(
         self, settings: dict[str, Any], expected: dict[str, Any], caplog: pytest.LogCaptureFixture
     ) -> None:
-        beam = Beam(**settings)
-        arguments = [*beam_arguments(beam), *ingest_arguments(beam)]
+        arguments = beam_arguments(Beam(**settings))
         parsed = PipelineOptions(arguments).get_all_options()
         assert "unparseable" not in caplog.text
         assert {name: parsed[name] for name in expected} == expected
@@ -411,6 +406,7 @@ class TestBeamArguments:
         ("settings", "needed"),
         [
             ({"engine": "prism"}, "beam.address"),
+            ({"engine": "prism", "address": "h:1"}, "beam.worker_pool or beam.image"),
             ({"engine": "flink", "address": "h:1"}, "beam.worker_pool or beam.image"),
             ({"engine": "spark", "image": "i"}, "beam.address"),
             ({"engine": "dataflow"}, "beam.image"),
@@ -425,11 +421,6 @@ class TestBeamArguments:
     ) -> None:
         with pytest.raises(ValueError, match=f"beam.engine={settings['engine']} needs {needed}"):
             Beam(**settings)
-
-    def test_prism_is_for_the_ingest_alone(self) -> None:
-        prism = Beam(engine="prism", address="host:8073", worker_pool="pool:50000")
-        assert PipelineOptions(beam_arguments(prism)).get_all_options()["runner"] == LOCAL_RUNNER
-        assert ingest_arguments(Beam()) == []
 
     def test_workers_are_processes_and_further_arguments_come_last(self) -> None:
         settings = Beam(workers=3, extra_args=("--runner=FlinkRunner",))

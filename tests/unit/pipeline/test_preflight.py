@@ -225,7 +225,7 @@ class TestEngine:
             unused.bind(("localhost", 0))  # and nobody listens
             named = address.format(free=unused.getsockname()[1])
             with pytest.raises(ConfigError, match=said):
-                check_engine(Beam(engine="prism", address=named))
+                check_engine(Beam(engine="prism", address=named, image="i"))
 
     def test_so_is_a_pool_of_workers(self) -> None:
         with socket.create_server(("localhost", 0)) as engine:
