@@ -12,7 +12,7 @@ PYTHON_VERSIONS := 3.10 3.11 3.12 3.13
 UV_VERSION := 0.13.9
 VENV := .venv
 LOCK := requirements/lock-$(PYTHON_VERSION).txt
-PRISM_VERSION := 2.77.0 # the engine of 2.61, Beam's oldest here, lacks coders that TFT and TFMA group by
+PRISM_VERSION := 2.77.0
 # Stamps: the environment with its installer, and all that was installed into it.
 INSTALLER := $(VENV)/.uv-$(UV_VERSION)-python-$(PYTHON_VERSION)
 INSTALLED := $(VENV)/.installed
@@ -54,6 +54,7 @@ lock: $(PYTHON_VERSIONS:%=lock-%) ## write requirements/ anew from setup.py; ARG
 names: install ## look up, in the wheels of every lock, the names of TFX and its family in use
 	$(VENV)/bin/python -m tools.library_names
 
+# Newer than Beam here: Prism of 2.61 lacks coders by which TFT and TFMA group.
 prism: ## build Prism, Beam's portable runner, by Go; tests of engines find it
 	go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$(PRISM_VERSION)
 
