@@ -97,7 +97,8 @@ def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 def draw_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("films")
     write_phantoms(folder, films=FILMS, size_px=SIZE_PX, seed=0)
-    (folder / "NORMAL" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    broken = min((folder / "NORMAL").iterdir())
+    broken.write_bytes(broken.read_bytes()[:100])
     return folder
 
 
@@ -186,7 +187,7 @@ def test_files_are_accounted_for_alike(local: Outputs, prism: Outputs) -> None:
             for of in (local, prism)
         ]
         assert texts[0] == texts[1]
-        assert name != "quarantine.csv" or "broken.png" in texts[0]
+        assert name != "quarantine.csv" or len(texts[0].splitlines()) == 2
 
 
 def test_statistics_are_the_same(local: Outputs, prism: Outputs) -> None:
