@@ -206,7 +206,8 @@ def test_the_sentence_names_what_the_address_is_of() -> None:
 class TestEngine:
     def test_one_that_answers_is_taken(self) -> None:
         with socket.create_server(("localhost", 0)) as engine:
-            check_engine(Beam(engine="prism", address=f"localhost:{engine.getsockname()[1]}"))
+            address = f"localhost:{engine.getsockname()[1]}"
+            check_engine(Beam(engine="prism", address=address, image="i"))
 
     def test_the_local_runner_is_not_looked_for(self) -> None:
         check_engine(Beam(address="localhost:1"))
