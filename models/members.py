@@ -1,8 +1,9 @@
 """Networks that differ in their seed and answer as one: which of them is which.
 
 Deep ensembles: B. Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty Estimation
-using Deep Ensembles", NeurIPS 2017. Their logits are averaged and not their weights: two trainings
-number their channels otherwise. `models.network.fold` makes the one network.
+using Deep Ensembles", NeurIPS 2017, who average probabilities. Here logits are, for what comes
+after, calibration above all, starts from a logit; weights are not, since no two trainings number
+their channels alike. `models.network.fold` makes the one network.
 """
 
 from __future__ import annotations
