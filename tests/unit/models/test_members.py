@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import keras_tuner as kt
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -36,6 +37,7 @@ from models.network import (
 from models.records import keep_network, read_network
 from models.scoring import CALIBRATED_LOG_LOSS, Scorer, evaluate
 from models.training import train_members
+from models.tuning import Trial
 from tests.unit.models.drawn_films import SIZE_PX, make_settings
 
 Splits = tuple[TransformedFilms, TransformedFilms]
@@ -44,15 +46,15 @@ SMALL = {"width": 4, "depth": 4, "dense_units": 8}
 FORMATS = ("keras", "h5", "weights.h5")
 
 
-def films(count: int, seed: int = 0, side: int = SIDE) -> np.ndarray:
-    return np.random.default_rng(seed).random((count, side, side, 1), dtype=np.float32)
+def films(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((count, SIDE, SIDE, 1), dtype=np.float32)
 
 
-def draw(count: int, task: Task = "binary", **values: Any) -> list[keras.Model]:
+def draw(count: int, task: Task = "binary", side: int = SIDE, **values: Any) -> list[keras.Model]:
     """Networks none of whose weights are what they start as, with logits of either sign."""
     networks = []
     for seed in range(count):
-        network = build_network(SIDE, Network.model_validate(SMALL | values), task)
+        network = build_network(side, Network.model_validate(SMALL | values), task)
         rng = np.random.default_rng(seed)
         drawn = [
             np.abs(one) + 0.1 if "variance" in path else one
@@ -240,6 +242,13 @@ def train(drawn: Splits, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return *train_in(folder, drawn, quick()), folder
 
 
+@pytest.fixture(scope="module", name="alone")
+def train_one(drawn: Splits, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The same of one member."""
+    folder = tmp_path_factory.mktemp("alone")
+    return *train_in(folder, drawn, quick(members=1)), folder
+
+
 def rows_of(history: list[dict[str, float]], number: int) -> list[dict[str, float]]:
     return [row for row in history if row["member"] == number]
 
@@ -250,27 +259,23 @@ def furthest(one: keras.Model, other: keras.Model) -> float:
 
 
 class TestTraining:
-    def test_one_member_is_trained_as_ever(self, drawn: Splits, tmp_path: Path) -> None:
-        settings = quick(members=1, epochs=2)
-        network, history = train_in(tmp_path / "new", drawn, settings)
+    def test_one_member_is_trained_as_ever(self, alone: Any, drawn: Splits, tmp_path: Path) -> None:
+        network, history, folder = alone
+        settings = quick(members=1)
         keras.utils.set_random_seed(settings.train.seed)
         before = build_network(SIZE_PX, settings.network)
         fitted = fit(
-            before, before.get_weights(), *drawn, settings, f"{tmp_path}/old", str(tmp_path)
+            before, before.get_weights(), *drawn, settings, f"{tmp_path}/kept", str(tmp_path)
         )
         before.set_weights(fitted.weights)
         assert furthest(network, before) == 0
         assert [{"member": 1, **row} for row in fitted.history] == history
-        assert (tmp_path / "new" / "tensorboard" / "train").is_dir()
-        assert list((tmp_path / "new" / "kept").glob("after_epoch_*.npz"))
+        assert (folder / "tensorboard" / "train").is_dir()
+        assert list((folder / "kept").glob("after_epoch_*.npz"))
 
-    def test_the_first_of_several_is_the_only_one_of_one(
-        self, trained: Any, drawn: Splits, tmp_path: Path
-    ) -> None:
-        network, history, _ = trained
-        alone, of_one = train_in(tmp_path, drawn, quick(members=1))
-        assert furthest(members_of(network)[0], alone) == 0
-        assert rows_of(history, 1) == of_one
+    def test_the_first_of_several_is_the_only_one_of_one(self, trained: Any, alone: Any) -> None:
+        assert furthest(members_of(trained[0])[0], alone[0]) == 0
+        assert rows_of(trained[1], 1) == alone[1]
 
     def test_members_differ_in_weights_and_in_what_they_are_shown(
         self, trained: Any, drawn: Splits
@@ -399,6 +404,17 @@ class TestStartingFromSeveral:
         message = "folds 3 networks; start from it with train.members=3$"
         with pytest.raises(ValueError, match=message):
             build_network(SIDE, start, member=Member(1, members))
+
+    def test_a_trial_of_a_search_trains_the_first_alone(
+        self, drawn: Splits, tmp_path: Path
+    ) -> None:
+        networks = draw(3, side=SIZE_PX)
+        file = saved(tmp_path, "keras", fold(networks))
+        settings = with_tuned(quick(), {f"network.{name}": SMALL[name] for name in SMALL})
+        trial = Trial(with_tuned(settings, {"network.weights": file}), *drawn)
+        network = trial.build(kt.HyperParameters())
+        assert members_of(network) == [network]
+        assert furthest(network, networks[0]) == 0
 
     @pytest.mark.parametrize("learns", ["nothing", "last_layer"])
     def test_what_does_not_learn_stays(
