@@ -12,7 +12,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
@@ -84,7 +84,7 @@ def members_of(network: keras.Model) -> list[keras.Model]:
     return [layer for layer in network.layers if _MEMBER.match(layer.name)] or [network]
 
 
-def weights_by_layer(network: keras.Model) -> dict[str, list[keras.Variable]]:
+def weights_by_layer(network: keras.Model) -> dict[str, list[Any]]:
     """Returns the weights by the name of their layer, which of a member begins with its name.
 
     Args:
