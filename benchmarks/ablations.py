@@ -86,6 +86,8 @@ def ablations(base: Hyperparameters) -> dict[str, dict[str, Any]]:
         "one block less": {"network.depth": max(2, depth - 1)},
         "one block more": {"network.depth": min(7, deepest, depth + 1)},
         "twice the epochs": {"train.epochs": 2 * base.train.epochs},
+        "one member": {"train.members": 1},
+        "3 members": {"train.members": 3},
         "without flip average": {"network.flip_average": False},
         "with flip average": {"network.flip_average": True},
         "imbalance none": {"train.imbalance": "none"},

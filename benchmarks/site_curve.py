@@ -19,7 +19,8 @@ from metrics.scores import Scores
 from models.calibration import Calibration, OperatingPoint
 from models.fitting import fit
 from models.hyperparameters import with_tuned
-from models.network import build_network, pneumonia_logit
+from models.members import each_member
+from models.network import build_network, fold, pneumonia_logit
 from models.scoring import Scorer, calibrate, films_to_calibrate_on
 from models.served_facts import read_facts
 from pipeline.config import PipelineConfig
@@ -72,7 +73,11 @@ class Curve:
         served = tf.saved_model.load(version)
         self._site = prepare_site(served, root, config.preprocessing.judging)
         size_px = config.preprocessing.image_size_px
-        self._network = build_network(size_px, config.network, config.task)
+        self._members = [
+            (member, build_network(size_px, config.network, config.task, member))
+            for member in each_member(config.train.members)
+        ]
+        self._network = fold([network for _, network in self._members])
         self._weights = self._network.get_weights()
 
     @property
@@ -100,17 +105,20 @@ class Curve:
 
     def _adapted(self, way: str, few: Few, seed: int) -> dict[str, float]:
         settings = with_tuned(self._settings, {**WAYS[way], "train.seed": seed})
-        keras.utils.set_random_seed(seed)
+        self._network.set_weights(self._weights)
         with tempfile.TemporaryDirectory() as folder:
             train, evaluation, rest = (
                 self._site.part(places, Path(folder, f"{name}.gz"))
                 for name, places in vars(few).items()
             )
-            fitted = fit(
-                self._network, self._weights, train, evaluation, settings,
-                str(Path(folder, "checkpoints")), folder,
-            )  # fmt: skip
-            self._network.set_weights(fitted.weights)
+            for member, network in self._members:
+                own = member.settings(settings)
+                keras.utils.set_random_seed(own.train.seed)
+                fitted = fit(
+                    network, network.get_weights(), train, evaluation, own,
+                    str(Path(folder, "checkpoints")), folder, member,
+                )  # fmt: skip
+                network.set_weights(fitted.weights)
             unseen = films_to_calibrate_on(train, evaluation, settings)
             calibrated = calibrate(*Scorer(self._network, unseen, settings)(), settings)
             logits = Scorer(self._network, rest, settings)()[0]

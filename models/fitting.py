@@ -19,6 +19,7 @@ from models.input_pipeline import (
     training_batches,
     training_steps,
 )
+from models.members import ALONE, Member
 from models.network import (
     pneumonia_logit,
     set_backbone_trainable,
@@ -55,6 +56,7 @@ def fit(
     settings: Hyperparameters,
     checkpoint_folder: str,
     log_folder: str,
+    member: Member = ALONE,
 ) -> Fitted:
     """Trains to the best weights, going on from where an interrupted call stopped.
 
@@ -70,14 +72,15 @@ def fit(
         weights: To begin with.
         train: Films to learn from.
         evaluation: Films that say when to stop.
-        settings: Epochs, patience, loss, imbalance.
+        settings: Epochs, patience, loss, imbalance, seed.
         checkpoint_folder: Where the state after each epoch is kept.
         log_folder: Where TensorBoard's events go.
+        member: Which of several networks it is; each has parts of its own in both folders.
 
     Returns:
         The best weights and the course of the training.
     """
-    checkpoints = Checkpoints(checkpoint_folder)
+    checkpoints = Checkpoints(member.folder(checkpoint_folder))
     state = checkpoints.latest() or TrainingState(weights)
     for first, last in training_phases(network, train, settings):
         network.set_weights(state.weights)  # Keras leaves the averaged ones after a phase
@@ -86,7 +89,7 @@ def fit(
         epochs = Epochs(state, first, evaluation, settings, checkpoints)
         if state.next_epoch < last and not epochs.patience_is_spent:
             begin = max(first, state.next_epoch)
-            events = os.path.join(log_folder, FOLDER)
+            events = member.folder(os.path.join(log_folder, FOLDER))
             examples = augmented_examples(train, settings)
             network.fit(
                 training_batches(train, settings, begin),
@@ -96,7 +99,7 @@ def fit(
                     epochs,  # first, because it alone knows MONITORED and has scored the films
                     keras.callbacks.TensorBoard(events),
                     FilmEvents(epochs.scored, examples, os.path.join(events, "films"), begin),
-                    EpochLines(settings.train.epochs),
+                    EpochLines(settings.train.epochs, member),
                 ],
                 verbose=0,
             )
@@ -226,17 +229,18 @@ class Epochs(keras.callbacks.Callback):
 class EpochLines(keras.callbacks.Callback):
     """Logs one line an epoch."""
 
-    def __init__(self, epochs: int):
-        """Remembers how many epochs there are."""
+    def __init__(self, epochs: int, member: Member = ALONE):
+        """Remembers how many epochs there are, and which network learns."""
         super().__init__()
         self._epochs = epochs
+        self._member = member
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Says how far training is and how well it does."""
         logs = logs or {}
         shown = ("loss", MONITORED, "val_auc")
         metrics = "  ".join(f"{name} {logs[name]:.4f}" for name in shown if name in logs)
-        _LOG.info("epoch %d/%d  %s", epoch + 1, self._epochs, metrics)
+        _LOG.info("%sepoch %d/%d  %s", self._member.said_first, epoch + 1, self._epochs, metrics)
 
 
 def _best_epoch(history: Sequence[Mapping[str, float]]) -> int:

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.network import pneumonia_logit
+from models.network import pneumonia_logit, side_by_side
 
 # From activations, gradients of the logit of pneumonia, both [batch, rows, columns, channels], and
 # activations of the reference, [1, rows, columns, channels], to what each place contributes,
@@ -62,6 +62,8 @@ def layer_maps(
 
     Where the logits are the mean over a film and its mirror image, so is the evidence: the map
     of the mirror image is turned back and added before what speaks against pneumonia is cut off.
+    Where they are the mean over several members, their evidence is added as well: to the weighing
+    a layer is that of all members, their channels side by side.
 
     Args:
         activations_and_logits: Model of `models.network.activations_and_logits`.
@@ -82,7 +84,7 @@ def layer_maps(
     own, *mirrored = (
         [
             weigh(layer[:-1], gradient[:-1], layer[-1:])
-            for layer, gradient in zip(*of_half, strict=True)
+            for layer, gradient in zip(*map(side_by_side, of_half), strict=True)
         ]
         for of_half in zip(activations, gradients, strict=True)
     )

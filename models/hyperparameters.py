@@ -237,6 +237,13 @@ class Train(Settings):
         "keras", description="file kept beside the SavedModel"
     )
     seed: int = Field(0, ge=0, lt=2**31, description="of weights, order and augmentation")
+    members: int = Field(
+        1,
+        ge=1,
+        le=10,
+        description="networks trained one after another with seeds of their own and folded into "
+        "one that answers with their mean logit; training and answers take that many times as long",
+    )
 
 
 class Hyperparameters(Settings):

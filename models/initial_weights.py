@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 
 import h5py
 import keras
@@ -15,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.features import SAVED_MODEL
+from models.members import ALONE, Member, weights_by_layer, weights_of_member
 from models.remote_files import local_copy
 
 _LOG = logging.getLogger(__name__)
@@ -24,22 +26,24 @@ _HEAD = ("dense", "logits")  # of models.network; their shape says nothing of wh
 _EXTENSIONS = (WEIGHTS_ONLY, ".h5", ".keras")  # the longer of two that fit comes first
 
 
-def take_weights(network: keras.Model, file: str) -> int:
+def take_weights(network: keras.Model, file: str, member: Member = ALONE) -> int:
     """Copies the weights of every layer that a file knows by name and shape.
 
     Args:
         network: Changed in place; layers that the file lacks keep their weights.
         file: `.weights.h5` of `save_weights`, or `.keras` or `.h5` of `save`, or the folder of a
             pushed model; local, or at any address that `tf.io.gfile` opens.
+        member: Which of several networks this one is. Of a file that folds as many it takes its
+            counterpart; from a file of one network every member starts.
 
     Returns:
         How many layers were taken.
 
     Raises:
-        ValueError: If the file is missing, broken or of another kind, or no layer before the
-            head fits.
+        ValueError: If the file is missing, broken or of another kind, no layer before the head
+            fits, or the file folds another number of networks.
     """
-    given = _read_weights(file)
+    given = weights_of_member(_read_weights(file), member, file)
     learning = [layer for layer in network.layers if layer.weights]
     fitting = [layer for layer in learning if _fits(layer, given.get(layer.name, []))]
     if all(layer.name in _HEAD for layer in fitting):
@@ -87,16 +91,30 @@ def _read_weights(file: str) -> dict[str, list[np.ndarray]]:
 
 def _weights_only(file: str) -> dict[str, list[np.ndarray]]:
     with h5py.File(file) as content:
-        layers = [layer["vars"] for layer in content["layers"].values() if "vars" in layer]
-        return {
-            layer.attrs["name"]: [layer[str(index)][()] for index in range(len(layer))]
-            for layer in layers
-        }
+        layers = list(content["layers"].values())
+        found = _by_name(layers)
+        for folded in layers:
+            if "layers" in folded:
+                name = folded["vars"].attrs["name"]
+                of_member = _by_name(folded["layers"].values())
+                found |= {f"{name}/{layer}": weights for layer, weights in of_member.items()}
+        return found
+
+
+def _by_name(layers: Iterable[h5py.Group]) -> dict[str, list[np.ndarray]]:
+    variables = [layer["vars"] for layer in layers if "vars" in layer]
+    return {
+        of_layer.attrs["name"]: [of_layer[str(index)][()] for index in range(len(of_layer))]
+        for of_layer in variables
+    }
 
 
 def _whole_model(file: str) -> dict[str, list[np.ndarray]]:
     model = keras.saving.load_model(file, compile=False)
-    return {layer.name: layer.get_weights() for layer in model.layers}
+    return {
+        name: [weight.numpy() for weight in weights]
+        for name, weights in weights_by_layer(model).items()
+    }
 
 
 def _pushed_model(folder: str) -> dict[str, list[np.ndarray]]:

@@ -6,6 +6,9 @@ explanation and serving read them in one way.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -13,6 +16,7 @@ from models import features
 from models.backbones import SMALLEST_IMAGE_PX, apply_backbone
 from models.hyperparameters import NO_FILE, Network, Task
 from models.initial_weights import take_weights
+from models.members import ALONE, Member, each_member, members_of
 
 LAST_CONVOLUTION = "last_convolution"  # the feature map that the head averages
 LOGITS = "logits"
@@ -24,7 +28,9 @@ _LEAST_UNITS = 4
 _FINER_LAYERS = 2  # that an explanation weighs beside the last one
 
 
-def build_network(image_size_px: int, settings: Network, task: Task = "binary") -> keras.Model:
+def build_network(
+    image_size_px: int, settings: Network, task: Task = "binary", member: Member = ALONE
+) -> keras.Model:
     """Builds an uncompiled network for one-channel radiographs.
 
     Convolutions of this project or a backbone of `models.backbones` give a feature map;
@@ -34,6 +40,7 @@ def build_network(image_size_px: int, settings: Network, task: Task = "binary") 
         image_size_px: Height and width of the input.
         settings: Architecture, and the weights to start from.
         task: `binary` for one unit, `subtype` for one a class of `features.SUBTYPES`.
+        member: Which of several it is, where the weights to start from are those of several.
 
     Returns:
         Model from `[batch, height, width, 1]` float32 to float32 probabilities before
@@ -52,15 +59,37 @@ def build_network(image_size_px: int, settings: Network, task: Task = "binary") 
     probability = _head(feature_map, settings, task)
     network = keras.Model(image, probability, name=f"chest_xray_{settings.backbone}")
     if settings.weights not in NO_FILE:
-        take_weights(network, settings.weights)
+        take_weights(network, settings.weights, member)
     return network
+
+
+def fold(networks: Sequence[keras.Model]) -> keras.Model:
+    """Folds networks into one, whose logits are the mean of theirs.
+
+    All that is said of a network of `build_network` in this module is true of it too.
+
+    Args:
+        networks: Of `build_network`, of the same settings, at least one. Their layers are shared.
+
+    Returns:
+        Model with the input and output of each; a single one stays as it is.
+    """
+    if len(networks) == 1:
+        return networks[0]
+    image = keras.Input(networks[0].input.shape[1:], name="image")
+    logits = [
+        keras.Model(one.input, one.get_layer(LOGITS).output, name=member.name)(image)
+        for one, member in zip(networks, each_member(len(networks)), strict=True)
+    ]
+    mean = keras.layers.Average(dtype="float32", name=LOGITS)(logits)
+    return keras.Model(image, _probability(mean), name=networks[0].name)
 
 
 def activations_and_logits(network: keras.Model, flip_average: bool = False) -> keras.Model:
     """Returns the network cut open for explanations and calibration.
 
     Args:
-        network: A model of `build_network`.
+        network: A model of `build_network` or `fold`.
         flip_average: Whether the logits are the mean over a film and its mirror image.
 
     Returns:
@@ -69,34 +98,39 @@ def activations_and_logits(network: keras.Model, flip_average: bool = False) -> 
         `explained_layers`, `[batch, rows, columns, channels]`, the coarsest first. The second is
         the logits, `[batch, 1]` or `[batch, 3]`.
     """
-    explained = [layer.output for layer in explained_layers(network)]
-    return _with_logits(network, [explained], flip_average)
+    halves, logits = _cut_open(network, _explained, flip_average)
+    return keras.Model(network.input, [halves, logits])
 
 
 def stages_and_logits(network: keras.Model, flip_average: bool = False) -> keras.Model:
     """Returns the network cut open for the distance to the films that it learnt from.
 
     Args:
-        network: A model of `build_network`.
+        network: A model of `build_network` or `fold`.
         flip_average: As of `activations_and_logits`.
 
     Returns:
         Model with the same input and two outputs: a list of activations, those of
         `middle_stages` first, and the logits as of `activations_and_logits`.
     """
-    return _with_logits(network, middle_stages(network), flip_average)
+    halves, logits = _cut_open(network, _stages, flip_average)
+    return keras.Model(network.input, [[one for half in halves for one in half], logits])
 
 
 def up_to_last_hidden(network: keras.Model) -> keras.Model:
     """Returns the network up to what it decides by, for showing which films are alike to it.
 
     Args:
-        network: A model of `build_network`, or one of `activations_and_logits` without averaging.
+        network: A model of `build_network` or `fold`, or one of `activations_and_logits` without
+            averaging.
 
     Returns:
-        Model with the same input and one output, `[batch, dense_units]`.
+        Model with the same input and one output, `[batch, dense_units]`, of several members side
+        by side.
     """
-    return keras.Model(network.input, network.get_layer(LAST_HIDDEN).output)
+    hidden = _of_members(network, lambda member: member.get_layer(LAST_HIDDEN).output)
+    joined = hidden[0] if len(hidden) == 1 else keras.layers.Concatenate()(hidden)
+    return keras.Model(network.input, joined)
 
 
 def middle_stages(network: keras.Model) -> list[keras.KerasTensor]:
@@ -105,15 +139,69 @@ def middle_stages(network: keras.Model) -> list[keras.KerasTensor]:
     The first layers see grain and edges alone, the last ones little but the label.
 
     Args:
-        network: A model of `build_network`.
+        network: A model of `build_network` or `fold`.
 
     Returns:
-        Symbolic activations, each `[batch, rows, columns, channels]`; all there are where they
-        are fewer than three.
+        Symbolic activations, each `[batch, rows, columns, channels]`, of every member; all there
+        are where they are fewer than three.
     """
+    return _by_turns(_of_members(network, _stages))
+
+
+def side_by_side(maps: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Joins feature maps of one size, which are those of the same layer of several members.
+
+    Args:
+        maps: `[batch, rows, columns, channels]` each.
+
+    Returns:
+        One of each size, in their order, with the channels of all.
+    """
+    of_size: dict[tuple[int, ...], list[tf.Tensor]] = {}
+    for one in maps:
+        of_size.setdefault(tuple(one.shape[1:3]), []).append(one)
+    return [tf.concat(members, axis=-1) for members in of_size.values()]
+
+
+def _cut_open(
+    network: keras.Model,
+    inner: Callable[[keras.Model], list[keras.KerasTensor]],
+    flip_average: bool,
+) -> tuple[list[list[keras.KerasTensor]], keras.KerasTensor]:
+    """Returns activations of the film and, where averaged, its mirror image; and the logits."""
+    parts = _of_members(network, lambda member: [inner(member), member.get_layer(LOGITS).output])
+    activations, logits = zip(*parts, strict=True)
+    mean = logits[0] if len(logits) == 1 else network.get_layer(LOGITS)(list(logits))
+    outputs = [_by_turns(activations), mean]
+    if not flip_average:
+        return [outputs[0]], outputs[1]
+    cut_open = keras.Model(network.input, outputs, name="cut_open")
+    as_it_is, of_film = cut_open(network.input)
+    mirrored, of_mirror_image = cut_open(keras.ops.flip(network.input, axis=2))
+    return [as_it_is, mirrored], (of_film + of_mirror_image) / 2
+
+
+def _of_members(network: keras.Model, part: Callable[[keras.Model], Any]) -> list[Any]:
+    """Returns what a part of each member gives for the input of the network, symbolically."""
+    members = members_of(network)
+    if members == [network]:
+        return [part(network)]
+    return [keras.Model(one.input, part(one), name=one.name)(network.input) for one in members]
+
+
+def _by_turns(of_members: Sequence[Sequence[Any]]) -> list[Any]:
+    """Returns the first of each member, then the second of each."""
+    return [one for of_all in zip(*of_members, strict=True) for one in of_all]
+
+
+def _explained(member: keras.Model) -> list[keras.KerasTensor]:
+    return [layer.output for layer in _explained_layers(member)]
+
+
+def _stages(member: keras.Model) -> list[keras.KerasTensor]:
     maps = [
         layer.output
-        for layer in network.layers[1:]
+        for layer in member.layers[1:]
         if len(layer.output.shape) == 4 and not isinstance(layer, keras.layers.ZeroPadding2D)
     ]
     # What squeeze and excitation weighs channels by has one pixel, and comes before its use.
@@ -122,32 +210,24 @@ def middle_stages(network: keras.Model) -> list[keras.KerasTensor]:
     return stages[1:-1] or stages
 
 
-def _with_logits(
-    network: keras.Model, inner: list[keras.KerasTensor], flip_average: bool
-) -> keras.Model:
-    outputs = [inner, network.get_layer(LOGITS).output]
-    cut_open = keras.Model(network.input, outputs, name="cut_open")
-    if not flip_average:
-        return cut_open
-    as_it_is, logits = cut_open(network.input)
-    mirrored, logits_mirrored = cut_open(keras.ops.flip(network.input, axis=2))
-    averaged = [[*as_it_is, *mirrored], (logits + logits_mirrored) / 2]
-    return keras.Model(network.input, averaged, name="averaged_over_flip")
-
-
 def explained_layers(network: keras.Model) -> list[keras.Layer]:
     """Finds the layers whose feature maps an explanation weighs.
 
     Args:
-        network: A model of `build_network`.
+        network: A model of `build_network` or `fold`.
 
     Returns:
         The last convolution; before it, of the next finer resolutions, the last activation of
-        each: at most two, as a small network has no more.
+        each: at most two, as a small network has no more. Of several members, each of these by
+        turns.
     """
-    last = network.get_layer(LAST_CONVOLUTION)
+    return _by_turns([_explained_layers(member) for member in members_of(network)])
+
+
+def _explained_layers(member: keras.Model) -> list[keras.Layer]:
+    last = member.get_layer(LAST_CONVOLUTION)
     by_rows = {}
-    for layer in network.layers[: network.layers.index(last)]:
+    for layer in member.layers[: member.layers.index(last)]:
         if isinstance(layer, keras.layers.ReLU | keras.layers.Activation):
             by_rows[layer.output.shape[1]] = layer  # the later one of a resolution stays
     finer = sorted(rows for rows in by_rows if rows > last.output.shape[1])
@@ -234,8 +314,12 @@ def _head(feature_map: keras.KerasTensor, settings: Network, task: Task) -> kera
     x = keras.layers.GlobalAveragePooling2D(name="average")(feature_map)
     x = keras.layers.Dense(settings.dense_units, activation="relu", name=LAST_HIDDEN)(x)
     x = keras.layers.Dropout(settings.dropout, name="dropout")(x)
-    units, activation = (1, "sigmoid") if task == "binary" else (len(features.SUBTYPES), "softmax")
-    logits = keras.layers.Dense(units, name=LOGITS)(x)
+    units = 1 if task == "binary" else len(features.SUBTYPES)
+    return _probability(keras.layers.Dense(units, name=LOGITS)(x))
+
+
+def _probability(logits: keras.KerasTensor) -> keras.KerasTensor:
+    activation = "sigmoid" if logits.shape[-1] == 1 else "softmax"
     # float32 whatever the policy: probabilities near 0 and 1 must not be rounded away.
     return keras.layers.Activation(activation, dtype="float32", name="probability")(logits)
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 from models import features
 from models.calibration import Calibration, OperatingPoint
 from models.hyperparameters import Hyperparameters
+from models.members import each_member
 from models.remote_files import local_copy, write_text, written_beside
 
 TRAINING_RECORD = "training.json"  # in the model_run artifact
@@ -23,7 +24,7 @@ def keep_network(network: keras.Model, settings: Hyperparameters, folder: str) -
     """Keeps a network as a Keras file.
 
     Args:
-        network: Of `build_network`.
+        network: Of `models.network`.
         settings: `train.keras_format` says which kind of file.
         folder: URI of the model_run artifact.
     """
@@ -50,25 +51,31 @@ def keep_record(
     calibration: Calibration,
     operating_point: OperatingPoint,
     history: Sequence[Mapping[str, float]],
+    reached: Mapping[str, float],
     folder: str,
 ) -> None:
     """Keeps what the model was trained with, for the summary and the components after it.
 
     Args:
-        network: Of `build_network`.
+        network: Of `models.network`.
         settings: Of the training.
         calibration: From logit to probability.
         operating_point: Chosen on eval.
-        history: What `fit` reached, a row an epoch.
+        history: What `fit` reached, a row an epoch; `member` says of which network, from 1.
+        reached: What the network that is served reaches on the films of its calibration, of
+            `evaluate`.
         folder: URI of the model_run artifact.
     """
+    train = settings.train
     record = {
         "hyperparameters": settings.model_dump(),
         "calibration": asdict(calibration),
         "operating_point": asdict(operating_point),
         "labels": list(features.classes_of(settings.task)),
         "parameters": network.count_params(),
+        "seeds": [member.seed(train.seed) for member in each_member(train.members)],
         "history": [dict(row) for row in history],
+        "reached": dict(reached),
     }
     write_text(os.path.join(folder, TRAINING_RECORD), json.dumps(record, indent=2))
 

@@ -24,6 +24,7 @@ from models.grad_cam import grad_cam
 from models.heat_boxes import GRID
 from models.hyperparameters import Hyperparameters
 from models.lung_fields.whole_films import look_at_whole
+from models.members import weights_by_layer
 from models.network import (
     activations_and_logits,
     class_probabilities,
@@ -60,7 +61,7 @@ class ServedModel(tf.Module):
         """Ties the parts together.
 
         Args:
-            network: Trained model of `models.network.build_network`.
+            network: Trained model of `models.network`, of one member or several.
             transform: Output of the Transform component.
             settings: What it was trained with.
             calibration: From logit to probability.
@@ -77,9 +78,8 @@ class ServedModel(tf.Module):
         # TensorFlow saves only the variables that a module names. By layer, so that another
         # training can start from what is served.
         self.network_weights = {
-            layer.name: [weight.value for weight in layer.weights]
-            for layer in network.layers
-            if layer.weights
+            name: [weight.value for weight in weights]
+            for name, weights in weights_by_layer(network).items()
         }
         self.transform_layer = transform.transform_features_layer()
         self._preprocessing = settings.preprocessing

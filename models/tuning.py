@@ -20,6 +20,7 @@ from models.fitting import training_phases
 from models.hyperparameters import SEARCH_NOTES, Hyperparameters, Network, with_tuned
 from models.input_pipeline import TransformedFilms, training_batches
 from models.keras_environment import check_keras_in_use
+from models.members import Member
 from models.network import build_network
 from models.scoring import CALIBRATED_LOG_LOSS, Scorer, evaluate
 from models.training import HYPERPARAMETERS, checkpoint_folder
@@ -79,10 +80,11 @@ class Trial(kt.HyperModel):
         self._evaluation = evaluation
 
     def build(self, hp: kt.HyperParameters) -> keras.Model:
-        """Builds the network of a trial."""
+        """Builds the network of a trial: the first member alone, where there are several."""
         settings = propose(self._settings, hp)
         keras.utils.set_random_seed(settings.train.seed)
-        return build_network(settings.preprocessing.image_size_px, settings.network, settings.task)
+        size_px, member = settings.preprocessing.image_size_px, Member(of=settings.train.members)
+        return build_network(size_px, settings.network, settings.task, member)
 
     def fit(self, hp: kt.HyperParameters, model: keras.Model, **kwargs: Any) -> dict[str, float]:
         """Trains a trial, or the epochs of it that Hyperband asks for; returns its objective."""

@@ -196,9 +196,11 @@ def _check_package(backbone: str) -> None:
 
 def _check_weights(weights: str, config: PipelineConfig) -> None:
     if Path(weights, SAVED_MODEL).is_file():
-        from pipeline.start import refuse_other_preparation  # late, as TensorFlow is
+        # Late, as TensorFlow is.
+        from pipeline.start import refuse_other_members, refuse_other_preparation
 
         refuse_other_preparation(weights, config.preprocessing)
+        refuse_other_members(weights, config.hyperparameters)
     elif not Path(weights).is_file():
         raise ConfigError(
             f"the weights file {weights} does not exist, nor a pushed model of that name; check "

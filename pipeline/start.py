@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from models.hyperparameters import Preprocessing
+from models.hyperparameters import Hyperparameters, Preprocessing
 from models.served_facts import ServedFacts, read_facts
 from pipeline.config import ConfigError
 from pipeline.versions import find_version
@@ -51,6 +51,30 @@ def settings_to_start_from(model: str) -> dict[str, Any]:
     parts = {part: {**settings.get(part, {}), **gentle} for part, gentle in _GENTLE.items()}
     parts["network"]["weights"] = version
     return {**settings, **parts}
+
+
+def refuse_other_members(version: str, run: Hyperparameters) -> None:
+    """Refuses a run of another number of networks than its start folds.
+
+    From a model of one network several may start, unless they would stay the same.
+
+    Args:
+        version: Folder of the pushed model whose weights the run starts from.
+        run: Settings of the run.
+
+    Raises:
+        ConfigError: Naming the number.
+    """
+    theirs, own = _facts(version).settings.train.members, run.train.members
+    if theirs not in (1, own):
+        raise ConfigError(
+            f"{version} folds {theirs} networks; start from it with train.members={theirs}"
+        )
+    if theirs < own and run.network.learns == "nothing":
+        raise ConfigError(
+            f"{version} holds one network, which network.learns=nothing leaves as it is; start "
+            "from it with train.members=1"
+        )
 
 
 def refuse_other_preparation(version: str, preparation: Preprocessing) -> None:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from components.auditor.served_pixels import ServedPixels
 from models import features
-from models.network import activations_and_logits, up_to_last_hidden
+from models.network import activations_and_logits, side_by_side, up_to_last_hidden
 from models.records import read_network
 from models.served_facts import read_facts
 
@@ -81,11 +81,12 @@ class ExplainedModel:
             image: Encoded film that the model judges.
 
         Returns:
-            `[rows, columns, channels]` of each layer, the first one first.
+            `[rows, columns, channels]` of each layer, the first one first, with the channels of
+            all members.
         """
         _, given = self.prepared.of_images([image])
         (layers,), _ = self.network(given, training=False)
-        return [layer[0].numpy() for layer in reversed(layers)]
+        return [layer[0].numpy() for layer in reversed(side_by_side(layers))]
 
     def embeddings(self, images: Sequence[bytes]) -> npt.NDArray[np.float32]:
         """Returns what the network decides by.
@@ -94,7 +95,7 @@ class ExplainedModel:
             images: Encoded films that the model judges, at least one.
 
         Returns:
-            `[films, dense_units]`.
+            `[films, dense_units]`, of several members side by side.
         """
         _, given = self.prepared.of_images(images)
         return up_to_last_hidden(self.network)(given, training=False).numpy()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.report_gen.report import Report
+from components.report_gen.words import epochs_learned
 
 FOR_A_PERSON = "for a person"
 
@@ -107,8 +108,16 @@ def _model(report: Report) -> str:
 
 
 def _training(report: Report) -> str:
-    epochs = len(report.training.record["history"])
-    return f"{epochs} epochs; every setting is in the section on training of the report"
+    epochs = epochs_learned(report.training.record["history"])
+    return f"{epochs}; every setting is in the section on training of the report"
+
+
+def _ensemble(report: Report) -> str:
+    settings = _settings(report)
+    members = settings["train"].get("members", 1)
+    networks = "one network" if members == 1 else f"the mean logit of {members} networks"
+    mirrored = ", asked with the mirror image too" if settings["network"]["flip_average"] else ""
+    return f"{networks}{mirrored}"
 
 
 def _selection(report: Report) -> str:
@@ -206,7 +215,7 @@ ITEMS = (
     ),
     Item("25", "12", "training in detail", _training),
     Item("26", "12", "how the final model was chosen", _selection),
-    Item("27", "12", "ensembles", lambda report: "one network, asked with the mirror image too"),
+    Item("27", "12", "ensembles", _ensemble),
     Item("28", "12", "metrics of performance", _metrics),
     Item("29", "12", "measures of uncertainty", _uncertainty),
     Item("30", "12", "robustness", _robustness),

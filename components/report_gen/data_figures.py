@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -70,16 +72,19 @@ def _density(one: Distribution) -> tuple[np.ndarray, np.ndarray]:
     return counts / counts.sum() / np.diff(edges), edges
 
 
-def learning_figures(history: Sequence[Mapping[str, float]]) -> list[Markup]:
-    """Draws loss and AUC by epoch, of the train and the eval split.
+def learning_figures(
+    history: Sequence[Mapping[str, float]], reached: Mapping[str, float] = MappingProxyType({})
+) -> list[Markup]:
+    """Draws loss and AUC by epoch, of the train and the eval split, a line for each member.
 
     Args:
         history: Of the training record, at least one row.
+        reached: What the network that is served reaches on eval; shown where it folds several.
 
     Returns:
         A figure for each of the two that the record has.
     """
-    epochs = [row["epoch"] + 1 for row in history]
+    members = [list(rows) for _, rows in groupby(history, lambda row: row.get("member", 1))]
     figures = []
     for name, title in _CURVES.items():
         validation = next((one for one in _VALIDATION[name] if one in history[0]), "")
@@ -89,14 +94,26 @@ def learning_figures(history: Sequence[Mapping[str, float]]) -> list[Markup]:
             continue
         with drawing(f"learning-{name}", f"{title} by epoch", (440, 300)) as drawn:
             for split, key in known.items():
-                values = [row.get(key, np.nan) for row in history]
-                colour = SPLIT_COLOURS[split]
-                drawn.axes.plot(epochs, values, "o-", color=colour, label=split, markersize=3)
+                _learned(drawn.axes, members, key, split)
+            folded = reached.get(validation.removeprefix("val_"))
+            if folded is not None and len(members) > 1:
+                drawn.axes.axhline(folded, color=INK, linestyle="--", label="eval, folded")
             drawn.axes.set(xlabel="epoch", ylabel=title)
             drawn.axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             drawn.axes.legend()
         figures.append(drawn.svg)
     return figures
+
+
+def _learned(
+    axes: Axes, members: Sequence[Sequence[Mapping[str, float]]], key: str, split: str
+) -> None:
+    colour, width = SPLIT_COLOURS[split], 1.8 if len(members) == 1 else 1.0
+    for place, rows in enumerate(members):
+        epochs = [row["epoch"] + 1 for row in rows]
+        values = [row.get(key, np.nan) for row in rows]
+        label = split if place == 0 else None  # said once
+        axes.plot(epochs, values, "o-", color=colour, label=label, markersize=3, linewidth=width)
 
 
 def search_figure(trials: Sequence[Mapping[str, Any]]) -> Markup:

@@ -19,6 +19,7 @@ from components.report_gen.model_card import card_page, model_card
 from components.report_gen.pictures import data_uri, fitted_uris
 from components.report_gen.report import Report
 from components.report_gen.style_words import style_lines, style_sentence
+from components.report_gen.words import epochs_learned
 from metrics.scores import AUC, RECALL, SPECIFICITY
 from models import features
 from radiographs.ignored import ignored_sentence
@@ -117,10 +118,12 @@ def examples(films: tuple[ExplainedFilm, ...]) -> list[tuple[str, str, list[Expl
 def training(report: Report) -> dict[str, Any]:
     """Learning curves, hyperparameters, search."""
     record = report.training.record
-    history, trials = record.get("history", []), report.training.trials
+    history, reached = record.get("history", []), record.get("reached", {})
+    trials = report.training.trials
     return {
         "record": record,
-        "curves": data_figures.learning_figures(history) if history else [],
+        "curves": data_figures.learning_figures(history, reached) if history else [],
+        "epochs": epochs_learned(history),
         "settings": flat(record.get("hyperparameters", {})),
         "trials": trials,
         "search": data_figures.search_figure(trials) if trials else "",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from components.evaluation.slices import SliceMetrics
 from components.report_gen.report import Report
@@ -41,6 +42,18 @@ def reached(report: Report) -> str:
         f"{_with_interval(overall, 'recall')} of the pneumonias and left "
         f"{_with_interval(overall, 'specificity')} of the normal films alone."
     )
+
+
+def epochs_learned(history: Sequence[Mapping[str, float]]) -> str:
+    """Says how many epochs there were, of each network where several are folded into one.
+
+    Args:
+        history: Of the training record.
+    """
+    each = list(Counter(row.get("member", 1) for row in history).values()) or [0]
+    if len(each) == 1:
+        return f"{each[0]} epochs"
+    return f"{len(each)} networks folded into one, of {', '.join(map(str, each))} epochs"
 
 
 def decisive(verdicts: Sequence[Verdict]) -> Verdict | None:

@@ -41,12 +41,14 @@ def test_the_record_comes_back() -> None:
     point = choose_operating_point(np.array([0.1, 0.4, 0.6, 0.9]), np.array([0, 0, 1, 1]) > 0, 0.95)
     calibration = Calibration(slope_above=1.0, slope_below=1.0, intercept=0.5)
     history = ({"epoch": 0, "loss": 0.5}, {"epoch": 1, "loss": 0.25})
+    reached = {"auc": 0.75}
     tf.io.gfile.makedirs("ram://bucket/record")
-    keep_record(network, settings, calibration, point, history, "ram://bucket/record")
+    keep_record(network, settings, calibration, point, history, reached, "ram://bucket/record")
     record = read_record("ram://bucket/record")
     assert record["hyperparameters"]["train"]["epochs"] == 2
     assert record["calibration"]["intercept"] == 0.5
     assert record["operating_point"]["threshold"] == point.threshold
     assert record["history"] == list(history)
+    assert (record["reached"], record["seeds"]) == (reached, [0])
     assert record["parameters"] == sum(weight.size for weight in network.get_weights())
     assert record["labels"] == ["NORMAL", "PNEUMONIA"]

@@ -208,6 +208,24 @@ def test_the_card_says_what_patients_are_called_by(
     assert ("pseudonyms (HMAC" in card) == (pseudonyms is True)
 
 
+@pytest.mark.parametrize(
+    ("members", "flipped", "said"),
+    [
+        (3, True, "the mean logit of 3 networks, asked with the mirror image too"),
+        (1, True, "one network, asked with the mirror image too"),
+        (None, False, "one network"),  # of an earlier version
+    ],
+)
+def test_the_checklist_says_of_how_many_networks_a_model_is(
+    report: Report, members: int | None, flipped: bool, said: str
+) -> None:
+    train = {} if members is None else {"members": members}
+    settings = {"train": train, "network": {"flip_average": flipped}}
+    training = replace(report.training, record={"hyperparameters": settings})
+    answers = {item.claim: answer for item, answer in answered(replace(report, training=training))}
+    assert answers["27"] == said
+
+
 def test_a_run_that_stopped_early_has_a_card(report: Report) -> None:
     card = model_card(replace(Report(), absent=("There is no trace of the audit.",)))
     assert "The model was not evaluated." in card

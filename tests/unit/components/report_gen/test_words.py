@@ -9,7 +9,7 @@ import pytest
 
 from components.evaluation.slices import SliceMetrics
 from components.report_gen.report import DataFacts, Outcome, Report, RunFacts
-from components.report_gen.words import decisive, headline, sentence
+from components.report_gen.words import decisive, epochs_learned, headline, sentence
 from components.verdicts import Verdict
 
 WIDE = Verdict("overall", "AUC", 0.99, 0.9, True, "AUC on overall is 0.99, the floor is 0.9")
@@ -94,3 +94,19 @@ def test_pushed_by_a_narrow_margin() -> None:
 def test_other_outcomes(report: Report, head: str, end: str) -> None:
     assert headline(report) == head
     assert plain(report).endswith(end)
+
+
+@pytest.mark.parametrize(
+    ("history", "expected"),
+    [
+        ([], "0 epochs"),
+        ([{"epoch": 0}, {"epoch": 1}], "2 epochs"),  # of an earlier version
+        ([{"epoch": 0, "member": 1}, {"epoch": 1, "member": 1}], "2 epochs"),
+        (
+            [{"epoch": epoch, "member": one} for one in (1, 2, 3) for epoch in range(2 + one)],
+            "3 networks folded into one, of 3, 4, 5 epochs",
+        ),
+    ],
+)
+def test_epochs_are_those_of_each_network(history: list[dict[str, float]], expected: str) -> None:
+    assert epochs_learned(history) == expected
