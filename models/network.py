@@ -9,7 +9,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from models import features
+from models import clinical, features
 from models.backbones import SMALLEST_IMAGE_PX, apply_backbone
 from models.hyperparameters import NO_FILE, Network, Task
 from models.initial_weights import take_weights
@@ -17,6 +17,7 @@ from models.initial_weights import take_weights
 LAST_CONVOLUTION = "last_convolution"  # the feature map that the head averages
 LOGITS = "logits"
 LAST_HIDDEN = "dense"  # what the logits are made from
+CLINICAL = "clinical"  # the input beside the film
 
 _REDUCTION = 8  # channels per unit of a squeeze-and-excitation
 _LEAST_UNITS = 4
@@ -37,7 +38,8 @@ def build_network(image_size_px: int, settings: Network, task: Task = "binary") 
 
     Returns:
         Model from `[batch, height, width, 1]` float32 to float32 probabilities before
-        calibration: `[batch, 1]` P(pneumonia) or `[batch, 3]`, which sum to 1.
+        calibration: `[batch, 1]` P(pneumonia) or `[batch, 3]`, which sum to 1. With
+        `settings.clinical` it is given a pair, films and vectors of `models.clinical`.
 
     Raises:
         ValueError: If the image is too small, or the weights cannot be had.
@@ -49,8 +51,10 @@ def build_network(image_size_px: int, settings: Network, task: Task = "binary") 
     else:
         x = apply_backbone(settings.backbone, image, imagenet=settings.weights == "imagenet")
         feature_map = keras.layers.Identity(name=LAST_CONVOLUTION)(x)
-    probability = _head(feature_map, settings, task)
-    network = keras.Model(image, probability, name=f"chest_xray_{settings.backbone}")
+    beside = [keras.Input((clinical.LENGTH,), name=CLINICAL)] if settings.clinical else []
+    probability = _head([feature_map, *beside], settings, task)
+    given = [image, *beside] if beside else image
+    network = keras.Model(given, probability, name=f"chest_xray_{settings.backbone}")
     if settings.weights not in NO_FILE:
         take_weights(network, settings.weights)
     return network
@@ -99,6 +103,24 @@ def up_to_last_hidden(network: keras.Model) -> keras.Model:
     return keras.Model(network.input, network.get_layer(LAST_HIDDEN).output)
 
 
+def of_films_alone(network: keras.Model) -> keras.Model:
+    """Returns a network that answers about films of which nothing else is known.
+
+    Args:
+        network: A model of `build_network`, or one cut from it.
+
+    Returns:
+        Model from films to the same outputs; the same model where it takes nothing else.
+    """
+    image, *beside = network.inputs
+    if not beside:
+        return network
+    films = keras.Input(image.shape[1:], name=image.name)
+    # A column of the film's own, so that there is one for each film of a batch.
+    nothing = keras.ops.zeros_like(films[:, 0, 0]) + keras.ops.array([clinical.UNKNOWN])
+    return keras.Model(films, network([films, nothing]))
+
+
 def middle_stages(network: keras.Model) -> list[keras.KerasTensor]:
     """Returns the last feature map of each size, without the largest and the smallest.
 
@@ -111,10 +133,11 @@ def middle_stages(network: keras.Model) -> list[keras.KerasTensor]:
         Symbolic activations, each `[batch, rows, columns, channels]`; all there are where they
         are fewer than three.
     """
+    no_stages = keras.layers.InputLayer | keras.layers.ZeroPadding2D
     maps = [
         layer.output
-        for layer in network.layers[1:]
-        if len(layer.output.shape) == 4 and not isinstance(layer, keras.layers.ZeroPadding2D)
+        for layer in network.layers
+        if len(layer.output.shape) == 4 and not isinstance(layer, no_stages)
     ]
     # What squeeze and excitation weighs channels by has one pixel, and comes before its use.
     of_size = {one.shape[1]: one for one in maps if one.shape[1] > 1}
@@ -129,8 +152,10 @@ def _with_logits(
     cut_open = keras.Model(network.input, outputs, name="cut_open")
     if not flip_average:
         return cut_open
+    image, *beside = network.inputs
+    turned = keras.ops.flip(image, axis=2)
     as_it_is, logits = cut_open(network.input)
-    mirrored, logits_mirrored = cut_open(keras.ops.flip(network.input, axis=2))
+    mirrored, logits_mirrored = cut_open([turned, *beside] if beside else turned)
     averaged = [[*as_it_is, *mirrored], (logits + logits_mirrored) / 2]
     return keras.Model(network.input, averaged, name="averaged_over_flip")
 
@@ -230,8 +255,12 @@ def _check(image_size_px: int, settings: Network) -> None:
         )
 
 
-def _head(feature_map: keras.KerasTensor, settings: Network, task: Task) -> keras.KerasTensor:
+def _head(parts: list[keras.KerasTensor], settings: Network, task: Task) -> keras.KerasTensor:
+    """Decides by a feature map and, where it is given, by what is known beside the film."""
+    feature_map, *beside = parts
     x = keras.layers.GlobalAveragePooling2D(name="average")(feature_map)
+    if beside:
+        x = keras.layers.Concatenate(name="fused")([x, *beside])
     x = keras.layers.Dense(settings.dense_units, activation="relu", name=LAST_HIDDEN)(x)
     x = keras.layers.Dropout(settings.dropout, name="dropout")(x)
     units, activation = (1, "sigmoid") if task == "binary" else (len(features.SUBTYPES), "softmax")

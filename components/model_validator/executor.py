@@ -16,6 +16,7 @@ from tfx.utils import io_utils, path_utils
 
 from models import features
 from models.calibration import Calibration
+from models.clinical import given_to_network
 from models.hyperparameters import Hyperparameters
 from models.network import activations_and_logits, pneumonia_logit
 from models.preprocessing import standardise, unpack_images
@@ -92,7 +93,7 @@ def training_path_probabilities(
     pixels = unpack_images(transformed, settings.preprocessing.image_size_px)
     images = standardise(pixels, transformed, settings.preprocessing.normalisation)
     cut_open = activations_and_logits(network, settings.network.flip_average)
-    _, logits = cut_open(images, training=False)
+    _, logits = cut_open(given_to_network(images, transformed), training=False)
     return Calibration(**record["calibration"]).probabilities(pneumonia_logit(logits).numpy()[:, 0])
 
 
