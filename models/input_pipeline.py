@@ -255,7 +255,7 @@ def mix(
         The same three, mixed with the batch in reverse order; the larger share of each
         film is its own.
     """
-    other = tf.cast(shares_of_the_other(tf.shape(images)[0], alpha, seed), tf.float32)
+    other = tf.cast(shares_of_the_other(tf.shape(weights)[0], alpha, seed), tf.float32)
     own = 1 - other
     own_weight, other_weight = own * weights, other * tf.reverse(weights, [0])
     weight = own_weight + other_weight
