@@ -9,8 +9,7 @@ told that lies in the middle of life, or in one view of one sex.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +40,7 @@ class FactsControl:
         missing: Then what is not known, as a sentence.
     """
 
-    named: Mapping[str, npt.NDArray[np.float64]] = MappingProxyType({})
+    named: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     missing: str = ""
 
 

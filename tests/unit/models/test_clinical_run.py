@@ -159,7 +159,7 @@ def trained(folder: Path, told: bool) -> Run:
                 "width": 4, "depth": 2, "dense_units": 8, "dropout": 0.0, "clinical": told,
                 "clinical_dropout": 0.1,
             },
-            "train": {"batch_size": 16, "epochs": 20, "learning_rate": 0.02, "mixup": 0.05},
+            "train": {"batch_size": 16, "epochs": 16, "learning_rate": 0.03, "mixup": 0.05},
         }
     )  # fmt: skip
     transform(folder, told, settings)
