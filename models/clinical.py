@@ -3,7 +3,7 @@
 The vector is made here and nowhere else. Transform writes it where `network.clinical` is on, so
 training and serving have it from one graph; the control of the Auditor calls the same function.
 What is unknown is said by a flag: an age of 0 is a newborn's, and no sex at all is none of those
-that are known. A signature that is given a file alone knows nothing, and gets `UNKNOWN`.
+that are known. A signature that is given a file alone knows nothing, and gets `NOTHING_KNOWN`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _KNOWN_VIEWS = tuple(view for view in features.VIEWS if view != features.UNKNOWN
 # Numbers of age, sex and view; the last one of each says that it is unknown.
 WIDTHS = (2, len(_KNOWN_SEXES) + 1, len(_KNOWN_VIEWS) + 1)
 LENGTH = sum(WIDTHS)
-UNKNOWN = tuple(float(place == width - 1) for width in WIDTHS for place in range(width))
+NOTHING_KNOWN = tuple(float(place == width - 1) for width in WIDTHS for place in range(width))
 
 # A film, and with `network.clinical` what is known beside it.
 Given = tf.Tensor | tuple[tf.Tensor, tf.Tensor]
@@ -61,7 +61,7 @@ def forget(vectors: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
     drawn = tf.random.stateless_uniform([tf.shape(vectors)[0], 1 + len(WIDTHS)], seed)
     lost = drawn < share
     of_each = tf.repeat(lost[:, :1] | lost[:, 1:], WIDTHS, axis=1)
-    return tf.where(of_each, tf.constant(UNKNOWN), vectors)
+    return tf.where(of_each, tf.constant(NOTHING_KNOWN), vectors)
 
 
 def given_to_network(images: tf.Tensor, transformed: Mapping[str, tf.Tensor]) -> Given:

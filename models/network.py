@@ -117,7 +117,7 @@ def of_films_alone(network: keras.Model) -> keras.Model:
         return network
     films = keras.Input(image.shape[1:], name=image.name)
     # A column of the film's own, so that there is one for each film of a batch.
-    nothing = keras.ops.zeros_like(films[:, 0, 0]) + keras.ops.array([clinical.UNKNOWN])
+    nothing = keras.ops.zeros_like(films[:, 0, 0]) + keras.ops.array([clinical.NOTHING_KNOWN])
     return keras.Model(films, network([films, nothing]))
 
 
@@ -133,11 +133,10 @@ def middle_stages(network: keras.Model) -> list[keras.KerasTensor]:
         Symbolic activations, each `[batch, rows, columns, channels]`; all there are where they
         are fewer than three.
     """
-    no_stages = keras.layers.InputLayer | keras.layers.ZeroPadding2D
     maps = [
         layer.output
-        for layer in network.layers
-        if len(layer.output.shape) == 4 and not isinstance(layer, no_stages)
+        for layer in network.layers[1:]
+        if len(layer.output.shape) == 4 and not isinstance(layer, keras.layers.ZeroPadding2D)
     ]
     # What squeeze and excitation weighs channels by has one pixel, and comes before its use.
     of_size = {one.shape[1]: one for one in maps if one.shape[1] > 1}

@@ -20,7 +20,7 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from components.auditor.findings import FACTS
 from models import features
-from models.clinical import UNKNOWN, clinical_vector
+from models.clinical import NOTHING_KNOWN, clinical_vector
 
 _FILMS_AT_ONCE = 256
 _READ = {
@@ -59,7 +59,7 @@ class KnownFacts:
     @property
     def none_known(self) -> bool:
         """Whether nothing is known of any film."""
-        return bool((self.vectors == np.float32(UNKNOWN)).all())
+        return bool((self.vectors == np.float32(NOTHING_KNOWN)).all())
 
 
 def facts_control(train: KnownFacts, evaluated: KnownFacts) -> FactsControl:

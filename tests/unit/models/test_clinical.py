@@ -65,8 +65,8 @@ class TestVector:
         np.testing.assert_allclose(vectors_of(list(VECTORS)), expected, rtol=1e-6)
 
     def test_of_nothing_known_is_the_constant(self) -> None:
-        assert VECTORS[-1, "unknown", "unknown"] == list(clinical.UNKNOWN)
-        assert len(clinical.UNKNOWN) == clinical.LENGTH == 9
+        assert VECTORS[-1, "unknown", "unknown"] == list(clinical.NOTHING_KNOWN)
+        assert len(clinical.NOTHING_KNOWN) == clinical.LENGTH == 9
 
     def test_a_part_is_known_or_says_that_it_is_not(self) -> None:
         vectors = vectors_of(list(VECTORS))
@@ -86,7 +86,7 @@ class TestForgetting:
         for flag, own in enumerate((slice(0, 2), slice(2, 6), slice(6, 9))):
             kept = left[~lost[:, flag], own]
             assert np.all(kept == np.float32(VECTORS[60, "M", "PA"])[own])
-            assert np.all(left[lost[:, flag], own] == np.float32(clinical.UNKNOWN)[own])
+            assert np.all(left[lost[:, flag], own] == np.float32(clinical.NOTHING_KNOWN)[own])
         return lost
 
     def test_a_share_of_films_loses_all_and_the_others_each_alone(
@@ -107,7 +107,7 @@ class TestForgetting:
         assert np.mean(others[:, 0] * others[:, 2]) == pytest.approx(0.3 * share, abs=0.01)
 
     def test_what_is_unknown_stays_so(self) -> None:
-        unknown = tf.constant([clinical.UNKNOWN] * 100)
+        unknown = tf.constant([clinical.NOTHING_KNOWN] * 100)
         left = clinical.forget(unknown, 0.5, tf.constant([1, 2], tf.int64))
         np.testing.assert_array_equal(left, unknown)
 
@@ -152,7 +152,7 @@ class TestNetwork:
         self, network: keras.Model, films: tf.Tensor, flip_average: bool
     ) -> None:
         cut_open = activations_and_logits(network, flip_average)
-        unknown = tf.constant([clinical.UNKNOWN] * len(films))
+        unknown = tf.constant([clinical.NOTHING_KNOWN] * len(films))
         _, expected = cut_open((films, unknown), training=False)
         _, logits = of_films_alone(cut_open)(films, training=False)
         np.testing.assert_array_equal(logits, expected)

@@ -15,7 +15,6 @@ import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from sklearn.metrics import roc_auc_score
-from tensorflow_transform.tf_metadata import metadata_io
 
 from components.explanation_gen.explained_model import ExplainedModel
 from components.model_validator.executor import (
@@ -129,20 +128,33 @@ def transform(folder: Path, told: bool, settings: Hyperparameters) -> None:
     }
     prepare = functools.partial(preprocessing.preprocessing_fn, custom_config=config)
     metadata = tft.DatasetMetadata.from_feature_spec(SPEC)
+    raw = [as_row(raw_example(number)) for split in SPLITS.values() for number in split]
+    with tft_beam.Context(temp_dir=str(folder / "temporary")):
+        analysis = tft_beam.AnalyzeAndTransformDataset(prepare)
+        (rows, _), graph = (raw, metadata) | analysis
+        graph | tft_beam.WriteTransformFn(str(folder / "transform"))
+    described = folder / "transform" / "metadata" / "schema.pbtxt"
+    described.parent.mkdir(exist_ok=True)
+    described.write_text(str(metadata.schema))
+    options = tf.io.TFRecordOptions(compression_type="GZIP")
     for split, numbers in SPLITS.items():
-        rows = [as_row(raw_example(number)) for number in numbers]
-        with tft_beam.Context(temp_dir=str(folder / "temporary")):
-            if split == features.TRAIN:
-                graph = (rows, metadata) | tft_beam.AnalyzeDataset(prepare)
-                graph | tft_beam.WriteTransformFn(str(folder / "transform"))
-                described = tft.TFTransformOutput.RAW_METADATA_DIR
-                metadata_io.write_metadata(metadata, str(folder / "transform" / described))
-            transformed, written = ((rows, metadata), graph) | tft_beam.TransformDataset()
-        coder = tft.coders.ExampleProtoCoder(written.schema)
-        options = tf.io.TFRecordOptions(compression_type="GZIP")
         with tf.io.TFRecordWriter(str(folder / f"{split}.gz"), options) as writer:
-            for row in transformed:
-                writer.write(coder.encode(row))
+            for number in numbers:
+                writer.write(as_example(rows[number]))
+
+
+def as_example(row: dict[str, np.ndarray]) -> bytes:
+    """Returns what Transform writes of a row."""
+    example = tf.train.Example()
+    for name, values in row.items():
+        feature = example.features.feature[name]
+        if values.dtype == object or values.dtype.kind == "S":
+            feature.bytes_list.value.extend(values.tolist())
+        elif values.dtype.kind == "i":
+            feature.int64_list.value.extend(values.tolist())
+        else:
+            feature.float_list.value.extend(values.tolist())
+    return example.SerializeToString()
 
 
 def as_row(example: tf.train.Example) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from components.auditor.controls import compare
 from components.auditor.facts_control import FACTS, KnownFacts, facts_control, facts_of, read_facts
 from metrics.scores import Scores
-from models.clinical import UNKNOWN
+from models.clinical import NOTHING_KNOWN
 from tests.unit.components.auditor.films import example_of, film_of, write_split
 
 FILMS = 400
@@ -118,7 +118,7 @@ def test_a_rarer_class_counts_as_much_as_the_other() -> None:
 
 class TestNothingKnown:
     KNOWN = facts(0, "nothing", 20)
-    NONE = KnownFacts(np.float32([UNKNOWN] * 20), KNOWN.labels)
+    NONE = KnownFacts(np.float32([NOTHING_KNOWN] * 20), KNOWN.labels)
 
     @pytest.mark.parametrize(
         ("train", "test", "missing"),
