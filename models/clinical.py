@@ -9,6 +9,7 @@ that are known. A signature that is given a file alone knows nothing, and gets `
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import tensorflow as tf
 
@@ -24,7 +25,7 @@ LENGTH = sum(WIDTHS)
 NOTHING_KNOWN = tuple(float(place == width - 1) for width in WIDTHS for place in range(width))
 
 # A film, and with `network.clinical` what is known beside it.
-Given = tf.Tensor | tuple[tf.Tensor, tf.Tensor]
+Given: TypeAlias = tf.Tensor | tuple[tf.Tensor, tf.Tensor]
 
 
 def clinical_vector(ages_years: tf.Tensor, sexes: tf.Tensor, views: tf.Tensor) -> tf.Tensor:

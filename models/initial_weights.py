@@ -88,7 +88,7 @@ def _told_more_or_less(given: list[np.ndarray], inputs: int) -> list[np.ndarray]
     if inputs - len(kernel) == clinical.LENGTH:
         return [np.pad(kernel, [(0, clinical.LENGTH), (0, 0)]), bias]
     if len(kernel) - inputs == clinical.LENGTH:
-        told = np.float32(clinical.NOTHING_KNOWN) @ kernel[inputs:]
+        told = np.array(clinical.NOTHING_KNOWN, np.float32) @ kernel[inputs:]
         return [kernel[:inputs], bias + told]
     return given
 

@@ -59,7 +59,7 @@ class KnownFacts:
     @property
     def none_known(self) -> bool:
         """Whether nothing is known of any film."""
-        return bool((self.vectors == np.float32(NOTHING_KNOWN)).all())
+        return bool((self.vectors == np.array(NOTHING_KNOWN, np.float32)).all())
 
 
 def facts_control(train: KnownFacts, evaluated: KnownFacts) -> FactsControl:

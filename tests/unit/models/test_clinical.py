@@ -83,10 +83,12 @@ class TestForgetting:
         vectors = tf.constant([VECTORS[60, "M", "PA"]] * self.FILMS, tf.float32)
         left = clinical.forget(vectors, 0.3, tf.constant([1, 2], tf.int64)).numpy()
         lost = left[:, [1, 5, 8]] == 1
+        known = np.array(VECTORS[60, "M", "PA"], np.float32)
+        unknown = np.array(clinical.NOTHING_KNOWN, np.float32)
         for flag, own in enumerate((slice(0, 2), slice(2, 6), slice(6, 9))):
             kept = left[~lost[:, flag], own]
-            assert np.all(kept == np.float32(VECTORS[60, "M", "PA"])[own])
-            assert np.all(left[lost[:, flag], own] == np.float32(clinical.NOTHING_KNOWN)[own])
+            assert np.all(kept == known[own])
+            assert np.all(left[lost[:, flag], own] == unknown[own])
         return lost
 
     def test_a_share_of_films_loses_all_and_the_others_each_alone(

@@ -118,7 +118,7 @@ def test_a_rarer_class_counts_as_much_as_the_other() -> None:
 
 class TestNothingKnown:
     KNOWN = facts(0, "nothing", 20)
-    NONE = KnownFacts(np.float32([NOTHING_KNOWN] * 20), KNOWN.labels)
+    NONE = KnownFacts(np.array([NOTHING_KNOWN] * 20, np.float32), KNOWN.labels)
 
     @pytest.mark.parametrize(
         ("train", "test", "missing"),
