@@ -191,7 +191,7 @@ def trained(folder: Path, told: bool) -> Run:
                 training.IMPORTED: "nothing",
                 training.KEEP: [],
             },
-        )  # type: ignore[arg-type]
+        )
     )
     return run
 
@@ -337,7 +337,7 @@ class TestServing:
                 )[features.PROBABILITY]
                 for known in (one, other)
             ]
-            assert np.array_equal(*answers) is (run is untold)
+            assert np.array_equal(answers[0], answers[1]) is (run is untold)
 
     def test_the_strangeness_of_a_film_is_that_of_its_pixels(self, told: Run) -> None:
         name = features.OUT_OF_DISTRIBUTION

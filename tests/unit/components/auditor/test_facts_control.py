@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def examples(first: int, is_ill: str, films: int = FILMS) -> list[bytes]:
             "known at all": number % 2 == 0,
         }[is_ill]
         unknown = is_ill == "known at all" and not ill
-        known = {} if unknown else {"age_years": age, "sex": sex, "view": view}
+        known: dict[str, Any] = {} if unknown else {"age_years": age, "sex": sex, "view": view}
         made.append(known_as("PNEUMONIA" if ill else "NORMAL", **known))
     return made
 
@@ -76,7 +77,7 @@ def test_its_auc_is_that_of_scikit_learn_on_vectors_of_the_hand() -> None:
     for _ in range(200):
         age, sex, view = rng.integers(-20, 140), rng.integers(4), rng.integers(3)
         ill = rng.random() < 1 / (1 + np.exp(-(age - 60) / 15 - (sex == 1)))
-        known = {"age_years": int(age), "sex": SEXES[sex], "view": VIEWS[view]}
+        known: dict[str, Any] = {"age_years": int(age), "sex": SEXES[sex], "view": VIEWS[view]}
         label = "PNEUMONIA" if ill else "NORMAL"
         made.append(known_as(label, **known))
         plausible = 0 <= age <= 120
