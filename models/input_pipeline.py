@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -21,6 +22,8 @@ from models.hyperparameters import Augmentation, Hyperparameters, Task
 from models.imbalance import draw_epoch, film_weights, films_of_epoch
 from models.preprocessing import standardise, unpack_images, unpack_lungs
 from models.record_file import RecordFile
+
+_Given = TypeVar("_Given")  # of models.clinical
 
 _SEEDS = 2**63  # as many as there are
 _OF_FORGETTING = 2  # after the two seeds of a batch that are drawn with or without it
@@ -236,8 +239,8 @@ def class_indices(targets: tf.Tensor) -> tf.Tensor:
 
 
 def mix(
-    given: Given, targets: tf.Tensor, weights: tf.Tensor, alpha: float, seed: tf.Tensor
-) -> tuple[Given, tf.Tensor, tf.Tensor]:
+    given: _Given, targets: tf.Tensor, weights: tf.Tensor, alpha: float, seed: tf.Tensor
+) -> tuple[_Given, tf.Tensor, tf.Tensor]:
     """Mixes each film of a batch with another one (Zhang et al., mixup, ICLR 2018).
 
     Target and weight of a mixed film are such that its cross-entropy is the mixture of the
