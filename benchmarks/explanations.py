@@ -32,7 +32,7 @@ from models.grad_cam import grad_cam
 from models.heat_boxes import GRID
 from models.hyperparameters import Hyperparameters
 from models.lung_fields.whole_films import WholeFilms, look_at_whole
-from models.network import activations_and_logits, pneumonia_logit
+from models.network import activations_and_logits, of_films_alone, pneumonia_logit
 from models.placing import place
 from models.preprocessing import standardise, unpack_images
 from models.records import read_network, read_record
@@ -94,7 +94,9 @@ def open_model(work: WorkDirectory, run_id: str) -> Trained:
     record = read_record(folder)
     settings = Hyperparameters.model_validate(record["hyperparameters"])
     return Trained(
-        activations_and_logits(read_network(settings, folder), settings.network.flip_average),
+        of_films_alone(
+            activations_and_logits(read_network(settings, folder), settings.network.flip_average)
+        ),
         tf.saved_model.load(path_utils.serving_model_path(outputs["Trainer", "model"].uri)),
         settings,
         Calibration(**record["calibration"]),

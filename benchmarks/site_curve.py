@@ -120,7 +120,8 @@ class Curve:
                 )  # fmt: skip
                 network.set_weights(fitted.weights)
             unseen = films_to_calibrate_on(train, evaluation, settings)
-            calibrated = calibrate(*Scorer(self._network, unseen, settings)(), settings)
+            scored = Scorer(self._network, unseen, settings, films_alone=True)()
+            calibrated = calibrate(*scored, settings)
             logits = Scorer(self._network, rest, settings)()[0]
         return self._scored(few.rest, logits, *calibrated)
 

@@ -92,6 +92,7 @@ SEX_XF = transformed_name(SEX)  # bytes, as it is
 STYLE_XF = transformed_name(STYLE)  # bytes, as it is
 PIXEL_MEAN_XF = "pixel_mean_xf"  # float32, in units of pixel / 255
 PIXEL_STDDEV_XF = "pixel_stddev_xf"  # float32, in units of pixel / 255
+CLINICAL_XF = "clinical_xf"  # float32 of models.clinical, only with network.clinical
 AGE_BAND = "age_band"  # bytes: one of AGE_BANDS
 
 LUNGS_SIDE_PX = 32  # of the lung fields that training gets

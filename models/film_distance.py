@@ -209,7 +209,7 @@ class _Features:
     """Features of films as they are, as changed, and of counterexamples made from them."""
 
     def __init__(self, network: keras.Model, settings: Hyperparameters):
-        stages = keras.Model(network.input, middle_stages(network))
+        stages = keras.Model(network.inputs[0], middle_stages(network))
         self._settings = settings
         self._pooled = tf.function(
             lambda images: pooled(tf.nest.flatten(stages(images, training=False))),

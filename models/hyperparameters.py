@@ -107,6 +107,18 @@ class Network(Settings):
     squeeze_excite: bool = Field(False, description="weigh the channels of a block by the film")
     dense_units: int = Field(64, ge=4, le=1024, description="units of the dense layer")
     dropout: float = Field(0.3, ge=0, le=0.9, description="dropout before the last layer")
+    clinical: bool = Field(
+        False,
+        description="give the network age, sex and view beside the film, each of which may be "
+        "unknown: serving_default takes them from the example, a file alone has none",
+    )
+    clinical_dropout: float = Field(
+        0.3,
+        ge=0.1,
+        le=0.9,
+        description="share of the training films, drawn anew in each epoch, that lose age, sex and "
+        "view, and of the others that lose each by itself",
+    )
     flip_average: bool = Field(
         True, description="answer with the mean logit of a film and its mirror image"
     )

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from models import clinical
 from models.features import SAVED_MODEL
 from models.members import ALONE, Member, weights_by_layer, weights_of_member
 from models.remote_files import local_copy
@@ -22,7 +23,8 @@ from models.remote_files import local_copy
 _LOG = logging.getLogger(__name__)
 
 WEIGHTS_ONLY = ".weights.h5"
-_HEAD = ("dense", "logits")  # of models.network; their shape says nothing of what comes before
+_TOLD = "dense"  # the layer that is given age, sex and view
+_HEAD = (_TOLD, "logits")  # of models.network; their shape says nothing of what comes before
 _EXTENSIONS = (WEIGHTS_ONLY, ".h5", ".keras")  # the longer of two that fit comes first
 
 
@@ -45,17 +47,26 @@ def take_weights(network: keras.Model, file: str, member: Member = ALONE) -> int
     """
     given = weights_of_member(_read_weights(file), member, file)
     learning = [layer for layer in network.layers if layer.weights]
-    fitting = [layer for layer in learning if _fits(layer, given.get(layer.name, []))]
-    if all(layer.name in _HEAD for layer in fitting):
+    fitting = {layer.name: _fitted(layer, given.get(layer.name, [])) for layer in learning}
+    anew = [name for name, weights in fitting.items() if not weights]
+    if all(name in (*_HEAD, *anew) for name in fitting):
         raise ValueError(
             f"network.weights: no layer of {file} before the head has the name and shape of a "
             "layer of this network; choose the backbone, block and width that the file was "
             "trained with"
         )
-    for layer in fitting:
-        layer.set_weights(given[layer.name])
-    _LOG.info("took the weights of %d of %d layers from %s", len(fitting), len(learning), file)
-    return len(fitting)
+    for layer in learning:
+        if fitting[layer.name]:
+            layer.set_weights(fitting[layer.name])
+    taken = len(learning) - len(anew)
+    _LOG.info("took the weights of %d of %d layers from %s", taken, len(learning), file)
+    if anew:
+        _LOG.warning(
+            "network.weights: %s begin anew, as %s has them in another shape or not at all",
+            ", ".join(anew),
+            file,
+        )
+    return taken
 
 
 def is_pushed_model(folder: str) -> bool:
@@ -63,8 +74,27 @@ def is_pushed_model(folder: str) -> bool:
     return tf.io.gfile.exists(os.path.join(folder, SAVED_MODEL))
 
 
-def _fits(layer: keras.Layer, weights: list[np.ndarray]) -> bool:
-    return [tuple(own.shape) for own in layer.weights] == [given.shape for given in weights]
+def _fitted(layer: keras.Layer, given: list[np.ndarray]) -> list[np.ndarray]:
+    """Returns the weights that a layer takes; none where they are of another shape."""
+    own = [tuple(one.shape) for one in layer.weights]
+    if layer.name == _TOLD and len(given) == len(own):
+        given = _told_more_or_less(given, inputs=own[0][0])
+    return given if own == [one.shape for one in given] else []
+
+
+def _told_more_or_less(given: list[np.ndarray], inputs: int) -> list[np.ndarray]:
+    """Fits the dense layer to a network with `network.clinical` where the file has none, and back.
+
+    One that is told more answers at first as it did, whatever it is told; one that is told less, as
+    it did where nothing was known.
+    """
+    kernel, bias = given
+    if inputs - len(kernel) == clinical.LENGTH:
+        return [np.pad(kernel, [(0, clinical.LENGTH), (0, 0)]), bias]
+    if len(kernel) - inputs == clinical.LENGTH:
+        told = np.array(clinical.NOTHING_KNOWN, np.float32) @ kernel[inputs:]
+        return [kernel[:inputs], bias + told]
+    return given
 
 
 def _read_weights(file: str) -> dict[str, list[np.ndarray]]:

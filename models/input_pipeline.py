@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -15,13 +16,17 @@ import tensorflow_transform as tft
 
 from models import features
 from models.augmentation import augment
+from models.clinical import Given, forget, given_to_network
 from models.frame_swap import swap_frames
 from models.hyperparameters import Augmentation, Hyperparameters, Task
 from models.imbalance import draw_epoch, film_weights, films_of_epoch
 from models.preprocessing import standardise, unpack_images, unpack_lungs
 from models.record_file import RecordFile
 
+_Given = TypeVar("_Given")  # of models.clinical
+
 _SEEDS = 2**63  # as many as there are
+_OF_FORGETTING = 2  # after the two seeds of a batch that are drawn with or without it
 _READ_AT_ONCE = 64  # films, where a split is gone through once
 
 
@@ -132,8 +137,9 @@ def training_batches(
 
     Returns:
         Dataset of `training_steps` triples: images `[batch, height, width, 1]` float32,
-        standardised; targets as `evaluation_batches` gives them, or between two of these
-        under mixup; weight of each film, `[batch]` float32.
+        standardised, and with `network.clinical` a pair of these and the vectors of
+        `models.clinical`, partly forgotten; targets as `evaluation_batches` gives them, or between
+        two of these under mixup; weight of each film, `[batch]` float32.
     """
     train, counts = settings.train, films.counts
     steps = training_steps(films, settings)
@@ -146,16 +152,17 @@ def training_batches(
         for start in range(0, steps * train.batch_size, train.batch_size):
             yield order[start : start + train.batch_size], random.integers(_SEEDS, size=2)
 
-    def prepare(places: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def prepare(places: tf.Tensor, seed: tf.Tensor) -> tuple[Given, tf.Tensor, tf.Tensor]:
         parsed = films.take(places)
         augmentation_seed, mixup_seed = tf.unstack(tf.random.split(seed, 2))
         images = _images(parsed, settings, settings.augmentation, augmentation_seed)
+        given = given_to_network(images, _forgetting(parsed, settings, seed))
         classes = _classes(parsed, films.task)
         weights = film_weights(classes, counts, train.imbalance)
         targets = _targets(classes, films.task)
         if not train.mixup:
-            return images, targets, weights
-        return mix(images, targets, weights, train.mixup, mixup_seed)
+            return given, targets, weights
+        return mix(given, targets, weights, train.mixup, mixup_seed)
 
     drawn = (tf.TensorSpec([None], tf.int64), tf.TensorSpec([2], tf.int64))
     batches = tf.data.Dataset.from_generator(draw, output_signature=drawn)
@@ -179,15 +186,18 @@ def evaluation_batches(films: TransformedFilms, settings: Hyperparameters) -> tf
         settings: Batch size and image size.
 
     Returns:
-        Dataset of pairs: images `[batch, height, width, 1]` float32, standardised, and
-        targets float32: `[batch, 1]` of 0 and 1, or `[batch, classes]` one-hot for a task of
-        more than two classes.
+        Dataset of pairs: images `[batch, height, width, 1]` float32, standardised, and with
+        `network.clinical` the vectors of `models.clinical` beside them; targets float32:
+        `[batch, 1]` of 0 and 1, or `[batch, classes]` one-hot for a task of more than two classes.
     """
 
-    def prepare(places: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def prepare(places: tf.Tensor) -> tuple[Given, tf.Tensor]:
         parsed = films.take(places)
         images = _images(parsed, settings, None, None)
-        return images, _targets(_classes(parsed, films.task), films.task)
+        return (
+            given_to_network(images, parsed),
+            _targets(_classes(parsed, films.task), films.task),
+        )
 
     batches = tf.data.Dataset.range(len(films.classes)).batch(settings.train.batch_size)
     return batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
@@ -229,15 +239,16 @@ def class_indices(targets: tf.Tensor) -> tf.Tensor:
 
 
 def mix(
-    images: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, alpha: float, seed: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    given: _Given, targets: tf.Tensor, weights: tf.Tensor, alpha: float, seed: tf.Tensor
+) -> tuple[_Given, tf.Tensor, tf.Tensor]:
     """Mixes each film of a batch with another one (Zhang et al., mixup, ICLR 2018).
 
     Target and weight of a mixed film are such that its cross-entropy is the mixture of the
-    two weighted ones; under the focal loss it is nearly so.
+    two weighted ones; under the focal loss it is nearly so. What is known of two films is mixed as
+    their pixels are, so that no part of a mixed film tells more of its target than another.
 
     Args:
-        images: `[batch, height, width, 1]` float32.
+        given: Images `[batch, height, width, 1]` float32, alone or with vectors `[batch, length]`.
         targets: `[batch, columns]` float32.
         weights: `[batch]` float32, above 0.
         alpha: Of the Beta law that the share of the other film follows.
@@ -247,14 +258,18 @@ def mix(
         The same three, mixed with the batch in reverse order; the larger share of each
         film is its own.
     """
-    other = tf.cast(shares_of_the_other(tf.shape(images)[0], alpha, seed), tf.float32)
+    other = tf.cast(shares_of_the_other(tf.shape(weights)[0], alpha, seed), tf.float32)
     own = 1 - other
     own_weight, other_weight = own * weights, other * tf.reverse(weights, [0])
     weight = own_weight + other_weight
     towards_own = (own_weight / weight)[:, tf.newaxis]
-    of_pixels = tf.reshape(own, [-1, 1, 1, 1])
+
+    def mixed(part: tf.Tensor) -> tf.Tensor:
+        of_own = tf.reshape(own, [-1] + [1] * (part.shape.rank - 1))
+        return of_own * part + (1 - of_own) * tf.reverse(part, [0])
+
     return (
-        of_pixels * images + (1 - of_pixels) * tf.reverse(images, [0]),
+        tf.nest.map_structure(mixed, given),
         towards_own * targets + (1 - towards_own) * tf.reverse(targets, [0]),
         weight,
     )
@@ -280,6 +295,20 @@ def shares_of_the_other(batch: int | tf.Tensor, alpha: float, seed: tf.Tensor) -
     evens = 1 - tf.random.stateless_uniform([2, batch], uniform, dtype=tf.float64)  # never 0
     logs, powers = tf.math.log(gammas), tf.math.log(evens)
     return tf.sigmoid(-tf.abs(logs[0] - logs[1] + (powers[0] - powers[1]) / alpha))
+
+
+def _forgetting(
+    parsed: Mapping[str, tf.Tensor], settings: Hyperparameters, seed: tf.Tensor
+) -> Mapping[str, tf.Tensor]:
+    """Returns films of which less is known, where anything is."""
+    if features.CLINICAL_XF not in parsed:
+        return parsed
+    own_seed = tf.random.fold_in(seed, _OF_FORGETTING)
+    share = settings.network.clinical_dropout
+    return {
+        **parsed,
+        features.CLINICAL_XF: forget(parsed[features.CLINICAL_XF], share, own_seed),
+    }
 
 
 def _images(

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from models import features
+from models import clinical, features
 from models.backbones import SMALLEST_IMAGE_PX, apply_backbone
 from models.hyperparameters import NO_FILE, Network, Task
 from models.initial_weights import take_weights
@@ -21,6 +21,7 @@ from models.members import ALONE, Member, each_member, members_of
 LAST_CONVOLUTION = "last_convolution"  # the feature map that the head averages
 LOGITS = "logits"
 LAST_HIDDEN = "dense"  # what the logits are made from
+CLINICAL = "clinical"  # the input beside the film
 
 _REDUCTION = 8  # channels per unit of a squeeze-and-excitation
 _LEAST_UNITS = 4
@@ -44,7 +45,8 @@ def build_network(
 
     Returns:
         Model from `[batch, height, width, 1]` float32 to float32 probabilities before
-        calibration: `[batch, 1]` P(pneumonia) or `[batch, 3]`, which sum to 1.
+        calibration: `[batch, 1]` P(pneumonia) or `[batch, 3]`, which sum to 1. With
+        `settings.clinical` it is given a pair, films and vectors of `models.clinical`.
 
     Raises:
         ValueError: If the image is too small, or the weights cannot be had.
@@ -56,8 +58,10 @@ def build_network(
     else:
         x = apply_backbone(settings.backbone, image, imagenet=settings.weights == "imagenet")
         feature_map = keras.layers.Identity(name=LAST_CONVOLUTION)(x)
-    probability = _head(feature_map, settings, task)
-    network = keras.Model(image, probability, name=f"chest_xray_{settings.backbone}")
+    beside = [keras.Input((clinical.LENGTH,), name=CLINICAL)] if settings.clinical else []
+    probability = _head([feature_map, *beside], settings, task)
+    given = [image, *beside] if beside else image
+    network = keras.Model(given, probability, name=f"chest_xray_{settings.backbone}")
     if settings.weights not in NO_FILE:
         take_weights(network, settings.weights, member)
     return network
@@ -76,13 +80,14 @@ def fold(networks: Sequence[keras.Model]) -> keras.Model:
     """
     if len(networks) == 1:
         return networks[0]
-    image = keras.Input(networks[0].input.shape[1:], name="image")
+    inputs = [keras.Input(one.shape[1:], name=one.name) for one in networks[0].inputs]
+    given = inputs if len(inputs) > 1 else inputs[0]
     logits = [
-        keras.Model(one.input, one.get_layer(LOGITS).output, name=member.name)(image)
+        keras.Model(one.input, one.get_layer(LOGITS).output, name=member.name)(given)
         for one, member in zip(networks, each_member(len(networks)), strict=True)
     ]
     mean = keras.layers.Average(dtype="float32", name=LOGITS)(logits)
-    return keras.Model(image, _probability(mean), name=networks[0].name)
+    return keras.Model(given, _probability(mean), name=networks[0].name)
 
 
 def activations_and_logits(network: keras.Model, flip_average: bool = False) -> keras.Model:
@@ -133,6 +138,24 @@ def up_to_last_hidden(network: keras.Model) -> keras.Model:
     return keras.Model(network.input, joined)
 
 
+def of_films_alone(network: keras.Model) -> keras.Model:
+    """Returns a network that answers about films of which nothing else is known.
+
+    Args:
+        network: A model of `build_network`, or one cut from it.
+
+    Returns:
+        Model from films to the same outputs; the same model where it takes nothing else.
+    """
+    image, *beside = network.inputs
+    if not beside:
+        return network
+    films = keras.Input(image.shape[1:], name=image.name)
+    # A column of the film's own, so that there is one for each film of a batch.
+    nothing = keras.ops.zeros_like(films[:, 0, 0]) + keras.ops.array([clinical.NOTHING_KNOWN])
+    return keras.Model(films, network([films, nothing]))
+
+
 def middle_stages(network: keras.Model) -> list[keras.KerasTensor]:
     """Returns the last feature map of each size, without the largest and the smallest.
 
@@ -176,8 +199,10 @@ def _cut_open(
     if not flip_average:
         return [outputs[0]], outputs[1]
     cut_open = keras.Model(network.input, outputs, name="cut_open")
+    image, *beside = network.inputs
+    turned = keras.ops.flip(image, axis=2)
     as_it_is, of_film = cut_open(network.input)
-    mirrored, of_mirror_image = cut_open(keras.ops.flip(network.input, axis=2))
+    mirrored, of_mirror_image = cut_open([turned, *beside] if beside else turned)
     return [as_it_is, mirrored], (of_film + of_mirror_image) / 2
 
 
@@ -310,8 +335,12 @@ def _check(image_size_px: int, settings: Network) -> None:
         )
 
 
-def _head(feature_map: keras.KerasTensor, settings: Network, task: Task) -> keras.KerasTensor:
+def _head(parts: list[keras.KerasTensor], settings: Network, task: Task) -> keras.KerasTensor:
+    """Decides by a feature map and, where it is given, by what is known beside the film."""
+    feature_map, *beside = parts
     x = keras.layers.GlobalAveragePooling2D(name="average")(feature_map)
+    if beside:
+        x = keras.layers.Concatenate(name="fused")([x, *beside])
     x = keras.layers.Dense(settings.dense_units, activation="relu", name=LAST_HIDDEN)(x)
     x = keras.layers.Dropout(settings.dropout, name="dropout")(x)
     units = 1 if task == "binary" else len(features.SUBTYPES)

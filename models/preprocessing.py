@@ -22,6 +22,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from models import contrast, features, images
+from models.clinical import clinical_vector
 from models.film_keys import key_of
 from models.hyperparameters import Preprocessing
 from models.lung_fields.framing import make_frame
@@ -30,6 +31,7 @@ from radiographs.options import IngestOptions
 # Keys of custom_config.
 PREPROCESSING_KEY = "preprocessing"  # Preprocessing as JSON
 INGEST_KEY = "ingest"  # IngestOptions as JSON: which films the ingest lets through
+CLINICAL_KEY = "clinical"  # there, and true, with network.clinical alone
 
 _Settings = TypeVar("_Settings", Preprocessing, IngestOptions)
 
@@ -49,14 +51,15 @@ def preprocessing_fn(
     Args:
         inputs: raw features, each [batch, 1].
         custom_config: holds `Preprocessing` under `PREPROCESSING_KEY` and `IngestOptions` under
-            `INGEST_KEY`, as JSON.
+            `INGEST_KEY`, as JSON; `CLINICAL_KEY` where the network takes more than the film.
 
     Returns:
         Features, each [batch, 1]: IMAGE_XF string, size * size bytes, row by row; LUNGS_XF
         string, of `models.images.Framed.lungs`; QUALITY_XF string; LABEL_XF and SUBTYPE_XF
         int64; PIXEL_MEAN_XF and PIXEL_STDDEV_XF float32, of pixels in [0, 1]; AGE_BAND, SITE_XF,
         VIEW_XF, SEX_XF and STYLE_XF string, by which training may group films; SHA256_XF and
-        PATIENT_ID_XF int64, by which training records the films it has seen.
+        PATIENT_ID_XF int64, by which training records the films it has seen. With `CLINICAL_KEY`
+        also CLINICAL_XF, `[batch, models.clinical.LENGTH]` float32.
 
     Raises:
         ValueError: custom_config does not hold the settings.
@@ -82,6 +85,7 @@ def preprocessing_fn(
         },
         features.SHA256_XF: key_of(features.SHA256, inputs[features.SHA256]),
         features.PATIENT_ID_XF: key_of(features.PATIENT_ID, inputs[features.PATIENT_ID]),
+        **_clinical(inputs, custom_config),
     }
 
 
@@ -273,6 +277,15 @@ def _pixel_moments(pixels: tf.Tensor, settings: Preprocessing) -> tuple[tf.Tenso
     mean, mean_square = tf.unstack(tft.mean(of_films, reduce_instance_dims=False), num=2)
     stddev = tf.sqrt(tf.maximum(mean_square - tf.square(mean), 0.0))
     return mean, tf.maximum(stddev, _MIN_STDDEV)
+
+
+def _clinical(
+    inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str, Any]
+) -> dict[str, tf.Tensor]:
+    if not custom_config.get(CLINICAL_KEY):
+        return {}
+    known = (inputs[name] for name in (features.AGE_YEARS, features.SEX, features.VIEW))
+    return {features.CLINICAL_XF: clinical_vector(*known)}
 
 
 def _index_in(vocabulary: Sequence[str], words: tf.Tensor) -> tf.Tensor:

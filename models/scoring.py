@@ -8,9 +8,15 @@ import tensorflow as tf
 from sklearn.metrics import log_loss, roc_auc_score
 
 from models.calibration import Calibration, OperatingPoint, choose_operating_point, fit_calibration
+from models.clinical import Given
 from models.hyperparameters import Hyperparameters
 from models.input_pipeline import TransformedFilms, class_indices, evaluation_batches
-from models.network import activations_and_logits, class_probabilities, pneumonia_logit
+from models.network import (
+    activations_and_logits,
+    class_probabilities,
+    of_films_alone,
+    pneumonia_logit,
+)
 from models.selective import with_uncertain_band
 
 # An AUC of nearly 1 does not tell two epochs apart, and what smoothing does to probabilities makes
@@ -21,22 +27,33 @@ CALIBRATED_LOG_LOSS = "calibrated_log_loss"
 class Scorer:
     """Scores the same films again and again while a network learns."""
 
-    def __init__(self, network: keras.Model, films: TransformedFilms, settings: Hyperparameters):
+    def __init__(
+        self,
+        network: keras.Model,
+        films: TransformedFilms,
+        settings: Hyperparameters,
+        films_alone: bool = False,
+    ):
         """Keeps the network, which may learn on, and the films.
 
         Args:
             network: Of `build_network`.
             films: Usually the eval split.
             settings: Of the training.
+            films_alone: Whether age, sex and view are unknown to a network that takes them.
         """
         cut_open = activations_and_logits(network, settings.network.flip_average)
+        batches = evaluation_batches(films, settings)
+        if films_alone:
+            cut_open = of_films_alone(cut_open)
+            batches = batches.map(lambda given, targets: (tf.nest.flatten(given)[0], targets))
 
         @tf.function(reduce_retracing=True)
-        def logits_of(images: tf.Tensor) -> tf.Tensor:
-            return cut_open(images, training=False)[1]
+        def logits_of(given: Given) -> tf.Tensor:
+            return cut_open(given, training=False)[1]
 
         self._logits_of = logits_of
-        self._batches = evaluation_batches(films, settings)
+        self._batches = batches
 
     def __call__(self) -> tuple[np.ndarray, np.ndarray]:
         """Scores every film.
@@ -45,8 +62,8 @@ class Scorer:
             Logits, `[films, 1]` or `[films, 3]` float32, and class indices, `[films]` int64.
         """
         scored = [
-            (self._logits_of(images).numpy(), class_indices(targets).numpy())
-            for images, targets in self._batches
+            (self._logits_of(given).numpy(), class_indices(targets).numpy())
+            for given, targets in self._batches
         ]
         logits, classes = zip(*scored, strict=True)
         return np.concatenate(logits), np.concatenate(classes)

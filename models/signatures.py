@@ -18,6 +18,7 @@ import tensorflow_transform as tft
 
 from models import features
 from models.calibration import Calibration, OperatingPoint
+from models.clinical import Given, given_to_network
 from models.explanation import explain
 from models.film_distance import FilmDistance, pooled
 from models.grad_cam import grad_cam
@@ -29,6 +30,7 @@ from models.network import (
     activations_and_logits,
     class_probabilities,
     middle_stages,
+    of_films_alone,
     pneumonia_logit,
     stages_and_logits,
 )
@@ -71,7 +73,9 @@ class ServedModel(tf.Module):
                 None for one without structure.
         """
         super().__init__()
-        self._network = activations_and_logits(network, settings.network.flip_average)
+        self._network = of_films_alone(
+            activations_and_logits(network, settings.network.flip_average)
+        )
         self._answering = stages_and_logits(network, settings.network.flip_average)
         self._stages = len(middle_stages(network))
         self._distance = distance
@@ -142,7 +146,8 @@ class ServedModel(tf.Module):
 
     def _answer(self, transformed: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         _, images = self._images(transformed)
-        stages, logits = self._answering(_at_least_one(images), training=False)
+        given = given_to_network(images, transformed)
+        stages, logits = self._answering(_at_least_one(given), training=False)
         probability = self._probability(logits)
         return _where_judged(
             transformed,
@@ -190,10 +195,14 @@ def save_served_model(model: ServedModel, directory: str) -> None:
     write_warmup_requests(directory)
 
 
-def _at_least_one(images: tf.Tensor) -> tf.Tensor:
+def _at_least_one(given: Given) -> Given:
     """Adds a blank film to an empty batch, on which a convolution fails."""
-    missing = tf.maximum(1 - tf.shape(images)[0], 0)
-    return tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
+
+    def padded(part: tf.Tensor) -> tf.Tensor:
+        missing = tf.maximum(1 - tf.shape(part)[0], 0)
+        return tf.pad(part, [[0, missing]] + [[0, 0]] * (part.shape.rank - 1))
+
+    return tf.nest.map_structure(padded, given)
 
 
 def _where_judged(

@@ -95,6 +95,11 @@ RULES = (
         "shortcut audit take it",
     ),
     Rule(
+        ("network.clinical_dropout",),
+        lambda config: not config.network.clinical,
+        "it needs network.clinical=true",
+    ),
+    Rule(
         _of("train", _OF_LEARNING),
         lambda config: config.network.learns == "nothing",
         "network.learns=nothing trains nothing",

@@ -208,6 +208,7 @@ def _transform(
         custom_config={
             preprocessing.PREPROCESSING_KEY: config.preprocessing.model_dump_json(),
             preprocessing.INGEST_KEY: config.data.model_dump_json(),
+            **({preprocessing.CLINICAL_KEY: True} if config.network.clinical else {}),
             SOURCE_FINGERPRINT: source,
         },
         disable_statistics=True,

@@ -12,6 +12,8 @@ from components.evaluation.slices import OVERALL, SliceMetrics
 from components.report_gen.report import Report
 from components.verdicts import Verdict
 
+_AUDITED = ("model", "shifts", "external", "controls", "missing_controls", "frame_swaps")
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -83,10 +85,7 @@ class Summary:
             "drift": self.drift,
             "label_audit": self.labels,
             "comparison": asdict(self.comparison) if self.comparison else None,
-            "audit": {
-                name: self.audit.get(name)
-                for name in ("model", "shifts", "external", "controls", "frame_swaps")
-            },
+            "audit": {name: self.audit.get(name) for name in _AUDITED},
             "operating_point": self.training.get("operating_point", {}),
             "calibration": self.training.get("calibration", {}),
             "hyperparameters": self.training.get("hyperparameters", {}),

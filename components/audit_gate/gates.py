@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from components.auditor.findings import (
+    FACTS,
     OTHER_FRAME,
     UNCHANGED,
     Control,
@@ -22,6 +23,8 @@ from metrics.slices import OVERALL
 from models.audit_settings import AuditFloors
 
 _SHOWN_NAME = {AUC: "AUC", RECALL: "recall", SPECIFICITY: "specificity"}
+_FRAMES_FOR_LUNGS = "cannot tell a lung from the frame around it"
+_FACTS_FOR_LUNGS = "cannot tell pneumonia from the age, sex and view of those who have it"
 _LEAST_JUDGED = 0.9  # of the films with swapped frames, or the rest says too little
 LOWER_BOUND = " lower bound"  # ends the name of a metric that a gate judges by its bound
 
@@ -122,14 +125,17 @@ def _control_gates(settings: AuditFloors, findings: Findings) -> Iterator[Verdic
     margin = "AUC margin with frames of either class" if swapped else "AUC margin"
     metric, floor = _named(margin, settings), settings.min_shortcut_margin
     verdicts = _gate(f"control={name}", metric, margins[name], floor)
-    yield from (_of_blind_test(settings, verdict) for verdict in verdicts)
+    confused = _FACTS_FOR_LUNGS if name == FACTS else _FRAMES_FOR_LUNGS
+    yield from (_of_blind_test(settings, verdict, confused) for verdict in verdicts)
 
 
-def _of_blind_test(settings: AuditFloors, verdict: Verdict) -> Verdict:
-    """Says what it means that a gate failed which tells lungs from frames; a reason overrules."""
+def _of_blind_test(
+    settings: AuditFloors, verdict: Verdict, confused: str = _FRAMES_FOR_LUNGS
+) -> Verdict:
+    """Says what it means that a gate failed which looks for lungs; a reason overrules."""
     if verdict.passed:
         return verdict
-    why = f"{verdict.why}: the model, or its test, cannot tell a lung from the frame around it"
+    why = f"{verdict.why}: the model, or its test, {confused}"
     reason = settings.accept_blind_test.strip()
     if not reason:
         return replace(verdict, why=f"{why}; evaluation.accept_blind_test=REASON overrules")

@@ -21,9 +21,11 @@ from components.auditor.controls import (
     network_controls,
 )
 from components.auditor.external import audit_external_site
+from components.auditor.facts_control import FactsControl, facts_control, read_facts
 from components.auditor.file_statistics import statistics_control
 from components.auditor.findings import (
     AUDIT_FILE,
+    FACTS,
     FRAME_SWAPS_FILE,
     PREDICTIONS_FILE,
     Control,
@@ -112,15 +114,17 @@ def audit_model(
             name: estimate(scores_of(films[chosen]), samples) for name, chosen in slices_of(films)
         }
     controls = _network_controls(subject, measures)
+    by_facts = _facts_control(subject, measures)
     findings = Findings(
         slices=slices,
         subtype_auc=subtype_auc(films, samples),
         shifts=_audit_shifts(subject, films, measures),
         external=external,
-        controls=_audit_shortcuts(subject, films, measures, controls),
+        controls=_audit_shortcuts(subject, films, measures, controls, by_facts),
         unscored=unscored_by_reason(every),
-        frame_swaps=_audit_frame_swaps(subject, films, measures, options, controls),
+        frame_swaps=_audit_frame_swaps(subject, films, measures, options, controls, by_facts),
         abstention=abstention_of(films),
+        missing_controls={FACTS: by_facts.missing} if by_facts.missing else {},
     )
     return every, findings
 
@@ -193,6 +197,7 @@ def _audit_frame_swaps(
     measures: AuditMeasures,
     options: IngestOptions,
     controls: NetworkControls | None,
+    by_facts: FactsControl,
 ) -> FrameSwaps | None:
     if not measures.swap_audit:
         return None
@@ -202,7 +207,10 @@ def _audit_frame_swaps(
     with _timed("the frame-swap audit"):
         rows, images = _some_films(subject, films, measures.audit_films)
         chests = list(find_chests(images, side_px, weights, options))
-        return audit_frame_swaps(subject.served, rows, chests, measures.bootstrap_samples, controls)
+        blind = {name: one[rows.index] for name, one in by_facts.named.items()}
+        return audit_frame_swaps(
+            subject.served, rows, chests, measures.bootstrap_samples, controls, blind
+        )
 
 
 def _some_films(
@@ -232,11 +240,22 @@ def _network_controls(subject: Subject, measures: AuditMeasures) -> NetworkContr
         )
 
 
+def _facts_control(subject: Subject, measures: AuditMeasures) -> FactsControl:
+    if not measures.shortcut_audit:
+        return FactsControl()
+    with _timed("the control of age, sex and view"):
+        control = facts_control(read_facts(subject.train_uris), read_facts(subject.test_uris))
+    if control.missing:
+        _LOG.info("no control of %s: %s", FACTS, control.missing)
+    return control
+
+
 def _audit_shortcuts(
     subject: Subject,
     films: pd.DataFrame,
     measures: AuditMeasures,
     controls: NetworkControls | None,
+    by_facts: FactsControl,
 ) -> list[Control]:
     if controls is None:
         return []
@@ -245,6 +264,7 @@ def _audit_shortcuts(
             FILE_STATISTICS: statistics_control(
                 read_examples(subject.train_uris), read_examples(subject.test_uris)
             ),
+            **by_facts.named,
             **controls.score(read_examples(subject.test_uris)),
         }
         model, scored = scores_of(films), films.index.to_numpy()

@@ -136,7 +136,7 @@ def train_control(
     keras.utils.set_random_seed(train.seed)
     # Half the resolution may be halved once less.
     depth = min(settings.network.depth, films.side_px.bit_length() - 2)
-    shape = {"backbone": "cnn", "weights": "none", "depth": depth}
+    shape = {"backbone": "cnn", "weights": "none", "depth": depth, "clinical": False}
     network = build_network(films.side_px, settings.network.model_copy(update=shape), "binary")
     steps = -(-len(films.labels) // train.batch_size)
     compile_network(network, "binary", train, epochs, steps)

@@ -25,6 +25,7 @@ OTHER_FRAME = "frame of the other class"
 EITHER_FRAME = "frame of either class"
 LUNGS_ALONE = "lungs alone"
 FRAME_ALONE = "frame alone"
+FACTS = "age, sex and view"  # the control that sees no picture, but knows these
 SHOWN = (AUC, RECALL, SPECIFICITY)  # of each shift
 # Root mean square over a film, in its own grey levels. What rounding leaves of a change that the
 # preparation undoes is below; a blur of one pixel is well above.
@@ -93,8 +94,8 @@ class FrameSwaps:
             `LUNGS_ALONE`, `FRAME_ALONE`. The label is that of the lungs, of `FRAME_ALONE` that of
             the film. `EITHER_FRAME` has the films of the two rows before it: all lungs, once in a
             frame of each class, so that no frame tells the class.
-        controls: What networks that see no lungs reach on `EITHER_FRAME`; empty where none was
-            trained.
+        controls: What networks that see no lungs reach on `EITHER_FRAME`, and what is told by the
+            facts of the film that gives the lungs; empty where none was trained.
         montage: PNG that shows some of them; not in `AUDIT_FILE`.
     """
 
@@ -115,6 +116,7 @@ class Findings:
         shifts: The unchanged films first; empty where the audit is off.
         external: The other site, or None.
         controls: Empty where the audit is off.
+        missing_controls: Why there is no such control, by name.
         unscored: Test films that the model gave no probability, by its reason.
         frame_swaps: None where the audit is off or no lungs were found.
         abstention: Where the model does not answer test films.
@@ -128,6 +130,7 @@ class Findings:
     unscored: dict[str, int]
     frame_swaps: FrameSwaps | None = None
     abstention: Abstention | None = None
+    missing_controls: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the content of `AUDIT_FILE`; what is undefined is null."""
@@ -146,6 +149,7 @@ class Findings:
             "shifts": [_shift_json(shift) for shift in self.shifts],
             "external": _external_json(self.external),
             "controls": [asdict(control) for control in self.controls],
+            "missing_controls": self.missing_controls,
             "frame_swaps": _swaps_json(self.frame_swaps),
         }
         return _without_nan(content)
@@ -164,6 +168,7 @@ class Findings:
             unscored=model["unscored"],
             frame_swaps=swaps and _swaps(swaps),
             abstention=_abstention(model),
+            missing_controls=content.get("missing_controls", {}),  # an earlier audit has none
         )
 
 

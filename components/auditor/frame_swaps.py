@@ -17,6 +17,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 import cv2
@@ -61,6 +62,7 @@ def audit_frame_swaps(
     chests: Sequence[Chest | None],
     samples: int,
     controls: NetworkControls | None = None,
+    blind: Mapping[str, npt.NDArray] = MappingProxyType({}),
 ) -> FrameSwaps | None:
     """Scores films with their lungs in frames of others.
 
@@ -70,6 +72,8 @@ def audit_frame_swaps(
         chests: The same films in the same order; None where no lungs were found.
         samples: Draws of patients, those of the lungs, behind an interval.
         controls: Networks that see no lungs, where they have been trained.
+        blind: Scores of the films by controls that see no picture, by name. They stay those of the
+            film that gives the lungs: it is its patient who is ill or is not.
 
     Returns:
         What was reached; None if no film of one class has lungs that were found.
@@ -90,11 +94,11 @@ def audit_frame_swaps(
     for name, reached in rows.items():
         _LOG.info("%s: AUC %.4f on %d films", name, reached.metrics[AUC], reached.films)
     shown = encode_png(montage(found_chests, known))
-    compared: list[Control] = []
+    of_controls = {name: np.tile(one[found], len(_EITHER)) for name, one in blind.items()}
     if controls is not None:
         images = chain.from_iterable(_encoded(pictures[name], len(known)) for name in _EITHER)
-        of_controls = controls.score(map(example_of, images))
-        compared = _compared(of_controls, judged(every[EITHER_FRAME]), samples)
+        of_controls |= controls.score(map(example_of, images))
+    compared = _compared(of_controls, judged(every[EITHER_FRAME]), samples)
     return FrameSwaps(len(chests) - len(found), len(found), rows, compared, shown)
 
 

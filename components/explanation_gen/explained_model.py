@@ -13,7 +13,12 @@ import tensorflow as tf
 
 from components.auditor.served_pixels import ServedPixels
 from models import features
-from models.network import activations_and_logits, side_by_side, up_to_last_hidden
+from models.network import (
+    activations_and_logits,
+    of_films_alone,
+    side_by_side,
+    up_to_last_hidden,
+)
 from models.records import read_network
 from models.served_facts import read_facts
 
@@ -85,7 +90,7 @@ class ExplainedModel:
             all members.
         """
         _, given = self.prepared.of_images([image])
-        (layers,), _ = self.network(given, training=False)
+        (layers,), _ = of_films_alone(self.network)(given, training=False)
         return [layer[0].numpy() for layer in reversed(side_by_side(layers))]
 
     def embeddings(self, images: Sequence[bytes]) -> npt.NDArray[np.float32]:
@@ -98,4 +103,4 @@ class ExplainedModel:
             `[films, dense_units]`, of several members side by side.
         """
         _, given = self.prepared.of_images(images)
-        return up_to_last_hidden(self.network)(given, training=False).numpy()
+        return of_films_alone(up_to_last_hidden(self.network))(given, training=False).numpy()

@@ -16,8 +16,9 @@ from tfx.utils import io_utils, path_utils
 
 from models import features
 from models.calibration import Calibration
+from models.clinical import given_to_network
 from models.hyperparameters import Hyperparameters
-from models.network import activations_and_logits, pneumonia_logit
+from models.network import activations_and_logits, of_films_alone, pneumonia_logit
 from models.preprocessing import standardise, unpack_images
 from models.records import read_network, read_record
 
@@ -56,12 +57,16 @@ class ModelValidatorExecutor(base_executor.BaseExecutor):
         examples = _some_films(artifact_utils.get_split_uris(input_dict[EXAMPLES], features.TEST))
         model = artifact_utils.get_single_instance(input_dict[MODEL])
         served = tf.saved_model.load(path_utils.serving_model_path(model.uri))
-        expected = training_path_probabilities(
-            examples,
-            artifact_utils.get_single_uri(input_dict[TRANSFORM_GRAPH]),
-            artifact_utils.get_single_uri(input_dict[MODEL_RUN]),
+        expected, by_file = (
+            training_path_probabilities(
+                examples,
+                artifact_utils.get_single_uri(input_dict[TRANSFORM_GRAPH]),
+                artifact_utils.get_single_uri(input_dict[MODEL_RUN]),
+                films_alone,
+            )
+            for films_alone in (False, True)
         )
-        faults = list(find_faults(served, examples, expected))
+        faults = list(find_faults(served, examples, expected, by_file))
         _bless(artifact_utils.get_single_instance(output_dict[BLESSING]), faults)
         for fault in faults:
             _LOG.warning("the model cannot be served: %s", fault)
@@ -70,7 +75,7 @@ class ModelValidatorExecutor(base_executor.BaseExecutor):
 
 
 def training_path_probabilities(
-    examples: list[bytes], transform_uri: str, model_run_uri: str
+    examples: list[bytes], transform_uri: str, model_run_uri: str, films_alone: bool = False
 ) -> np.ndarray:
     """Scores films as training saw them: Transform graph, Keras file, calibration.
 
@@ -78,6 +83,7 @@ def training_path_probabilities(
         examples: Serialised raw tf.Examples.
         transform_uri: Transform's output.
         model_run_uri: Trainer's record.
+        films_alone: Whether age, sex and view are unknown to a network that takes them.
 
     Returns:
         `[films]` float32, calibrated P(pneumonia).
@@ -92,29 +98,36 @@ def training_path_probabilities(
     pixels = unpack_images(transformed, settings.preprocessing.image_size_px)
     images = standardise(pixels, transformed, settings.preprocessing.normalisation)
     cut_open = activations_and_logits(network, settings.network.flip_average)
-    _, logits = cut_open(images, training=False)
+    if films_alone:
+        _, logits = of_films_alone(cut_open)(images, training=False)
+    else:
+        _, logits = cut_open(given_to_network(images, transformed), training=False)
     return Calibration(**record["calibration"]).probabilities(pneumonia_logit(logits).numpy()[:, 0])
 
 
-def find_faults(served: Any, examples: list[bytes], expected: np.ndarray) -> Iterator[str]:
+def find_faults(
+    served: Any, examples: list[bytes], expected: np.ndarray, by_file: np.ndarray | None = None
+) -> Iterator[str]:
     """Calls each signature as a client would.
 
     Args:
         served: A loaded SavedModel.
         examples: Serialised raw tf.Examples.
         expected: Probability of each film on the training path.
+        by_file: The same where the file is all that is known of a film; None for no difference.
 
     Yields:
         A sentence for each signature that is missing, fails or answers otherwise.
     """
     images = [_image_of(example) for example in examples]
+    of_files = expected if by_file is None else by_file
     sent = {
-        features.SERVING_DEFAULT: (features.EXAMPLES, examples),
-        features.PREDICT_IMAGES: (features.IMAGE_BYTES, images),
-        features.EXPLAIN_IMAGES: (features.IMAGE_BYTES, images),
-        features.TRANSFORM_FEATURES: (features.EXAMPLES, examples),
+        features.SERVING_DEFAULT: (features.EXAMPLES, examples, expected),
+        features.PREDICT_IMAGES: (features.IMAGE_BYTES, images, of_files),
+        features.EXPLAIN_IMAGES: (features.IMAGE_BYTES, images, of_files),
+        features.TRANSFORM_FEATURES: (features.EXAMPLES, examples, expected),
     }
-    for name, (argument, batch) in sent.items():
+    for name, (argument, batch, probabilities) in sent.items():
         if name not in served.signatures:
             yield f"the signature {name} is missing"
             continue
@@ -123,7 +136,7 @@ def find_faults(served: Any, examples: list[bytes], expected: np.ndarray) -> Ite
         except (tf.errors.OpError, TypeError, ValueError) as error:
             yield f"the signature {name} failed: {error}"
             continue
-        yield from _wrong_answer(name, answer, expected)
+        yield from _wrong_answer(name, answer, probabilities)
 
 
 def _wrong_answer(name: str, answer: dict[str, tf.Tensor], expected: np.ndarray) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from components.auditor.findings import FACTS
 from metrics.scores import CALIBRATION_ERROR
 
 _TELLING_MARGIN = 0.05  # of AUC above a control that sees no lungs
@@ -53,9 +54,11 @@ def audit_lines(audit: Mapping[str, Any]) -> Iterator[str]:
         best = max(controls, key=lambda one: one["auc"])
         if best["margin"] < _TELLING_MARGIN:
             yield (
-                f"the plain test cannot tell a lung from a frame: on it the control "
-                f"'{best['name']}', which sees no lungs, is as good as the model, or nearly so"
+                f"the plain test cannot tell {_confused(best['name'])} "
+                "is as good as the model, or nearly so"
             )
+    for name, missing in (audit.get("missing_controls") or {}).items():
+        yield f"no control of {name}: {missing}"
     external = audit.get("external")
     if external:
         metrics = ", ".join(
@@ -65,6 +68,12 @@ def audit_lines(audit: Mapping[str, Any]) -> Iterator[str]:
         error = _number(external["metrics"][CALIBRATION_ERROR])
         yield f"other site ({external['films']:,} films): {metrics}, calibration error {error}"
         yield from _abstention_lines("films of the other site", external.get("abstention"))
+
+
+def _confused(control: str) -> str:
+    if control == FACTS:
+        return f"pneumonia from those who have it: on it {control} alone, without any film,"
+    return f"a lung from a frame: on it the control '{control}', which sees no lungs,"
 
 
 def _abstention_lines(films: str, abstention: Mapping[str, Any] | None) -> Iterator[str]:

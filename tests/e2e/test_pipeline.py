@@ -118,7 +118,7 @@ class TestPushed:
         for row in (*audit["shifts"], *audit["controls"]):
             assert f'<th scope="row">{row["name"]}</th>' in page
         assert {one["name"] for one in audit["controls"]} == {
-            "lungs blacked out", "outer frame", "file statistics",
+            "lungs blacked out", "outer frame", "file statistics", "age, sex and view",
         }  # fmt: skip
         assert "worst AUC under an acquisition change" in pushed.terminal
 

@@ -133,7 +133,10 @@ class TestAuditOfTheRun:
 
     def test_controls_and_changes_have_run(self, audit: dict[str, Any]) -> None:
         assert [shift["name"] for shift in audit["shifts"]] == ["unchanged", *SHIFTS]
-        assert len(audit["controls"]) == 3
+        assert [one["name"] for one in audit["controls"]] == [
+            "file statistics", "age, sex and view", "lungs blacked out", "outer frame",
+        ]  # fmt: skip
+        assert audit["missing_controls"] == {}
 
     def test_predictions_are_what_the_pushed_model_answers(
         self, pushed: LocalRun, served: Any

@@ -68,6 +68,15 @@ class TestComponents:
             assert len(given) == (2 if strategy else 0)
             assert ("LatestAcceptedStatistics" in nodes) is bool(strategy)
 
+    def test_transform_is_told_of_age_sex_and_view_where_the_network_takes_them_alone(self) -> None:
+        plain, told, other = (
+            json.loads(components(*changes)["Transform"].exec_properties["custom_config"])
+            for changes in ([], ["network.clinical=true"], ["network.clinical_dropout=0.5"])
+        )
+        assert set(plain) == {"preprocessing", "ingest", "source_fingerprint"}
+        assert told == {**plain, "clinical": True}
+        assert other == plain
+
     def test_transform_waits_for_the_data_gate(self) -> None:
         nodes = {node.id: node for node in create_components(load_config(), LOCATIONS, None)}
         assert nodes["DataGate"] in nodes["Transform"].upstream_nodes

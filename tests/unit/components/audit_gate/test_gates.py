@@ -235,6 +235,14 @@ class TestMarginOverControls:
         accepted = self.judged([strong], accept_blind_test="known, being collected anew")
         assert accepted.passed and accepted.accepted == "known, being collected anew"
 
+    def test_facts_that_tell_the_class_leave_nothing_to_judge_either(self) -> None:
+        told = replace(self.SWAPPED, name="age, sex and view", auc=0.75, margin=0.05)
+        gate = self.judged([self.SWAPPED, told])
+        assert (gate.slice, gate.value, gate.passed) == ("control=age, sex and view", 0.05, False)
+        assert "cannot tell pneumonia from the age, sex and view of those who have it" in gate.why
+        assert "lung" not in gate.why
+        assert self.judged([told], accept_blind_test="a trial of children").passed
+
     def test_the_lower_bound_is_that_of_the_same_films(self) -> None:
         floors = AuditFloors(gate_on="lower_bound", min_swap_auc=0, min_auc=0, min_recall=0,
                              min_specificity=0)  # fmt: skip

@@ -131,9 +131,9 @@ class TestAuditModel:
         assert [shift.name for shift in found.shifts] == ["unchanged", *SHIFTS]
         assert found.external is not None
         assert found.external.estimate.metrics["auc"] == 1
-        names = ["file statistics", "lungs blacked out", "outer frame"]
+        names = ["file statistics", "age, sex and view", "lungs blacked out", "outer frame"]
         assert [control.name for control in found.controls] == names
-        assert found.unscored == {}
+        assert found.unscored == found.missing_controls == {}
 
     def test_a_changed_film_keeps_its_own_label(self, found: Findings) -> None:
         chosen = lowest_digests(per_class=10)

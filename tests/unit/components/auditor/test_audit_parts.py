@@ -12,8 +12,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from components.auditor import audit
 from components.auditor.audit import Subject, audit_model, subtype_auc, write_audit
+from components.auditor.controls import NetworkControls
 from components.auditor.scoring import score_examples
+from components.auditor.served_pixels import ServedPixels
 from models.audit_settings import AuditMeasures
 from radiographs.options import IngestOptions
 from tests.unit.components.auditor.films import example_of, film_of, write_split
@@ -53,9 +56,72 @@ def test_what_is_off_is_not_looked_at(
     assert (found.slices["overall"].films, found.unscored) == (4, {})
     assert found.abstention is not None and found.abstention.coverage == 1
     assert (found.shifts, found.external, found.controls) == ([], None, [])
+    assert found.missing_controls == {}
     assert found.frame_swaps is found.subtype_auc is None
     assert "scoring the test films took" in caplog.text
     assert "shift" not in caplog.text and "shortcut" not in caplog.text
+
+
+class TestFacts:
+    """The control of age, sex and view, whose scores have to stay with their films."""
+
+    @pytest.fixture(autouse=True)
+    def leave_out_networks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        controls: Any = NetworkControls({}, ServedPixels(None, SMALL.preprocessing))
+        monkeypatch.setattr(NetworkControls, "score", lambda self, examples: {})
+        monkeypatch.setattr(audit, "network_controls", lambda *given: controls)
+        monkeypatch.setattr(audit, "find_chests", lambda images, *given: images)
+
+    @staticmethod
+    def subject(served: Any, folder: Path, **known: Any) -> Subject:
+        """Forty films, whose age is their number in the split; the old are ill."""
+        nothing: Any = None
+        uris = [
+            write_split(
+                folder / split,
+                [
+                    example_of(
+                        film_of(seed, MEANS[seed % 4]),
+                        "PNEUMONIA" if seed % 40 >= 20 else "NORMAL",
+                        patient_id=f"p{seed}", **{"age_years": seed % 40, **known},
+                    )
+                    for seed in range(first, first + 40)
+                ],
+            )
+            for first, split in ((0, "train"), (40, "test"))
+        ]  # fmt: skip
+        return Subject(served, SMALL, uris[:1], [], uris[1:], nothing)
+
+    def test_films_in_other_frames_keep_their_scores(
+        self, mean_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[Any] = []
+        monkeypatch.setattr(audit, "audit_frame_swaps", lambda *given: asked.append(given))
+        measures = AuditMeasures(shift_audit=False, bootstrap_samples=100, audit_films=20)
+        subject = self.subject(mean_model, tmp_path)
+        films, found = audit_model(subject, measures, IngestOptions())
+        ((_, rows, images, _, _, blind),) = asked
+        assert len(rows) == len(images) == 20
+        ages = rows.index.to_numpy()
+        scores = blind["age, sex and view"]
+        assert np.array_equal(np.argsort(scores), np.argsort(ages))
+        assert np.array_equal(scores >= 0.5, rows["label"] == "PNEUMONIA")
+        (control,) = [one for one in found.controls if one.name == "age, sex and view"]
+        assert control.auc == 1
+        model = roc_auc_score(films["label"] == "PNEUMONIA", films["probability"])
+        assert control.margin == pytest.approx(model - 1)
+
+    def test_that_nothing_is_known_is_found_and_said(
+        self, mean_model: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        measures = AuditMeasures(shift_audit=False, swap_audit=False, bootstrap_samples=100)
+        subject = self.subject(mean_model, tmp_path, age_years=-1)
+        with caplog.at_level(logging.INFO):
+            _, found = audit_model(subject, measures, IngestOptions())
+        assert [one.name for one in found.controls] == ["file statistics"]
+        missing = "of no train film is age, sex or view known"
+        assert found.missing_controls == {"age, sex and view": missing}
+        assert f"no control of age, sex and view: {missing}" in caplog.text
 
 
 class TestFiles:

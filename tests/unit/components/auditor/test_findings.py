@@ -32,6 +32,7 @@ FINDINGS = Findings(
     unscored={"too dark": 2},
     frame_swaps=FrameSwaps(4, 36, {"own frame": REACHED}, [CONTROL], b"picture"),
     abstention=ABSTENTION,
+    missing_controls={"age, sex and view": "of no train film is age, sex or view known"},
 )
 METRICS_JSON = {"auc": 0.9, "recall": 0.85, "specificity": 0.75, "precision": None}
 INTERVALS_JSON = {"auc": [0.8, 0.96], "recall": [0.7, 0.9]}
@@ -72,6 +73,7 @@ CONTENT = {
         "root": "/there", "rejected": 3, "abstention": ABSTENTION_JSON, **SMALLER_JSON,
     },
     "controls": [CONTROL_JSON],
+    "missing_controls": {"age, sex and view": "of no train film is age, sex or view known"},
     "frame_swaps": {
         "left_out": 4, "films": 36, "rows": [{"name": "own frame", **REACHED_JSON}],
         "controls": [CONTROL_JSON],
@@ -98,6 +100,7 @@ def test_what_is_read_is_what_was_found() -> None:
     assert repr(read.abstention) == repr(ABSTENTION)
     assert (read.subtype_auc, read.controls) == (FINDINGS.subtype_auc, [CONTROL])
     assert read.unscored == {"too dark": 2}
+    assert read.missing_controls == FINDINGS.missing_controls
     assert FINDINGS.frame_swaps is not None
     without_picture = replace(FINDINGS.frame_swaps, montage=b"")
     assert repr(read.frame_swaps) == repr(without_picture)
@@ -112,6 +115,11 @@ def test_what_was_not_measured_is_null_and_stays_so() -> None:
     assert content["model"]["abstention"] is None
     read = through_a_file(little)
     assert repr(read) == repr(little)
+
+
+def test_an_audit_of_an_earlier_version_misses_no_control() -> None:
+    earlier = {name: part for name, part in CONTENT.items() if name != "missing_controls"}
+    assert Findings.from_json(earlier).missing_controls == {}
 
 
 @pytest.mark.parametrize(("moved", "seen"), [(0.0, False), (0.999, False), (1.0, True)])

@@ -116,6 +116,33 @@ def test_the_page_holds_every_row() -> None:
     assert "AUC 0.875 (0.750-0.938)" in page
 
 
+def test_a_plain_test_that_facts_alone_pass_is_called_so() -> None:
+    facts = {
+        "name": "age, sex and view", "auc": 0.95, "auc_interval": [0.9, 0.98], "margin": 0.01,
+        "margin_interval": [0.0, 0.02],
+    }  # fmt: skip
+    audit = {**AUDIT, "controls": [*AUDIT["controls"], facts]}
+    assert (
+        "the plain test cannot tell pneumonia from those who have it: on it age, sex and view "
+        "alone, without any film, is as good as the model, or nearly so" in audit_lines(audit)
+    )
+    *_, controls, _ = pd.read_html(audit_html(audit).replace("<small>", " <small>"))
+    assert dict(controls.iloc[-1]) == {
+        "control": "age, sex and view", "AUC": "0.950 0.900-0.980",
+        "model above it": "0.010 0.000-0.020",
+    }  # fmt: skip
+
+
+def test_a_control_that_has_nothing_to_go_by_is_named_and_has_no_row() -> None:
+    missing = {"age, sex and view": "of no test film is age, sex or view known"}
+    audit = {**AUDIT, "missing_controls": missing}
+    line = "no control of age, sex and view: of no test film is age, sex or view known"
+    assert line in audit_lines(audit)
+    page = audit_html(audit)
+    assert f"<li>{line}</li>" in page
+    assert page.count("age, sex and view") == 1
+
+
 def test_what_is_not_answered_is_said() -> None:
     test = {
         "out_of_distribution": 0.0125, "coverage": 0.75, "missed": 0.02, "false_alarms": None,

@@ -136,6 +136,14 @@ def test_the_licence_is_the_one_beside_the_films_or_for_a_person(report: Report)
     assert kinds_of(read(card)).isdisjoint({"block_html", "inline_html", "link", "image"})
 
 
+def test_it_says_whether_the_network_is_told_more_than_the_film(report: Report, card: str) -> None:
+    record = {**report.training.record, "hyperparameters": {"network": {"clinical": True}}}
+    told = replace(report, training=replace(report.training, record=record))
+    sentence = "Told age, sex and view beside the film, where they are known."
+    assert sentence in model_card(told)
+    assert sentence not in card
+
+
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_names_are_text_in_markdown(report: Report, name: str) -> None:
     plain = kinds_of(read(model_card(report)))
