@@ -208,7 +208,7 @@ class Train(Settings):
     objective: Literal["mean", "worst_group"] = Field(
         "mean",
         description="loss that training makes small: the mean over films, or that of the worst "
-        "group of a class and train.group_by (group DRO)",
+        "group of a class and train.group_by (group DRO), from which class weights drop out",
     )
     group_step_size: float = Field(
         0.01, gt=0, le=1, description="how fast objective=worst_group turns to the worst group"
