@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from typing import Any
 
 import keras
@@ -15,6 +16,7 @@ from sklearn import metrics
 from models.class_groups import ClassGroups
 from models.group_loss import WorstGroupLoss
 from models.hyperparameters import Task, Train
+from models.input_pipeline import TransformedFilms, training_batches
 from models.network import build_network
 from models.optimisation import compile_network, learning_variables
 from tests.support import ROOT
@@ -137,6 +139,35 @@ class TestFilms:
         expected = self.expected(-np.log([0.7, 0.6, 0.2]))
         reached = float(loss(None, answers, tf.constant(self.shares, tf.float32)))
         assert reached == pytest.approx(expected, rel=1e-5)
+
+
+class TestShares:
+    """What a film counts in each group, as batches hand it over."""
+
+    def batches(self, films: TransformedFilms, **train: object) -> tuple[np.ndarray, ...]:
+        settings = make_settings(objective="worst_group", group_by="style", **train)
+        read = list(training_batches(films, settings).as_numpy_iterator())
+        _, targets, shares = zip(*read, strict=True)
+        return np.concatenate(targets)[:, 0], np.concatenate(shares)
+
+    def test_are_whole_and_heed_no_class_weights(
+        self, drawn: tuple[TransformedFilms, TransformedFilms]
+    ) -> None:
+        targets, shares = self.batches(drawn[0], mixup=0, imbalance="class_weights")
+        assert set(shares.ravel()) == {0, 1}
+        of_styles = Counter(zip(drawn[0].classes, drawn[0].groups("style"), strict=True))
+        # By class and then by style, of which "marked" is the first.
+        expected = [of_styles[pair] for pair in sorted(of_styles)]
+        assert shares.sum(axis=0).tolist() == expected
+        np.testing.assert_array_equal(targets, shares @ GROUPS)
+
+    def test_of_mixed_films_are_those_of_the_mixture(
+        self, drawn: tuple[TransformedFilms, TransformedFilms]
+    ) -> None:
+        targets, shares = self.batches(drawn[0], mixup=1.0)
+        np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
+        np.testing.assert_allclose(targets, shares @ GROUPS, rtol=1e-5)
+        assert np.mean(shares.max(axis=1) < 0.9) > 0.2
 
 
 def test_group_weights_are_kept_with_the_optimiser() -> None:
