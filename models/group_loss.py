@@ -68,7 +68,7 @@ class WorstGroupLoss(keras.losses.Loss):
         )
         counts = tf.reduce_sum(sample_weight, axis=0)
         means = tf.math.divide_no_nan(tf.reduce_sum(sample_weight * losses, axis=0), counts)
-        self.group_weights.assign(self._stepped(tf.stop_gradient(means), counts > 0))
+        self.group_weights.assign(self._stepped(means, counts > 0))
         # Keras adds up what several devices learn from their parts of a batch.
         devices = tf.distribute.get_strategy().num_replicas_in_sync
         return tf.reduce_sum(self.group_weights * means) / devices
