@@ -29,7 +29,11 @@ from tests.unit.models.drawn_films import SIZE_PX, damage, make_settings
 
 Splits = tuple[TransformedFilms, TransformedFilms]
 FIRST_LAYER = "convolution_0"
-WORST_STYLE = {"objective": "worst_group", "group_step_size": 1.0, "group_by": "style"}
+WORST_STYLE: dict[str, Any] = {
+    "objective": "worst_group",
+    "group_step_size": 1.0,
+    "group_by": "style",
+}
 
 
 def build(settings: Hyperparameters) -> keras.Model:

@@ -144,7 +144,7 @@ class TestFilms:
 class TestShares:
     """What a film counts in each group, as batches hand it over."""
 
-    def batches(self, films: TransformedFilms, **train: object) -> tuple[np.ndarray, ...]:
+    def batches(self, films: TransformedFilms, **train: Any) -> tuple[np.ndarray, ...]:
         settings = make_settings(objective="worst_group", group_by="style", **train)
         read = list(training_batches(films, settings).as_numpy_iterator())
         _, targets, shares = zip(*read, strict=True)
