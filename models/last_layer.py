@@ -5,10 +5,11 @@ ICLR 2023: a network that goes by a shortcut has most often learnt the features 
 and a logistic regression on draws with as many films of each class in each group weighs them
 anew. The weights are averaged over draws, as a draw holds few films.
 
-Two things are not as in the paper. It divides each feature by its own deviation; here one number
-divides them all, as a unit that hardly ever answers would come to count as much as any other. And
-it tries several strengths of the penalty by the worst group of held-out films, of which a group has
-too few here; one from the middle of its range is taken.
+Three things are not as in the paper. It divides each feature by its own deviation; here one number
+divides them all, as a unit that hardly ever answers would come to count as much as any other. Its
+penalty is L1, for features by the thousand; a few dozen take L2. And it tries several strengths of
+the penalty by the worst group of held-out films, of which a group has too few here; one from the
+middle of its range is taken.
 
 The draws are of train, without augmentation: what the paper calls DFR on train. It finds films
 that the network has not learnt from better, as it tells those that it has apart too easily. Here
@@ -109,6 +110,7 @@ def retrain_last_layer(
     weights = np.mean([fit.coef_ for fit in fits], axis=0) / scale
     biases = np.mean([fit.intercept_ for fit in fits], axis=0)
     network.get_layer(LOGITS).set_weights([weights.T, biases])
+    _LOG.info("last layer retrained on %d draws of %d films", len(draws), len(draws[0]))
 
 
 def last_hidden(
