@@ -95,6 +95,16 @@ def ablations(base: Hyperparameters) -> dict[str, dict[str, Any]]:
         "imbalance oversample": {"train.imbalance": "oversample"},
         "imbalance undersample": {"train.imbalance": "undersample"},
         "imbalance focal": {"train.imbalance": "focal"},
+        "balanced styles": {"train.group_by": "style", "train.balance_groups": True},
+        "group DRO over styles": {
+            "train.group_by": "style",
+            "train.balance_groups": True,  # as the paper draws films
+            "train.objective": "worst_group",
+        },
+        "last layer retrained on balanced styles": {
+            "train.group_by": "style",
+            "train.retrain_last_layer": True,
+        },
     }
 
 

@@ -17,11 +17,13 @@ import numpy as np
 from benchmarks.quality_runs import Record
 from components.auditor.findings import OTHER_FRAME, SAME_FRAME, UNCHANGED
 from metrics.spread import Spread, spread
+from models import features
 
 TEST = "test split"
 
 _UNDEFINED = "n/a"
 _PREPARED = "Transform"  # the component that the cache answers for where the films are prepared
+_LEAST_OF_A_CLASS = 5  # films of a style, below which its AUC says next to nothing
 _DATA_SPLITS = ("train", "eval", "test")
 
 
@@ -82,6 +84,27 @@ def worst_shift(record: Record, key: str) -> float:
     return float(np.min([_number(shift[key]) for shift in changed])) if changed else math.nan
 
 
+def worst_style(record: Record, key: str) -> float:
+    """Returns the lowest value of a metric in a style of acquisition.
+
+    Args:
+        record: Of a run.
+        key: In `summary.json`.
+
+    Returns:
+        Of the styles with at least `_LEAST_OF_A_CLASS` test films of each class; NaN where there
+        is none.
+    """
+    slices = record.summary["metrics"].get("slices", {})
+    styles = [one for name, one in slices.items() if name.startswith(f"{features.STYLE}=")]
+    values = [
+        _number(one[key])
+        for one in styles
+        if _LEAST_OF_A_CLASS <= one["pneumonia_films"] <= one["films"] - _LEAST_OF_A_CLASS
+    ]
+    return min(values, default=math.nan)
+
+
 def quality_report(records: Sequence[Record]) -> str:
     """Returns the tables of one variant: metrics, audits, wall time.
 
@@ -114,6 +137,7 @@ def ablation_report(
     }
     for metric in (_AUC, _SPECIFICITY):
         values[f"worst acquisition change {metric.label}"] = _worst(metric.key)
+    values["worst style AUC"] = lambda record: worst_style(record, "auc")
     values.update({name: _swapped(name, "auc") for name in (SAME_FRAME, OTHER_FRAME)})
     values.update({f"{name} AUC": _on(name, "auc") for name in external})
 

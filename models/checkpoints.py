@@ -36,8 +36,8 @@ class TrainingState:
 
     Attributes:
         weights: That it goes on from.
-        optimiser: Variables of the optimiser, the averages of the weights among them; empty
-            before the first epoch.
+        optimiser: Variables of the optimiser, the averages of the weights among them, and the
+            weights of groups where the worst is to count; empty before the first epoch.
         best_weights: Of the epoch that did best so far.
         history: What each epoch reached, by name; `epoch` is its number, from 0.
     """

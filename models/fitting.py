@@ -19,13 +19,14 @@ from models.input_pipeline import (
     training_batches,
     training_steps,
 )
+from models.last_layer import balanced_draws, retrain_last_layer
 from models.members import ALONE, Member
 from models.network import (
     pneumonia_logit,
     set_backbone_trainable,
     set_last_layer_alone_trainable,
 )
-from models.optimisation import compile_network
+from models.optimisation import compile_network, learning_variables
 from models.scoring import CALIBRATED_LOG_LOSS, Scorer, evaluate
 from models.tensorboard import FOLDER, FilmEvents
 
@@ -40,7 +41,7 @@ class Fitted:
 
     Attributes:
         weights: Of the epoch with the best `MONITORED`, averaged where the optimiser averages;
-            those given, where nothing learns.
+            those given, where nothing learns. The last layer's are others where it is retrained.
         history: What each epoch reached, by name; `epoch` is its number, from 0.
     """
 
@@ -65,7 +66,8 @@ def fit(
 
     With `network.frozen_epochs` the layers after the backbone learn alone at first, then
     all of them; learning rate and patience begin anew. With `network.learns` the last layer
-    learns alone throughout, or nothing does.
+    learns alone throughout, or nothing does. With `train.retrain_last_layer` it is learnt again
+    once the best epoch is known.
 
     Args:
         network: Of `build_network`; which weights it holds before and after does not matter.
@@ -79,7 +81,12 @@ def fit(
 
     Returns:
         The best weights and the course of the training.
+
+    Raises:
+        ValueError: If no group has films enough to retrain the last layer with.
     """
+    retrains = settings.train.retrain_last_layer and settings.network.learns != "nothing"
+    draws = balanced_draws(train, settings) if retrains else []  # what it refuses, before training
     checkpoints = Checkpoints(member.folder(checkpoint_folder))
     state = checkpoints.latest() or TrainingState(weights)
     for first, last in training_phases(network, train, settings):
@@ -104,7 +111,12 @@ def fit(
                 verbose=0,
             )
         state = epochs.state
-    return Fitted(state.best_weights or weights, state.history)
+    best = state.best_weights or weights
+    if retrains:
+        network.set_weights(best)
+        retrain_last_layer(network, train, draws, settings)
+        best = network.get_weights()
+    return Fitted(best, state.history)
 
 
 def training_phases(
@@ -126,6 +138,7 @@ def training_phases(
         return
     frozen = min(settings.network.frozen_epochs, epochs) if learns == "all" else 0
     steps = training_steps(train, settings)
+    groups = train.groups_to_weigh(settings.train)
     for first, last in ((0, frozen), (frozen, epochs)):
         if first < last:
             for layer in network.layers:
@@ -134,7 +147,7 @@ def training_phases(
                 set_last_layer_alone_trainable(network)
             else:
                 set_backbone_trainable(network, first >= frozen)
-            compile_network(network, settings.task, settings.train, last - first, steps)
+            compile_network(network, settings.task, settings.train, last - first, steps, groups)
             yield first, last
 
 
@@ -198,7 +211,7 @@ class Epochs(keras.callbacks.Callback):
         history = (*self.state.history, row)
         self.state = TrainingState(
             weights=self.model.get_weights(),
-            optimiser=[variable.numpy() for variable in self.model.optimizer.variables],
+            optimiser=[variable.numpy() for variable in learning_variables(self.model)],
             best_weights=judged if _best_epoch(history) == epoch else self.state.best_weights,
             history=history,
         )
@@ -249,5 +262,5 @@ def _best_epoch(history: Sequence[Mapping[str, float]]) -> int:
 
 def _restore_optimiser(network: keras.Model, values: Weights) -> None:
     network.optimizer.build(network.trainable_variables)
-    for variable, value in zip(network.optimizer.variables, values, strict=True):
+    for variable, value in zip(learning_variables(network), values, strict=True):
         variable.assign(value)

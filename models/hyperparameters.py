@@ -217,6 +217,14 @@ class Train(Settings):
         "class_weights", description="what makes up for the rarer class"
     )
     focal_gamma: float = Field(2.0, ge=0, le=5, description="focusing parameter of the focal loss")
+    objective: Literal["mean", "worst_group"] = Field(
+        "mean",
+        description="loss that training makes small: the mean over films, or that of the worst "
+        "group of a class and train.group_by (group DRO), from which class weights drop out",
+    )
+    group_step_size: float = Field(
+        0.01, gt=0, le=1, description="how fast objective=worst_group turns to the worst group"
+    )
     calibration: Literal["platt", "temperature", "beta"] = Field(
         "platt", description="map from logit to probability, fitted on eval"
     )
@@ -230,6 +238,11 @@ class Train(Settings):
     )
     balance_groups: bool = Field(
         False, description="an epoch draws as many films of each group, within each class"
+    )
+    retrain_last_layer: bool = Field(
+        False,
+        description="after training the last layer learns again, from draws of train with as many "
+        "films of each class in each group of train.group_by (DFR)",
     )
     target_sensitivity: float = Field(
         0.95,

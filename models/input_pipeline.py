@@ -16,9 +16,10 @@ import tensorflow_transform as tft
 
 from models import features
 from models.augmentation import augment
+from models.class_groups import ClassGroups
 from models.clinical import Given, forget, given_to_network
 from models.frame_swap import swap_frames
-from models.hyperparameters import Augmentation, Hyperparameters, Task
+from models.hyperparameters import Augmentation, Hyperparameters, Task, Train
 from models.imbalance import draw_epoch, film_weights, films_of_epoch
 from models.preprocessing import standardise, unpack_images, unpack_lungs
 from models.record_file import RecordFile
@@ -96,6 +97,12 @@ class TransformedFilms:
         parsed = batches.map(lambda batch: tf.io.parse_example(batch, spec)[key])
         return np.concatenate([np.zeros(0, object), *parsed.as_numpy_iterator()])
 
+    def groups_to_weigh(self, train: Train) -> ClassGroups | None:
+        """Returns the groups whose losses `train.objective` weighs; None where none are."""
+        if train.objective != "worst_group":
+            return None
+        return ClassGroups.of(self.classes, self.groups(train.group_by))
+
     @cached_property
     def records(self) -> RecordFile:
         """A copy of `serialised` on this machine, made once, where each film is within reach."""
@@ -132,19 +139,22 @@ def training_batches(
 
     Args:
         films: The train split.
-        settings: Batch size, seed, imbalance, groups, augmentation, mixup, image size.
+        settings: Batch size, seed, imbalance, groups, objective, augmentation, mixup, image size.
         first_epoch: Which epoch the first pass is, from 0.
 
     Returns:
         Dataset of `training_steps` triples: images `[batch, height, width, 1]` float32,
         standardised, and with `network.clinical` a pair of these and the vectors of
         `models.clinical`, partly forgotten; targets as `evaluation_batches` gives them, or between
-        two of these under mixup; weight of each film, `[batch]` float32.
+        two of these under mixup; weight of each film, `[batch]` float32, or of each film in each
+        group, `[batch, groups]`, where the worst group is to count. A film whose lungs are put
+        into the frame of another stays in its group.
     """
     train, counts = settings.train, films.counts
     steps = training_steps(films, settings)
     epochs = itertools.count(first_epoch)
     groups = films.groups(train.group_by) if train.balance_groups else None
+    weighed = films.groups_to_weigh(train)
 
     def draw() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         random = np.random.default_rng((train.seed, next(epochs)))
@@ -158,8 +168,12 @@ def training_batches(
         images = _images(parsed, settings, settings.augmentation, augmentation_seed)
         given = given_to_network(images, _forgetting(parsed, settings, seed))
         classes = _classes(parsed, films.task)
-        weights = film_weights(classes, counts, train.imbalance)
-        targets = _targets(classes, films.task)
+        weights = (
+            film_weights(classes, counts, train.imbalance)
+            if weighed is None
+            else tf.one_hot(tf.gather(weighed.of_films, places), len(weighed.classes))
+        )
+        targets = targets_of(classes, films.task)
         if not train.mixup:
             return given, targets, weights
         return mix(given, targets, weights, train.mixup, mixup_seed)
@@ -194,10 +208,8 @@ def evaluation_batches(films: TransformedFilms, settings: Hyperparameters) -> tf
     def prepare(places: tf.Tensor) -> tuple[Given, tf.Tensor]:
         parsed = films.take(places)
         images = _images(parsed, settings, None, None)
-        return (
-            given_to_network(images, parsed),
-            _targets(_classes(parsed, films.task), films.task),
-        )
+        given = given_to_network(images, parsed)
+        return given, targets_of(_classes(parsed, films.task), films.task)
 
     batches = tf.data.Dataset.range(len(films.classes)).batch(settings.train.batch_size)
     return batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
@@ -222,6 +234,21 @@ def augmented_examples(
     seed = tf.constant([settings.train.seed, 0], tf.int64)
     pixels = _pixels(parsed, settings, None, None)
     return tf.concat([pixels, _pixels(parsed, settings, settings.augmentation, seed)], axis=2)
+
+
+def targets_of(classes: tf.Tensor, task: Task) -> tf.Tensor:
+    """Returns what a network is to answer for classes.
+
+    Args:
+        classes: `[batch]` int64, class index.
+        task: Which classes are told apart.
+
+    Returns:
+        Targets as `evaluation_batches` gives them.
+    """
+    if task == "binary":
+        return tf.cast(classes, tf.float32)[:, tf.newaxis]
+    return tf.one_hot(classes, len(features.SUBTYPES))
 
 
 def class_indices(targets: tf.Tensor) -> tf.Tensor:
@@ -250,7 +277,8 @@ def mix(
     Args:
         given: Images `[batch, height, width, 1]` float32, alone or with vectors `[batch, length]`.
         targets: `[batch, columns]` float32.
-        weights: `[batch]` float32, above 0.
+        weights: `[batch]` float32, above 0; or `[batch, groups]`, what a film counts in each,
+            with sums above 0.
         alpha: Of the Beta law that the share of the other film follows.
         seed: `[2]` int64.
 
@@ -260,19 +288,16 @@ def mix(
     """
     other = tf.cast(shares_of_the_other(tf.shape(weights)[0], alpha, seed), tf.float32)
     own = 1 - other
-    own_weight, other_weight = own * weights, other * tf.reverse(weights, [0])
-    weight = own_weight + other_weight
-    towards_own = (own_weight / weight)[:, tf.newaxis]
+    totals = tf.reduce_sum(tf.reshape(weights, [tf.size(own), -1]), axis=1)  # of each film
+    towards_own = own * totals / _mixed(totals, own)
+    mixed = tf.nest.map_structure(lambda part: _mixed(part, own), given)
+    return mixed, _mixed(targets, towards_own), _mixed(weights, own)
 
-    def mixed(part: tf.Tensor) -> tf.Tensor:
-        of_own = tf.reshape(own, [-1] + [1] * (part.shape.rank - 1))
-        return of_own * part + (1 - of_own) * tf.reverse(part, [0])
 
-    return (
-        tf.nest.map_structure(mixed, given),
-        towards_own * targets + (1 - towards_own) * tf.reverse(targets, [0]),
-        weight,
-    )
+def _mixed(values: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
+    """Mixes a batch with itself in reverse order; `own` is `[batch]`, the share of each value."""
+    shares = tf.reshape(own, [-1] + [1] * (values.shape.rank - 1))
+    return shares * values + (1 - shares) * tf.reverse(values, [0])
 
 
 def shares_of_the_other(batch: int | tf.Tensor, alpha: float, seed: tf.Tensor) -> tf.Tensor:
@@ -345,12 +370,6 @@ def _classes(parsed: Mapping[str, tf.Tensor], task: Task) -> tf.Tensor:
     subtype = tf.reshape(parsed[features.SUBTYPE_XF], [-1])
     known = tf.where(subtype > 0, subtype, -1)
     return tf.where(label == 0, tf.zeros_like(label), known)
-
-
-def _targets(classes: tf.Tensor, task: Task) -> tf.Tensor:
-    if task == "binary":
-        return tf.cast(classes, tf.float32)[:, tf.newaxis]
-    return tf.one_hot(classes, len(features.SUBTYPES))
 
 
 def _classes_of(batch: tf.Tensor, task: Task) -> tf.Tensor:

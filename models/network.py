@@ -156,6 +156,17 @@ def of_films_alone(network: keras.Model) -> keras.Model:
     return keras.Model(films, network([films, nothing]))
 
 
+def mirror_image(given: Any) -> Any:
+    """Mirrors films from left to right; what is known beside them stays.
+
+    Args:
+        given: What a network takes: `[batch, height, width, 1]`, alone or with more beside it.
+    """
+    image, *beside = given if isinstance(given, list | tuple) else [given]
+    turned = keras.ops.flip(image, axis=2)
+    return [turned, *beside] if beside else turned
+
+
 def middle_stages(network: keras.Model) -> list[keras.KerasTensor]:
     """Returns the last feature map of each size, without the largest and the smallest.
 
@@ -199,10 +210,8 @@ def _cut_open(
     if not flip_average:
         return [outputs[0]], outputs[1]
     cut_open = keras.Model(network.input, outputs, name="cut_open")
-    image, *beside = network.inputs
-    turned = keras.ops.flip(image, axis=2)
     as_it_is, of_film = cut_open(network.input)
-    mirrored, of_mirror_image = cut_open([turned, *beside] if beside else turned)
+    mirrored, of_mirror_image = cut_open(mirror_image(network.input))
     return [as_it_is, mirrored], (of_film + of_mirror_image) / 2
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from models.explanation_settings import ExplanationSettings
-from models.hyperparameters import Augmentation, Selective
+from models.hyperparameters import Augmentation, Selective, Train
 from models.label_audit_settings import LabelAuditSettings
 from pipeline.beam import names_another_runner
 from pipeline.config import NOTHING, Phantoms, PipelineConfig, Tuner, changed_settings
@@ -44,10 +44,15 @@ def _takes_exposure_out(config: PipelineConfig) -> bool:
     return per_image and not config.augmentation.gamma
 
 
+def _looks_at_groups(train: Train) -> bool:
+    of_worst = "worst_group" in (train.calibrate_on, train.objective)
+    return of_worst or train.balance_groups or train.retrain_last_layer
+
+
 _OF_LEARNING = (
     "epochs", "max_steps_per_epoch", "learning_rate", "learning_rate_schedule",
     "early_stopping_patience", "weight_decay", "label_smoothing", "mixup", "weight_average",
-    "imbalance", "balance_groups",
+    "imbalance", "balance_groups", "objective", "group_step_size", "retrain_last_layer",
 )  # fmt: skip
 
 # The first rule that holds of a setting gives its reason.
@@ -111,8 +116,14 @@ RULES = (
     ),
     Rule(
         ("train.group_by",),
-        lambda config: not config.train.balance_groups and config.train.calibrate_on == "all",
-        "it needs train.balance_groups=true or train.calibrate_on=worst_group",
+        lambda config: not _looks_at_groups(config.train),
+        "it needs calibrate_on=worst_group, balance_groups=true, objective=worst_group or "
+        "retrain_last_layer=true of train",
+    ),
+    Rule(
+        ("train.group_step_size",),
+        lambda config: config.train.objective != "worst_group",
+        "it needs train.objective=worst_group",
     ),
     Rule(
         ("train.focal_gamma",),

@@ -6,6 +6,7 @@ A script stands in for `local_runner.py`; all else is what a user calls.
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
@@ -33,6 +34,7 @@ from benchmarks.quality_tables import (
     metric_of,
     quality_report,
     worst_shift,
+    worst_style,
 )
 from models import features
 from models.hyperparameters import Hyperparameters, Network
@@ -177,6 +179,25 @@ def test_swapped_frames_are_shown_by_kind_and_in_each_ablation() -> None:
     columns = cells(report, "changed", "settings")
     assert cells(report, "swap", "`a.b=1`")[columns.index(OTHER_FRAME)].startswith("+0.1500")
     assert cells(report, "swap", "`a.b=1`")[columns.index(SAME_FRAME)].startswith("+0.0000")
+
+
+def test_the_worst_style_has_films_of_both_classes() -> None:
+    def style(auc: float | None, normal: int, ill: int) -> dict[str, Any]:
+        return {"auc": auc, "films": normal + ill, "pneumonia_films": ill}
+
+    one, none = record(0, 0.9), record(0, 0.9)
+    one.summary["metrics"]["slices"] = {
+        "style=1": style(0.9, 80, 60),
+        "style=2": style(0.8, 5, 60),
+        "style=3": style(0.7, 4, 60),
+        "style=4": style(None, 0, 60),
+        "style=5": style(0.6, 60, 4),
+        "view=AP": style(0.5, 60, 60),
+    }
+    assert worst_style(one, "auc") == 0.8
+    assert math.isnan(worst_style(none, "auc"))
+    report = ablation_report([one], [Ablation("none", {"a.b": 1}, [one])], {})
+    assert cells(report, "standard")[cells(report, "changed").index("worst style AUC")] == "0.8000"
 
 
 def test_controls_come_with_their_margin() -> None:

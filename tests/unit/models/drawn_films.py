@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,33 @@ def write_split(folder: Path, split: str, films: int, seed: int) -> str:
             ill = number % 2
             pixels = rng.integers(0, 160, (SIZE_PX, SIZE_PX), dtype=np.uint8)
             pixels[:8, :8] += np.uint8(30 * ill)
-            writer.write(_film(pixels, ill, subtype=ill * (1 + number // 2 % 2)))
+            style = b"marked" if number % 3 else b"plain"
+            writer.write(_film(pixels, ill, ill * (1 + number // 2 % 2), style))
+    return str(file)
+
+
+def write_marked_split(folder: Path, split: str, counts: Sequence[int], seed: int) -> str:
+    """Writes films whose bright corner is easier to see than what makes them ill.
+
+    Args:
+        folder: To write to.
+        split: Its name.
+        counts: Normal films of the styles plain and marked, then ill ones.
+        seed: Of the noise.
+
+    Returns:
+        The pattern.
+    """
+    file = folder / f"{split}.gz"
+    rng = np.random.default_rng(seed)
+    with tf.io.TFRecordWriter(str(file), tf.io.TFRecordOptions("GZIP")) as writer:
+        for group, films in enumerate(counts):
+            ill, marked = divmod(group, 2)
+            for _ in range(films):
+                pixels = rng.integers(0, 160, (SIZE_PX, SIZE_PX), dtype=np.uint8)
+                pixels[12:24, 12:24] += np.uint8(45 * ill)
+                pixels[:6, :6] = 250 * marked
+                writer.write(_film(pixels, ill, ill, b"marked" if marked else b"plain"))
     return str(file)
 
 
@@ -74,7 +101,7 @@ def damage(file: Path, how: str) -> None:
         file.write_bytes(content[:middle] + b"?" * 64 + content[middle + 64 :])
 
 
-def _film(pixels: np.ndarray, label: int, subtype: int) -> bytes:
+def _film(pixels: np.ndarray, label: int, subtype: int, style: bytes) -> bytes:
     def integers(value: int) -> tf.train.Feature:
         return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
 
@@ -86,6 +113,7 @@ def _film(pixels: np.ndarray, label: int, subtype: int) -> bytes:
         features.IMAGE_XF: image,
         features.LABEL_XF: integers(label),
         features.SUBTYPE_XF: integers(subtype),
+        features.STYLE_XF: tf.train.Feature(bytes_list=tf.train.BytesList(value=[style])),
         features.PIXEL_MEAN_XF: floats(0),
         features.PIXEL_STDDEV_XF: floats(1),
     }

@@ -29,6 +29,11 @@ from tests.unit.models.drawn_films import SIZE_PX, damage, make_settings
 
 Splits = tuple[TransformedFilms, TransformedFilms]
 FIRST_LAYER = "convolution_0"
+WORST_STYLE: dict[str, Any] = {
+    "objective": "worst_group",
+    "group_step_size": 1.0,
+    "group_by": "style",
+}
 
 
 def build(settings: Hyperparameters) -> keras.Model:
@@ -228,14 +233,18 @@ class TestPatience:
 
 
 class TestGoingOn:
-    @pytest.mark.parametrize("average", [0.0, 0.5])
+    @pytest.mark.parametrize(
+        "train", [{"weight_average": 0.0}, {"weight_average": 0.5}, WORST_STYLE], ids=str
+    )
     def test_ends_in_the_weights_of_a_training_that_was_not_stopped(
-        self, drawn: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, average: float
+        self,
+        drawn: Splits,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        train: dict[str, Any],
     ) -> None:
         """With the same films in every step, so that their order does not matter."""
-        settings = make_settings(
-            epochs=4, batch_size=64, mixup=0, weight_average=average, learning_rate=0.01
-        )
+        settings = make_settings(epochs=4, batch_size=64, mixup=0, learning_rate=0.01, **train)
         settings = settings.model_copy(
             update={
                 "augmentation": settings.augmentation.model_copy(update={"strength": 0}),
@@ -250,6 +259,24 @@ class TestGoingOn:
         assert [row[MONITORED] for row in halved.history] == pytest.approx(
             [row[MONITORED] for row in whole.history], abs=1e-3
         )
+
+    def test_takes_up_the_weights_of_groups(
+        self, drawn: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings = make_settings(epochs=2, max_steps_per_epoch=2, learning_rate=1e-7, **WORST_STYLE)
+        interrupt(monkeypatch, tmp_path, drawn, settings, 1)
+        state = Checkpoints(str(tmp_path / "kept")).latest()
+        assert state is not None
+        kept = state.optimiser[-1]
+        assert kept.shape == (4,) and np.ptp(kept) > 1e-3
+        seen: list[np.ndarray] = []
+
+        def look(self: keras.callbacks.Callback, logs: Any = None) -> None:
+            seen.append(self.model.loss.group_weights.numpy())
+
+        monkeypatch.setattr(fitting.EpochLines, "on_train_begin", look)
+        fit_in(tmp_path, drawn, settings)
+        np.testing.assert_array_equal(seen, [kept])
 
     def test_does_nothing_where_all_is_done(self, drawn: Splits, tmp_path: Path) -> None:
         settings = make_settings(epochs=2, max_steps_per_epoch=1)

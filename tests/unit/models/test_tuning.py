@@ -20,6 +20,7 @@ from tfx.types import standard_artifacts
 
 from models import features, training, tuning
 from models.hyperparameters import Hyperparameters, with_tuned
+from models.input_pipeline import TransformedFilms
 from pipeline.config import load_config
 from tests.support import LocalRun, shipped_hyperparameters
 from tests.unit.models.drawn_films import DrawnTransform, damage, make_settings
@@ -102,6 +103,21 @@ class TestPropose:
         back = {name: value_of(settings, name) for name in SEARCHED}
         assert proposal != settings
         assert with_tuned(proposal, back) == settings
+
+
+class TestTrial:
+    def test_learns_by_the_worst_group_where_a_training_does(
+        self, drawn: tuple[TransformedFilms, TransformedFilms]
+    ) -> None:
+        settings = make_settings(
+            epochs=1, max_steps_per_epoch=1, objective="worst_group", group_by="style"
+        )
+        trial, space = tuning.Trial(settings, *drawn), kt.HyperParameters()
+        network = trial.build(space)
+        reached = trial.fit(space, network)
+        assert np.isfinite(reached[tuning.OBJECTIVE])
+        weights = network.loss.group_weights.numpy()
+        assert weights.shape == (4,) and np.ptp(weights) > 0
 
 
 class _Searches:
