@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tfx.dsl.io import fileio
@@ -55,7 +55,7 @@ def write_report(
     written = {film.path: film.path for film in kept}  # hidden ones lead to files
     styled = _read_lines(_lines(uri, STYLE_LINES))
     places = {written[path]: (style, far) for path, style, far, _ in styled}
-    copies = _near_duplicates(uri, root, options)
+    copies = _near_duplicates(uri, root, options, written)
     alike = describe_groups(copies, layout.films, plan.split_of)
     report = account(layout, plan, unusable) | {
         "styles": count_styles(kept, places),
@@ -92,9 +92,14 @@ def _licence(root: str) -> str:
     return ""
 
 
-def _near_duplicates(uri: str, root: str, options: IngestOptions) -> list[list[str]]:
+def _near_duplicates(
+    uri: str, root: str, options: IngestOptions, written: Mapping[str, str]
+) -> list[list[str]]:
     """Compares the fingerprints that the workers took; only films that are near are read again."""
-    rows = _read_lines(_lines(uri, PRINT_LINES))
+    rows = [
+        (written[path], digest, found_by)
+        for path, digest, found_by in _read_lines(_lines(uri, PRINT_LINES))
+    ]
     return near_duplicates(
         {path: from_hex(found_by) for path, _, found_by in rows},
         {path: digest for path, digest, _ in rows},

@@ -32,6 +32,9 @@ _UNREAD_FRAMES = {
     0xF7: "a JPEG-LS",
 }
 _BITS = 8
+# A progressive film has a dozen scans, each of which may cost as much as all pixels; thousands of
+# them in a few kilobytes are a trap.
+_MOST_SCANS, _MOST_SEGMENTS = 100, 10_000
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def _segments(data: bytes) -> list[_Segment]:
     """Cuts a file into its segments, from the first one to the end marker."""
     segments: list[_Segment] = []
     markers = _markers(data)
-    place = len(_START) - 1
+    place, scans = len(_START) - 1, 0
     while True:
         while data[place : place + 2] == b"\xff\xff":  # markers may be padded
             place += 1
@@ -120,6 +123,9 @@ def _segments(data: bytes) -> list[_Segment]:
                 raise damaged("the end is missing")
             end = int(markers[following])
         segments.append(_Segment(marker, content, data[place:end]))
+        scans += marker == _SOS
+        if scans > _MOST_SCANS or len(segments) > _MOST_SEGMENTS:
+            raise damaged(f"it holds more than {_MOST_SCANS} scans or {_MOST_SEGMENTS:,} segments")
         place = max(end, place + 4)
 
 
