@@ -3,8 +3,9 @@
 JPEG, PNG and DICOM lie in two class folders. RadiographExampleGen runs as in a pipeline, in a
 process of its own whose memory is watched from outside. Every good film has to become an example.
 Every spoilt file has to be set aside with a reason; or it is a film after all, as where a bit of a
-comment flips, and then the ops that train and serve decode it. Ends with 1 if a good film is missing,
-a spoilt file is lost, a reason is one that no file should have, or memory or time passes its bound.
+comment flips, and then the ops that train and serve decode it. Ends with 1 if a good film is
+missing, a spoilt file is lost, a reason is one that no file should have, or memory or time passes
+its bound.
 
     python -m benchmarks.mutated_files --films 500 --mutants 500 --seed 0
 """

@@ -47,9 +47,11 @@ UNFORESEEN = "its decoder failed"  # a reason that no file should have; tests lo
 
 _SEARCHED_BYTES = 1024  # for a film that does not begin where the file does
 
-# Pixels that are decoded at once, at up to 16 bytes each on the way; a usual film has one to ten
-# million, so these do not wait.
-_ROOM = Room(64_000_000)
+# That are decoded at once, at up to 16 bytes each on the way; a usual film has one to ten million
+# pixels, so these do not wait.
+ROOM_PX = 64_000_000
+_ROOM = Room(ROOM_PX)
+_HANDY_SIDE_PX = 4096  # of a film that is looked at after it was encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class CanonicalFilm:
         encoded: Grey JPEG or PNG of 8 bits, upright, without metadata.
         facts: Of the file that it came from.
         grey: `[height, width]` uint8, its pixels; of a large JPEG a copy of at least 256 pixels a
-            side.
+            side, of a huge film one of 4,096 pixels at most.
     """
 
     encoded: bytes
@@ -136,7 +138,7 @@ def _read(data: bytes, decoder: FilmDecoder, check_sides: CheckSides) -> Canonic
         sha256=sha256_of(data),
         dicom=film.facts,
     )
-    return CanonicalFilm(film.encoded or encode_png(grey), facts, grey)
+    return CanonicalFilm(film.encoded or encode_png(grey), facts, _reduced(grey, _HANDY_SIDE_PX))
 
 
 def grey_levels(encoded: bytes, max_side_px: int) -> np.ndarray:
@@ -151,6 +153,10 @@ def grey_levels(encoded: bytes, max_side_px: int) -> np.ndarray:
     """
     is_jpeg = JpegDecoder().recognises(encoded)
     grey = decode_grey_jpeg(encoded, max_side_px) if is_jpeg else decode_grey_png(encoded)
+    return _reduced(grey, max_side_px)
+
+
+def _reduced(grey: np.ndarray, max_side_px: int) -> np.ndarray:
     factor = max(grey.shape) / max_side_px
     if factor <= 1:
         return grey
