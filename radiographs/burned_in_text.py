@@ -13,13 +13,18 @@ alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 LEAST_CHARACTERS = 4
 
-_LONGEST_SIDE_PX = 1024  # a larger film is reduced to it
+_LISTED = 100
+# A larger film is reduced, and a smaller one enlarged: letters of five pixels touch each other.
+_LONGEST_SIDE_PX, _SHORTEST_SIDE_PX = 1024, 512
 _STROKE_PX = 11  # of 1024: thicker ones are no text but a marker
 _LEAST_CONTRAST = 45  # grey levels between a stroke and what is round it
 _MOST_STROKES = 3000  # more are the grain of a film
@@ -31,7 +36,37 @@ _WIDEST_GAP, _DEEPEST_OVERLAP = 1.0, 0.25  # between two characters, in heights
 _TALLER = 1.5  # a capital beside a small letter
 _ON_LINE = 0.75  # share of the height of two characters that is on one line
 
-_Boxes = npt.NDArray[np.int32]  # [boxes, 5]: left, top, width, height, area in pixels
+_Boxes = npt.NDArray[np.int32]  # [boxes, 4]: left, top, width, height in pixels
+
+
+def count_text(paths: Sequence[str]) -> dict[str, Any]:
+    """Counts the films that show text, and names the first of them.
+
+    Args:
+        paths: Of these films, in order.
+
+    Returns:
+        `films` and `listed`, which JSON can hold.
+    """
+    return {"films": len(paths), "listed": [str(path) for path in paths[:_LISTED]]}
+
+
+def text_notes(paths: Sequence[str]) -> list[str]:
+    """Says which films show text.
+
+    Args:
+        paths: Of these films, in order.
+
+    Returns:
+        At most one sentence.
+    """
+    if not paths:
+        return []
+    show = "1 film shows" if len(paths) == 1 else f"{len(paths):,} films show"
+    return [
+        f"{show} text burned into the pixels, such as '{paths[0]}', which may name somebody: look "
+        "at them, and leave out by data.exclude_films those that do."
+    ]
 
 
 def shows_text(grey: npt.NDArray[np.uint8]) -> bool:
@@ -52,41 +87,39 @@ def text_boxes(grey: npt.NDArray[np.uint8]) -> list[tuple[int, int, int, int]]:
     Returns:
         Left, top, width and height of each row, in pixels of the film.
     """
-    scale = min(1.0, _LONGEST_SIDE_PX / max(grey.shape))
+    longest = max(grey.shape)
+    scale = min(max(longest, _SHORTEST_SIDE_PX), _LONGEST_SIDE_PX) / longest
     film = grey
-    if scale < 1:
-        film = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    rows = [row for strokes in _strokes(film) for row in _rows(_characters(strokes, film.shape))]
+    if scale != 1:
+        by = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        film = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=by)
+    rows = [row for strokes in _strokes(film) for row in _rows(_characters(strokes))]
     return [tuple(round(value / scale) for value in _around(row)) for row in rows]
 
 
-def _strokes(film: npt.NDArray[np.uint8]) -> list[_Boxes]:
-    """Returns the connected strokes that are brighter than what is round them, and the darker."""
-    side = max(3, round(_STROKE_PX * max(film.shape) / _LONGEST_SIDE_PX))
-    square = np.ones((max(side, 5),) * 2, np.uint8)
-    found = []
+def _strokes(film: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yields where strokes are that are brighter than what is round them, then the darker ones."""
+    half = round(_STROKE_PX * max(film.shape) / _LONGEST_SIDE_PX) // 2
+    square = np.ones((2 * half + 1,) * 2, np.uint8)
     for hat in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT):
         contrast = cv2.morphologyEx(film, hat, square)
-        _, strokes = cv2.threshold(contrast, _LEAST_CONTRAST, 255, cv2.THRESH_BINARY)
-        count, _, boxes, _ = cv2.connectedComponentsWithStats(strokes)
-        if count <= _MOST_STROKES:
-            found.append(boxes[1:])  # the first is all that is no stroke
-    return found
+        yield cv2.threshold(contrast, _LEAST_CONTRAST, 255, cv2.THRESH_BINARY)[1]
 
 
-def _characters(boxes: _Boxes, shape: tuple[int, ...]) -> _Boxes:
-    """Keeps what has the size of a character, from left to right."""
-    _, _, width, height, area = boxes.T
-    fill = area / (width * height)
-    kept = (
-        (height >= _LEAST_HEIGHT_PX)
-        & (height <= _HIGHEST * max(shape))
-        & (width <= _WIDEST * height)
-        & (fill >= _FILL[0])
-        & ((fill <= _FILL[1]) | (width <= _NARROW * height))
-    )
-    characters = boxes[kept]
-    return characters[np.argsort(characters[:, 0], kind="stable")]
+def _characters(strokes: npt.NDArray[np.uint8]) -> _Boxes:
+    """Returns the boxes of strokes that have the size of a character, from left to right."""
+    outlines, _ = cv2.findContours(strokes, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    if not LEAST_CHARACTERS <= len(outlines) <= _MOST_STROKES:
+        return np.empty((0, 4), np.int32)
+    highest = _HIGHEST * max(strokes.shape)
+    kept = []
+    for left, top, width, height in sorted(map(cv2.boundingRect, outlines)):
+        if _LEAST_HEIGHT_PX <= height <= highest and width <= _WIDEST * height:
+            inside = strokes[top : top + height, left : left + width]
+            fill = cv2.countNonZero(inside) / (width * height)
+            if _FILL[0] <= fill <= _FILL[1] or (fill > _FILL[1] and width <= _NARROW * height):
+                kept.append((left, top, width, height))
+    return np.array(kept, np.int32).reshape(-1, 4)
 
 
 def _rows(characters: _Boxes) -> list[_Boxes]:
@@ -107,7 +140,7 @@ def _rows(characters: _Boxes) -> list[_Boxes]:
 
 def _following(characters: _Boxes) -> list[int]:
     """Returns for each character the place of the next one on its line, or -1."""
-    left, top, width, height, _ = characters.T.astype(np.float32)
+    left, top, width, height = characters.T.astype(np.float32)
     taller = np.maximum(height[:, None], height)
     smaller = np.minimum(height[:, None], height)
     bottom = top + height

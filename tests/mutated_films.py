@@ -407,14 +407,14 @@ def _setting(**values: object) -> _Spoil:
     return spoil
 
 
-def _native_film(data: bytes) -> Dataset:
+def _native_film(data: bytes, random: Random) -> Dataset:
     """Returns a film of uncompressed pixels, another one if need be."""
     film = _parsed(data)
-    return _parsed(_explicit()) if _is_packed(film) else film
+    return _parsed(_explicit(random)) if _is_packed(film) else film
 
 
 def _half_the_pixels(data: bytes, random: Random) -> bytes:
-    film = _native_film(data)
+    film = _native_film(data, random)
     film.PixelData = film.PixelData[: len(film.PixelData) // 4 * 2]
     return encoded(film)
 
@@ -447,7 +447,7 @@ _UNDEFINED = 0xFFFFFFFF
 
 def _wrong_syntax(data: bytes, random: Random) -> bytes:
     """Says of pixels that they are of another codec, or of none, or of one where they are not."""
-    film = _little_endian(data)
+    film = _little_endian(data, random)
     own, value = film.file_meta.TransferSyntaxUID, film.PixelData
     others = [one for one in (*_PACKED, uid.ExplicitVRLittleEndian) if one != own]
     length = _UNDEFINED if _is_packed(film) else -1
@@ -455,9 +455,9 @@ def _wrong_syntax(data: bytes, random: Random) -> bytes:
     return _with_pixels(film, others[random.integers(len(others))], element)
 
 
-def _little_endian(data: bytes) -> Dataset:
+def _little_endian(data: bytes, random: Random) -> Dataset:
     film = _parsed(data)
-    return film if _is_packed(film) else _parsed(_explicit())
+    return film if _is_packed(film) else _parsed(_explicit(random))
 
 
 def _fragments_of(film: Dataset) -> tuple[str, bytes]:
@@ -468,7 +468,7 @@ def _fragments_of(film: Dataset) -> tuple[str, bytes]:
 
 
 def _lying_fragments(data: bytes, random: Random) -> bytes:
-    film = _little_endian(data)
+    film = _little_endian(data, random)
     syntax, whole = _fragments_of(film)
     fragments = bytearray(whole)
     place = fragments.find(b"\xfe\xff\x00\xe0", 8)
@@ -479,7 +479,7 @@ def _lying_fragments(data: bytes, random: Random) -> bytes:
 
 
 def _lying_offsets(data: bytes, random: Random) -> bytes:
-    film = _little_endian(data)
+    film = _little_endian(data, random)
     syntax, fragments = _fragments_of(film)
     (size,) = struct.unpack_from("<I", fragments, 4)
     offsets = random.bytes(8)
@@ -540,17 +540,17 @@ def _element(group: int, number: int, vr: bytes, value: bytes, length: int = -1)
     return struct.pack("<HH2sH", group, number, vr, size & 0xFFFF) + value
 
 
-@cache
-def _explicit() -> bytes:
-    """A small film, explicit VR."""
-    return _dicom(draw_phantom(1, SIDE_PX).pixels, uid.ExplicitVRLittleEndian)
+def _explicit(random: Random) -> bytes:
+    """A small film, explicit VR; another one each time, as the same one has one label."""
+    pixels = draw_phantom(int(random.integers(1 << 30)), SIDE_PX).pixels
+    return _dicom(pixels, uid.ExplicitVRLittleEndian)
 
 
 def _put_first(elements: bytes) -> _Spoil:
     """Puts elements before all others of the data set of an explicit film."""
 
     def spoil(data: bytes, random: Random) -> bytes:
-        whole = _explicit()
+        whole = _explicit(random)
         (length,) = struct.unpack_from("<I", whole, 140)
         return whole[: 144 + length] + elements + whole[144 + length :]
 
@@ -576,7 +576,7 @@ def _replaced(keyword: str, vr: bytes, value: bytes) -> _Spoil:
     """Writes an element with another VR and any value into an explicit film."""
 
     def spoil(data: bytes, random: Random) -> bytes:
-        film = _parsed(_explicit())
+        film = _parsed(_explicit(random))
         tag = pydicom.datadict.tag_for_keyword(keyword)
         assert tag is not None
         if keyword in film:

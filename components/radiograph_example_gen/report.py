@@ -13,6 +13,7 @@ from components.radiograph_example_gen.film_list import write_film_list
 from components.radiograph_example_gen.listing import TfxRoot
 from components.radiograph_example_gen.styles import count_styles, write_montage
 from models.remote_files import write_text
+from radiographs.burned_in_text import count_text, text_notes
 from radiographs.film_groups import count_groups, describe_groups, near_duplicate_notes
 from radiographs.ingest_account import account, kept_films
 from radiographs.layouts import Layout
@@ -32,6 +33,7 @@ _MOST_LICENCE_CHARACTERS = 2000
 QUARANTINE_LINES = "quarantine"
 STYLE_LINES = "styles"
 PRINT_LINES = "fingerprints"
+TEXT_LINES = "texts"
 LINES_SUFFIX = ".jsonl"
 
 
@@ -57,18 +59,20 @@ def write_report(
     places = {written[path]: (style, far) for path, style, far, _ in styled}
     copies = _near_duplicates(uri, root, options, written)
     alike = describe_groups(copies, layout.films, plan.split_of)
+    with_text = sorted(_read_lines(_lines(uri, TEXT_LINES)))
     report = account(layout, plan, unusable) | {
         "styles": count_styles(kept, places),
         "near_duplicates": count_groups(alike),
+        "burned_in_text": count_text(with_text),
         "licence": _licences(root, layout.folders),
     }
-    for note in near_duplicate_notes(alike):
+    for note in (*near_duplicate_notes(alike), *text_notes(with_text)):
         _LOG.info("%s", note)
         report["notes"] = [*report["notes"], note]
     write_text(f"{uri}/{QUARANTINE_FILE}", reasons_csv(unusable))
     write_text(f"{uri}/{IGNORED_FILE}", reasons_csv(layout.ignored))
     digests = {path: digest for path, _, _, digest in styled}
-    write_film_list(uri, kept, digests, plan.split_of, copies)
+    write_film_list(uri, kept, digests, plan.split_of, copies, set(with_text))
     write_montage(uri, root, places, options)
     write_text(f"{uri}/{INGEST_FILE}", json.dumps(report, indent=2))
     if unusable:
