@@ -66,7 +66,7 @@ def read_films(
                     films.unusable.append((path, one))
                 else:
                     films.facts[path], films.prints[path], has_text = one
-                    films.with_text += [path] if has_text else []
+                    films.with_text.extend([path] if has_text else [])
             tell(len(some))
     films.unusable.sort()
     films.with_text.sort()
