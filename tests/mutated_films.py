@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import struct
 import zipfile
 import zlib
@@ -88,7 +89,7 @@ def sound_files(count: int, seed: int) -> list[FilmFile]:
 
 
 def spoilt_files(sound: Sequence[FilmFile], count: int, seed: int) -> list[FilmFile]:
-    """Spoils files, each kind of damage in turn.
+    """Spoils files, each kind of damage in turn; of `GIANTS`, which take long, two each.
 
     Args:
         sound: Of every format.
@@ -96,10 +97,11 @@ def spoilt_files(sound: Sequence[FilmFile], count: int, seed: int) -> list[FilmF
         seed: Of the damage.
     """
     by_suffix = {suffix: [f for f in sound if f.path.endswith(suffix)] for suffix in _SUFFIXES}
-    kinds = list(DAMAGES.items())
+    kinds, others = list(DAMAGES), [kind for kind in DAMAGES if kind not in GIANTS]
+    in_turn = itertools.chain(kinds, kinds, itertools.cycle(others))
     files = []
-    for number in range(count):
-        kind, (suffixes, spoil) = kinds[number % len(kinds)]
+    for number, kind in enumerate(itertools.islice(in_turn, count)):
+        suffixes, spoil = DAMAGES[kind]
         random = np.random.default_rng((seed, number))
         suffix = suffixes[number // len(kinds) % len(suffixes)]
         usable = by_suffix[suffix]
@@ -198,6 +200,8 @@ _FORMATS: Mapping[str, tuple[str, _Writer]] = {
 
 
 # ---------------------------------------------------------------- any file
+
+GIANTS = ("PNG: 100 megapixels, 8 bits", "PNG: 100 megapixels, colours of 16 bits")
 
 Random = np.random.Generator
 _Spoil = Callable[[bytes, Random], bytes]

@@ -21,12 +21,11 @@ from radiographs.local_roots import LocalRoot
 from radiographs.memory_room import Room
 from radiographs.options import IngestOptions
 from tests.dicom_films import dicom_file, drawn_values
-from tests.mutated_films import DAMAGES, DICOM, FilmFile, sound_files, spoilt_files
+from tests.mutated_films import DAMAGES, DICOM, GIANTS, FilmFile, sound_files, spoilt_files
 from tests.support import draw_film, encode
 
 OPTIONS = IngestOptions()
 SECONDS = 20  # a film of 100 megapixels takes two; one that hangs, minutes and hours
-GIANTS = ("PNG: 100 megapixels, 8 bits", "PNG: 100 megapixels, colours of 16 bits")
 
 
 @pytest.fixture(scope="module", name="sound")
