@@ -92,9 +92,9 @@ def text_boxes(grey: npt.NDArray[np.uint8]) -> list[tuple[int, int, int, int]]:
     film = grey
     if scale != 1:
         by = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        film = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=by)
+        film = np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=by), np.uint8)
     rows = [row for strokes in _strokes(film) for row in _rows(_characters(strokes))]
-    return [tuple(round(value / scale) for value in _around(row)) for row in rows]
+    return [_around(row, scale) for row in rows]
 
 
 def _strokes(film: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.uint8]]:
@@ -103,7 +103,8 @@ def _strokes(film: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.uint8]]:
     square = np.ones((2 * half + 1,) * 2, np.uint8)
     for hat in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT):
         contrast = cv2.morphologyEx(film, hat, square)
-        yield cv2.threshold(contrast, _LEAST_CONTRAST, 255, cv2.THRESH_BINARY)[1]
+        _, strokes = cv2.threshold(contrast, _LEAST_CONTRAST, 255, cv2.THRESH_BINARY)
+        yield np.asarray(strokes, np.uint8)
 
 
 def _characters(strokes: npt.NDArray[np.uint8]) -> _Boxes:
@@ -157,7 +158,8 @@ def _following(characters: _Boxes) -> list[int]:
     return np.where(follows.any(axis=1), nearest, -1).tolist()
 
 
-def _around(row: _Boxes) -> tuple[int, int, int, int]:
-    left, top = row[:, :2].min(axis=0).tolist()
-    right, bottom = (row[:, :2] + row[:, 2:4]).max(axis=0).tolist()
-    return left, top, right - left, bottom - top
+def _around(row: _Boxes, scale: float) -> tuple[int, int, int, int]:
+    """Returns the box round a row, in pixels of the film before it was scaled."""
+    left, top = row[:, :2].min(axis=0) / scale
+    right, bottom = (row[:, :2] + row[:, 2:]).max(axis=0) / scale
+    return round(left), round(top), round(right - left), round(bottom - top)

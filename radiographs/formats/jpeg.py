@@ -6,6 +6,7 @@ Metadata is read for the orientation and left out of what is kept.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ _START = b"\xff\xd8\xff"
 _SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
 _APPLICATION = range(0xE0, 0xF0)
 _KEPT_APPLICATION = (0xE0, 0xEE)  # JFIF, and Adobe's, which says what the components are
+_FILL = re.compile(rb"\xff*")
 _EXIF_SEGMENT, _EXIF = 0xE1, b"Exif\0\0"
 _STUFFED, _PADDING, _RESTARTS = 0x00, 0xFF, (0xD0, 0xD7)  # do not end a scan
 
@@ -108,8 +110,8 @@ def _segments(data: bytes) -> list[_Segment]:
     markers = _markers(data)
     place, scans = len(_START) - 1, 0
     while True:
-        while data[place : place + 2] == b"\xff\xff":  # markers may be padded
-            place += 1
+        filled = _FILL.match(data, place)
+        place = max(place, filled.end() - 1 if filled else 0)  # markers may be padded
         if data[place : place + 1] != b"\xff" or place + 2 > len(data):
             raise damaged("a segment does not end where it says")
         marker = data[place + 1]
@@ -132,10 +134,10 @@ def _segments(data: bytes) -> list[_Segment]:
 def _markers(data: bytes) -> np.ndarray:
     """Returns where markers are that end a scan, with what only looks like one between scans."""
     levels = np.frombuffer(data, np.uint8)
-    begins = np.flatnonzero(levels[:-1] == _PADDING)
+    begins = np.flatnonzero((levels[:-1] == _PADDING) & (levels[1:] != _PADDING))
     kinds = levels[begins + 1]
     first, last = _RESTARTS
-    is_data = (kinds == _STUFFED) | (kinds == _PADDING) | ((kinds >= first) & (kinds <= last))
+    is_data = (kinds == _STUFFED) | ((kinds >= first) & (kinds <= last))
     return begins[~is_data]
 
 
