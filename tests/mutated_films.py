@@ -129,7 +129,7 @@ def _shipped_films() -> Iterator[tuple[str, bytes]]:
         film = pydicom.dcmread(str(get_testdata_file(name)))
         for keyword, value in CHEST_PA.items():
             setattr(film, keyword, value)
-        film.SOPClassUID = film.file_meta.MediaStorageSOPClassUID = CR
+        film.SOPClassUID = film.file_meta.MediaStorageSOPClassUID = uid.UID(CR)
         film.PatientID = f"shipped{number}"
         for keyword in ("NumberOfFrames", "PatientOrientation", "SeriesDescription"):
             if keyword in film:

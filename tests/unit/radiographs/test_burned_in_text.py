@@ -82,6 +82,15 @@ def test_a_large_film_is_reduced_and_its_boxes_are_its_own(film: np.ndarray) -> 
     assert 70 <= height <= 100
 
 
+def test_letters_of_a_small_film_are_seen_though_they_touch() -> None:
+    small = np.minimum(phantom(3, 256), 150)
+    found = [
+        shows_text(burn(small, "white on a black box", 26, np.random.default_rng(seed)))
+        for seed in range(12)
+    ]
+    assert np.mean(found) >= 0.5
+
+
 def test_it_takes_as_many_characters_as_it_says(film: np.ndarray) -> None:
     assert LEAST_CHARACTERS == 4
     assert not shows_text(with_text(film, "ABC", 20, 20))
@@ -89,12 +98,14 @@ def test_it_takes_as_many_characters_as_it_says(film: np.ndarray) -> None:
 
 
 def test_characters_in_a_column_or_far_apart_are_no_text(film: np.ndarray) -> None:
-    column, apart = film, film
+    column, apart, stairs = film, film, film
     for place, letter in enumerate("SMITH"):
         column = with_text(column, letter, 20 + 40 * place, 20)
         apart = with_text(apart, letter, 20, 20 + 60 * place)
+        stairs = with_text(stairs, letter, 20 + 18 * place, 20 + 16 * place)
     assert not shows_text(column)
     assert not shows_text(apart)
+    assert not shows_text(stairs)
 
 
 def test_lines_beads_and_grain_are_no_text() -> None:
