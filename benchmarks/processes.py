@@ -6,6 +6,7 @@ start-up and imports count too.
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import time
@@ -61,13 +62,16 @@ class Measured:
     status: int
 
 
-def run_measured(name: str, command: Sequence[str], folder: Path) -> Measured:
+def run_measured(
+    name: str, command: Sequence[str], folder: Path, most_seconds: float = math.inf
+) -> Measured:
     """Runs a command to its end; all it prints goes to the standard error stream.
 
     Args:
         name: Of the span.
         command: Program and arguments.
         folder: Where it runs.
+        most_seconds: After these it is stopped, and its status is that of a signal.
 
     Returns:
         Its time, memory and exit status.
@@ -77,11 +81,11 @@ def run_measured(name: str, command: Sequence[str], folder: Path) -> Measured:
     process = subprocess.Popen(command, cwd=folder, stdout=sys.stderr)
     try:
         running = True
-        while running:
+        while running and time.time() < started + most_seconds:
             samples.append(Sample(time.time(), tree_memory_mb(process.pid)))
             running = not _has_ended(process)
     finally:
-        process.terminate()  # of no effect, unless this process was interrupted
+        process.terminate()  # of no effect, unless it runs still
         process.wait()
     return Measured(Span(name, started, time.time()), tuple(samples), process.returncode)
 

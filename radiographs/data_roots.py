@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from radiographs.csv_tables import decode_text
 from radiographs.dicom_films import Hiding
@@ -31,6 +31,8 @@ from radiographs.pseudonyms import pseudonyms_of, real_path
 from radiographs.sites import Files, read_all_films, tell_sites_apart
 from radiographs.spans import Window, refuse_beside_versions, window_of
 
+# Of a file below a root: a film of 100 megapixels of 16 bits has 200 million.
+MOST_FILE_BYTES = 256 << 20
 _MOST_BYTES = 500_000_000  # of a table that is unpacked; the largest public one has a fifth
 
 
@@ -225,6 +227,24 @@ def no_folder(root: str) -> DataError:
 def unreadable_folder(root: str, error: Exception) -> DataError:
     """Returns what is said of a folder below a root that cannot be listed."""
     return DataError(f"a folder below {root} cannot be read: {error}")
+
+
+def content_of(file: BinaryIO, most: int) -> bytes:
+    """Reads an open file below a root, into memory as it is.
+
+    Args:
+        file: At its start.
+        most: Bytes from its start; all of them where negative.
+
+    Raises:
+        UnusableImage: If it is larger than any film or table.
+    """
+    if most >= 0:
+        return file.read(most)
+    data = file.read(MOST_FILE_BYTES + 1)
+    if len(data) > MOST_FILE_BYTES:
+        raise UnusableImage(f"has more than {MOST_FILE_BYTES:,} bytes; it is no film and no table")
+    return data
 
 
 def unreadable_file(error: Exception, path: str) -> UnusableImage:

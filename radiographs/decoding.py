@@ -8,6 +8,7 @@ is also where a damaged, foreign or empty file is found out, with a reason that 
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +16,12 @@ from PIL import Image
 
 from radiographs.errors import UnusableImage
 from radiographs.formats import DECODERS, FilmDecoder
+from radiographs.formats.decoder import CheckSides, damaged
 from radiographs.formats.dicom import DicomFacts
 from radiographs.formats.jpeg import JpegDecoder, decode_grey_jpeg, jpeg_size
 from radiographs.formats.png import decode_grey_png, encode_png, png_size
 from radiographs.grey_levels import is_blank, to_8_bit
+from radiographs.memory_room import Room
 from radiographs.options import IngestOptions
 
 # Other formats that films come in, often under a wrong name: offset, bytes there, format.
@@ -40,7 +43,15 @@ _OTHER_FORMATS = (
     (0, b"MM\0+", "TIFF"),
 )
 
+UNFORESEEN = "its decoder failed"  # a reason that no file should have; tests look for it
+
 _SEARCHED_BYTES = 1024  # for a film that does not begin where the file does
+
+# That are decoded at once, at up to 16 bytes each on the way; a usual film has one to ten million
+# pixels, so these do not wait.
+ROOM_PX = 64_000_000
+_ROOM = Room(ROOM_PX)
+_HANDY_SIDE_PX = 4096  # of a film that is looked at after it was encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,7 @@ class CanonicalFilm:
         encoded: Grey JPEG or PNG of 8 bits, upright, without metadata.
         facts: Of the file that it came from.
         grey: `[height, width]` uint8, its pixels; of a large JPEG a copy of at least 256 pixels a
-            side.
+            side, of a huge film one of 4,096 pixels at most.
     """
 
     encoded: bytes
@@ -100,7 +111,22 @@ def read_film(data: bytes, options: IngestOptions) -> CanonicalFilm:
         UnusableImage: Saying why the file is no usable film.
     """
     decoder = _decoder_of(data)
-    film = decoder.decode(data, lambda width, height: _check_sides(width, height, options))
+    with ExitStack() as decoding:
+
+        def check_sides(width_px: int, height_px: int) -> None:
+            _check_sides(width_px, height_px, options)
+            decoding.enter_context(_ROOM.taken(width_px * height_px))
+
+        return _read(data, decoder, check_sides)
+
+
+def _read(data: bytes, decoder: FilmDecoder, check_sides: CheckSides) -> CanonicalFilm:
+    try:
+        film = decoder.decode(data, check_sides)
+    except UnusableImage:
+        raise
+    except Exception as error:  # one file must not end a run, whatever nobody has thought of
+        raise damaged(f"{UNFORESEEN}: {type(error).__name__}") from None
     grey = to_8_bit(film.levels) if film.levels.dtype == np.uint16 else film.levels
     if is_blank(grey):
         raise UnusableImage("all pixels are nearly equal; it has no content")
@@ -112,7 +138,7 @@ def read_film(data: bytes, options: IngestOptions) -> CanonicalFilm:
         sha256=sha256_of(data),
         dicom=film.facts,
     )
-    return CanonicalFilm(film.encoded or encode_png(grey), facts, grey)
+    return CanonicalFilm(film.encoded or encode_png(grey), facts, _reduced(grey, _HANDY_SIDE_PX))
 
 
 def grey_levels(encoded: bytes, max_side_px: int) -> np.ndarray:
@@ -127,6 +153,10 @@ def grey_levels(encoded: bytes, max_side_px: int) -> np.ndarray:
     """
     is_jpeg = JpegDecoder().recognises(encoded)
     grey = decode_grey_jpeg(encoded, max_side_px) if is_jpeg else decode_grey_png(encoded)
+    return _reduced(grey, max_side_px)
+
+
+def _reduced(grey: np.ndarray, max_side_px: int) -> np.ndarray:
     factor = max(grey.shape) / max_side_px
     if factor <= 1:
         return grey

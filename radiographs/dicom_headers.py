@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from radiographs.errors import DataError, UnusableImage
+from radiographs.errors import DataError
 from radiographs.formats.dicom.facts import DicomFacts, read_facts, study_date
-from radiographs.formats.dicom.reading import is_dicom, read_header, text_of
+from radiographs.formats.dicom.reading import DicomFile, is_dicom, read_header, text_of
 from radiographs.formats.dicom.refusals import why_no_film, why_not_read
 from radiographs.not_films import is_hidden, is_no_picture
 from radiographs.options import IngestOptions
@@ -71,9 +71,12 @@ def read_dicom_header(data: bytes, options: IngestOptions) -> DicomHeader | None
     if not is_dicom(data):
         return None
     try:
-        file = read_header(data)
-    except UnusableImage:
+        return _header_of(read_header(data), options)
+    except Exception:  # whatever it is, one file must not end a run
         return DicomHeader()
+
+
+def _header_of(file: DicomFile, options: IngestOptions) -> DicomHeader:
     tags = file.tags
     patient_id, issuer = (
         known_id(text_of(tags, word)) for word in ("PatientID", "IssuerOfPatientID")

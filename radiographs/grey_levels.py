@@ -19,6 +19,8 @@ GAP = 0.05
 BLANK_SPREAD = 8
 BLANK_SHARE = 0.01
 
+_COUNTED_AT_ONCE = 1 << 22  # pixels
+
 
 def robust_bounds(levels: np.ndarray) -> tuple[int, int]:
     """Returns the darkest and the brightest level that belong to the film.
@@ -31,7 +33,7 @@ def robust_bounds(levels: np.ndarray) -> tuple[int, int]:
     Returns:
         Lower and upper bound, levels that occur in the film.
     """
-    counts = np.bincount(levels.ravel())
+    counts = _counts(levels)
     low, high = _quantiles(counts, DEFECT_SHARE)
     occurring = np.flatnonzero(counts)
     apart = np.diff(occurring) > max(GAP * (high - low), 1)
@@ -63,8 +65,15 @@ def is_blank(grey: np.ndarray) -> bool:
     Args:
         grey: `[height, width]` uint8.
     """
-    low, high = _quantiles(np.bincount(grey.ravel()), BLANK_SHARE)
+    low, high = _quantiles(_counts(grey), BLANK_SHARE)
     return high - low < BLANK_SPREAD
+
+
+def _counts(levels: np.ndarray) -> np.ndarray:
+    """Counts the pixels of each level, some at a time, as NumPy copies each to eight bytes."""
+    whole = np.iinfo(levels.dtype).max + 1
+    parts = np.array_split(levels.ravel(), 1 + levels.size // _COUNTED_AT_ONCE)
+    return np.sum([np.bincount(part, minlength=whole) for part in parts], axis=0)
 
 
 def _quantiles(counts: np.ndarray, share: float) -> tuple[int, int]:

@@ -10,7 +10,13 @@ import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
-from radiographs.data_roots import Listing, no_folder, unreadable_file, unreadable_folder
+from radiographs.data_roots import (
+    Listing,
+    content_of,
+    no_folder,
+    unreadable_file,
+    unreadable_folder,
+)
 from radiographs.errors import DataError
 from radiographs.not_films import is_hidden
 from radiographs.overrides import ConfigError
@@ -69,7 +75,7 @@ class LocalRoot:
         """Returns the content of a file, as `DataRoot` says."""
         try:
             with open(os.path.join(self._root, real_path(path)), "rb") as file:
-                return file.read(most)
+                return content_of(file, most)
         except OSError as error:
             raise unreadable_file(error, path) from None
 

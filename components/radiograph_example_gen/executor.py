@@ -35,6 +35,7 @@ from components.radiograph_example_gen.report import (
     PRINT_LINES,
     QUARANTINE_LINES,
     STYLE_LINES,
+    TEXT_LINES,
     write_report,
 )
 from components.radiograph_example_gen.styles import FindStyles, place_of, places_of
@@ -42,6 +43,7 @@ from components.radiograph_example_gen.through_files import ThroughFiles
 from models import features
 from models.hyperparameters import Preprocessing
 from radiographs import ingest_plan
+from radiographs.burned_in_text import shows_text
 from radiographs.decoding import CanonicalFilm
 from radiographs.errors import UnusableImage
 from radiographs.excluded import read_excluded
@@ -65,8 +67,12 @@ SPANS = "spans"  # property of the examples: numbers of all spans read; `span` i
 _UNUSABLE = "unusable"
 _STYLED = "styled"
 _PRINTED = "printed"
+_TEXT = "text"
 # Tag of what is not an example, and how the files of its lines begin.
-_LINES = ((_UNUSABLE, QUARANTINE_LINES), (_STYLED, STYLE_LINES), (_PRINTED, PRINT_LINES))
+_LINES = (
+    (_UNUSABLE, QUARANTINE_LINES), (_STYLED, STYLE_LINES), (_PRINTED, PRINT_LINES),
+    (_TEXT, TEXT_LINES),
+)  # fmt: skip
 
 _EXAMPLE_FILES = write_split.DEFAULT_TF_RECORD_FILE_NAME
 
@@ -206,7 +212,8 @@ class ReadFilms(beam.PTransform):
         read = (
             planned
             | "SpreadOverWorkers" >> beam.Reshuffle()
-            | "ReadFilms" >> beam.ParDo(self._read).with_outputs(_UNUSABLE, _PRINTED, main=_STYLED)
+            | "ReadFilms"
+            >> beam.ParDo(self._read).with_outputs(_UNUSABLE, _PRINTED, _TEXT, main=_STYLED)
         )
         described = read[_STYLED] | "Describe" >> beam.Map(_described)
         styles = described | "FindStyles" >> FindStyles(self._seed)
@@ -214,7 +221,7 @@ class ReadFilms(beam.PTransform):
         waiting = read[_STYLED] | "Wait" >> ThroughFiles(self._folder)
         given = waiting | "GiveStyle" >> give.with_outputs(_STYLED, *features.SPLITS)
         of_tag = {tag: given[tag] for tag in (_STYLED, *features.SPLITS)}
-        return {_UNUSABLE: read[_UNUSABLE], _PRINTED: read[_PRINTED], **of_tag}
+        return {**{tag: read[tag] for tag in (_UNUSABLE, _PRINTED, _TEXT)}, **of_tag}
 
 
 def _described(film: _Read) -> tuple[str, Description]:
@@ -238,6 +245,8 @@ class _ReadSome(beam.DoFn):
                 continue
             image, description = read
             yield _Read(film.path, split, to_example(film, image), description)
+            if shows_text(image.grey):
+                yield beam.pvalue.TaggedOutput(_TEXT, film.path)
             if self._options.near_duplicates != IGNORE:
                 found_by = to_hex(fingerprint(image.grey))
                 yield beam.pvalue.TaggedOutput(_PRINTED, [film.path, image.facts.sha256, found_by])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import pandas as pd
 from tfx.dsl.io import fileio
@@ -16,8 +16,10 @@ from radiographs.films import Film
 FILMS_FILE = "films.csv"
 PATH = "path"
 COPIES = "copies"  # number of the group of near duplicates, or empty
+TEXT = "burned_in_text"  # `SEEN` where a row of characters is seen in the pixels, or empty
+SEEN = "seen"
 
-_COLUMNS = (PATH, features.SHA256, "split", features.LABEL, features.SUBTYPE, COPIES)
+_COLUMNS = (PATH, features.SHA256, "split", features.LABEL, features.SUBTYPE, COPIES, TEXT)
 
 
 def write_film_list(
@@ -26,6 +28,7 @@ def write_film_list(
     digests: Mapping[str, str],
     split_of: Mapping[str, str],
     copies: Sequence[Sequence[str]],
+    with_text: Collection[str],
 ) -> None:
     """Writes `FILMS_FILE`, a row a film in the order of their paths.
 
@@ -35,6 +38,7 @@ def write_film_list(
         digests: Of the files, by path.
         split_of: By path.
         copies: Groups of paths that show the same picture.
+        with_text: Paths of films that show text.
     """
     group_of = {path: number for number, group in enumerate(copies, start=1) for path in group}
     text = io.StringIO()
@@ -44,7 +48,7 @@ def write_film_list(
         rows.writerow(
             (
                 film.path, digests[film.path], split_of[film.path], film.label, film.subtype,
-                group_of.get(film.path, ""),
+                group_of.get(film.path, ""), SEEN if film.path in with_text else "",
             )
         )  # fmt: skip
     write_text(f"{uri}/{FILMS_FILE}", text.getvalue())

@@ -8,7 +8,13 @@ import tensorflow as tf
 from tfx.dsl.io import fileio, filesystem
 
 from radiographs import data_roots
-from radiographs.data_roots import Listing, no_folder, unreadable_file, unreadable_folder
+from radiographs.data_roots import (
+    Listing,
+    content_of,
+    no_folder,
+    unreadable_file,
+    unreadable_folder,
+)
 from radiographs.layouts import Layout
 from radiographs.local_roots import list_local
 from radiographs.options import IngestOptions
@@ -108,6 +114,6 @@ def read_bytes(root: str, path: str, most: int = -1) -> bytes:
     """
     try:
         with fileio.open(posixpath.join(root, real_path(path)), "rb") as file:
-            return file.read(most)
+            return content_of(file, most)
     except _UNREADABLE as error:
         raise unreadable_file(error, path) from None

@@ -19,7 +19,7 @@ from models import features
 from models.hyperparameters import Preprocessing
 from models.lung_fields.fields import check_weights
 from models.preprocessing import qualities_and_lungs
-from radiographs.decoding import CanonicalFilm, read_film
+from radiographs.decoding import ROOM_PX, CanonicalFilm, read_film
 from radiographs.errors import UnusableImage
 from radiographs.options import IngestOptions
 from radiographs.pseudonyms import HiddenPath
@@ -122,11 +122,30 @@ def _judge(
     films: Sequence[CanonicalFilm | UnusableImage], options: IngestOptions, judging: Preprocessing
 ) -> list[tuple[CanonicalFilm, _Lungs] | UnusableImage]:
     """Returns each film with its lungs, or why the graph cannot use it."""
-    encoded = [film.encoded for film in films if isinstance(film, CanonicalFilm)]
-    judged = iter(qualities_and_lungs(encoded, options, judging))
+    usable = [film for film in films if isinstance(film, CanonicalFilm)]
+    judged = (
+        one
+        for some in _together(usable)
+        for one in qualities_and_lungs([film.encoded for film in some], options, judging)
+    )
     return [
         film if isinstance(film, UnusableImage) else _usable(film, *next(judged)) for film in films
     ]
+
+
+def _together(films: Sequence[CanonicalFilm]) -> Iterator[list[CanonicalFilm]]:
+    """Yields films that the graph may decode at once; a huge one alone, as it takes memory."""
+    some: list[CanonicalFilm] = []
+    pixels = 0
+    for film in films:
+        more = film.facts.width_px * film.facts.height_px
+        if some and pixels + more > ROOM_PX:
+            yield some
+            some, pixels = [], 0
+        some.append(film)
+        pixels += more
+    if some:
+        yield some
 
 
 def _usable(

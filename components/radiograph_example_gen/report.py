@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tfx.dsl.io import fileio
@@ -13,6 +13,7 @@ from components.radiograph_example_gen.film_list import write_film_list
 from components.radiograph_example_gen.listing import TfxRoot
 from components.radiograph_example_gen.styles import count_styles, write_montage
 from models.remote_files import write_text
+from radiographs.burned_in_text import count_text, text_notes
 from radiographs.film_groups import count_groups, describe_groups, near_duplicate_notes
 from radiographs.ingest_account import account, kept_films
 from radiographs.layouts import Layout
@@ -32,6 +33,7 @@ _MOST_LICENCE_CHARACTERS = 2000
 QUARANTINE_LINES = "quarantine"
 STYLE_LINES = "styles"
 PRINT_LINES = "fingerprints"
+TEXT_LINES = "texts"
 LINES_SUFFIX = ".jsonl"
 
 
@@ -55,20 +57,22 @@ def write_report(
     written = {film.path: film.path for film in kept}  # hidden ones lead to files
     styled = _read_lines(_lines(uri, STYLE_LINES))
     places = {written[path]: (style, far) for path, style, far, _ in styled}
-    copies = _near_duplicates(uri, root, options)
+    copies = _near_duplicates(uri, root, options, written)
     alike = describe_groups(copies, layout.films, plan.split_of)
+    with_text = sorted(_read_lines(_lines(uri, TEXT_LINES)))
     report = account(layout, plan, unusable) | {
         "styles": count_styles(kept, places),
         "near_duplicates": count_groups(alike),
+        "burned_in_text": count_text(with_text),
         "licence": _licences(root, layout.folders),
     }
-    for note in near_duplicate_notes(alike):
+    for note in (*near_duplicate_notes(alike), *text_notes(with_text)):
         _LOG.info("%s", note)
         report["notes"] = [*report["notes"], note]
     write_text(f"{uri}/{QUARANTINE_FILE}", reasons_csv(unusable))
     write_text(f"{uri}/{IGNORED_FILE}", reasons_csv(layout.ignored))
     digests = {path: digest for path, _, _, digest in styled}
-    write_film_list(uri, kept, digests, plan.split_of, copies)
+    write_film_list(uri, kept, digests, plan.split_of, copies, set(with_text))
     write_montage(uri, root, places, options)
     write_text(f"{uri}/{INGEST_FILE}", json.dumps(report, indent=2))
     if unusable:
@@ -92,9 +96,14 @@ def _licence(root: str) -> str:
     return ""
 
 
-def _near_duplicates(uri: str, root: str, options: IngestOptions) -> list[list[str]]:
+def _near_duplicates(
+    uri: str, root: str, options: IngestOptions, written: Mapping[str, str]
+) -> list[list[str]]:
     """Compares the fingerprints that the workers took; only films that are near are read again."""
-    rows = _read_lines(_lines(uri, PRINT_LINES))
+    rows = [
+        (written[path], digest, found_by)
+        for path, digest, found_by in _read_lines(_lines(uri, PRINT_LINES))
+    ]
     return near_duplicates(
         {path: from_hex(found_by) for path, _, found_by in rows},
         {path: digest for path, digest, _ in rows},

@@ -6,6 +6,7 @@ Metadata is read for the orientation and left out of what is kept.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ _START = b"\xff\xd8\xff"
 _SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
 _APPLICATION = range(0xE0, 0xF0)
 _KEPT_APPLICATION = (0xE0, 0xEE)  # JFIF, and Adobe's, which says what the components are
+_FILL = re.compile(rb"\xff*")
 _EXIF_SEGMENT, _EXIF = 0xE1, b"Exif\0\0"
 _STUFFED, _PADDING, _RESTARTS = 0x00, 0xFF, (0xD0, 0xD7)  # do not end a scan
 
@@ -32,6 +34,9 @@ _UNREAD_FRAMES = {
     0xF7: "a JPEG-LS",
 }
 _BITS = 8
+# A progressive film has a dozen scans, each of which may cost as much as all pixels; thousands of
+# them in a few kilobytes are a trap.
+_MOST_SCANS, _MOST_SEGMENTS = 100, 10_000
 
 
 @dataclass(frozen=True)
@@ -103,10 +108,10 @@ def _segments(data: bytes) -> list[_Segment]:
     """Cuts a file into its segments, from the first one to the end marker."""
     segments: list[_Segment] = []
     markers = _markers(data)
-    place = len(_START) - 1
+    place, scans = len(_START) - 1, 0
     while True:
-        while data[place : place + 2] == b"\xff\xff":  # markers may be padded
-            place += 1
+        filled = _FILL.match(data, place)
+        place = max(place, filled.end() - 1 if filled else 0)  # markers may be padded
         if data[place : place + 1] != b"\xff" or place + 2 > len(data):
             raise damaged("a segment does not end where it says")
         marker = data[place + 1]
@@ -120,16 +125,19 @@ def _segments(data: bytes) -> list[_Segment]:
                 raise damaged("the end is missing")
             end = int(markers[following])
         segments.append(_Segment(marker, content, data[place:end]))
+        scans += marker == _SOS
+        if scans > _MOST_SCANS or len(segments) > _MOST_SEGMENTS:
+            raise damaged(f"it holds more than {_MOST_SCANS} scans or {_MOST_SEGMENTS:,} segments")
         place = max(end, place + 4)
 
 
 def _markers(data: bytes) -> np.ndarray:
     """Returns where markers are that end a scan, with what only looks like one between scans."""
     levels = np.frombuffer(data, np.uint8)
-    begins = np.flatnonzero(levels[:-1] == _PADDING)
+    begins = np.flatnonzero((levels[:-1] == _PADDING) & (levels[1:] != _PADDING))
     kinds = levels[begins + 1]
     first, last = _RESTARTS
-    is_data = (kinds == _STUFFED) | (kinds == _PADDING) | ((kinds >= first) & (kinds <= last))
+    is_data = (kinds == _STUFFED) | ((kinds >= first) & (kinds <= last))
     return begins[~is_data]
 
 

@@ -37,6 +37,7 @@ _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4),
 _WIDEST_WINDOW = b"\x78\x01"  # zlib header of 32 kB
 _Chunk = tuple[bytes, bytes]  # name and body
 _AT_ONCE = 1 << 20  # bytes unpacked at a time
+_MOST_CHUNKS = 100_000  # of a film of 100 megapixels in chunks of 8 kB there are some 25,000
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,11 @@ def _turned(header: _Header, orientation: int) -> tuple[int, int]:
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:
     """Yields name and body of each chunk; what comes after the last one is no part of the file."""
-    place = len(_START)
+    place, count = len(_START), 0
     while True:
+        count += 1
+        if count > _MOST_CHUNKS:
+            raise damaged(f"it holds more than {_MOST_CHUNKS:,} chunks")
         if place + 12 > len(data):
             raise damaged("the end is missing")
         size, name = struct.unpack(">I4s", data[place : place + 8])
@@ -217,4 +221,7 @@ def _levels_of_16_bit_colour(picture: bytes) -> np.ndarray:
         raise damaged("the pixels cannot be unpacked")
     if pixels.shape[2] == 4 and pixels[..., 3].min() < np.iinfo(pixels.dtype).max:
         raise transparent()
-    return np.round(pixels[..., :3] @ _LUMINANCE).astype(np.uint16)
+    levels = np.empty(pixels.shape[:2], np.uint16)
+    for row, colours in zip(levels, pixels, strict=True):  # all at once take thrice the memory
+        row[:] = np.round(colours[:, :3] @ _LUMINANCE)
+    return levels

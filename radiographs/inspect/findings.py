@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from models.features import AGE_UNKNOWN, LABELS, SPLITS
+from radiographs.burned_in_text import count_text, text_notes
 from radiographs.film_groups import count_groups, describe_groups, near_duplicate_notes
 from radiographs.films import Film
 from radiographs.ingest_account import account
@@ -58,7 +59,12 @@ def findings(found: Inspection, root: str, options: IngestOptions) -> dict[str, 
         "shared_patients": _shared_patients(found),
         "identical": count_groups(identical),
         "near_duplicates": count_groups(alike),
-        "notes": [*values["notes"], *near_duplicate_notes(alike)],
+        "burned_in_text": count_text(found.films.with_text),
+        "notes": [
+            *values["notes"],
+            *near_duplicate_notes(alike),
+            *text_notes(found.films.with_text),
+        ],
         "known": _known(found.kept),
         **_pixels(found),
         "quarantine": _rows(found.films.unusable),

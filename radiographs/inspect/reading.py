@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from radiographs.burned_in_text import shows_text
 from radiographs.data_roots import DataRoot
 from radiographs.decoding import ImageFacts, read_film
 from radiographs.errors import UnusableImage
@@ -22,11 +23,13 @@ class ReadFilms:
     Attributes:
         facts: Of the usable films, by path.
         prints: Fingerprint of each of these.
+        with_text: Paths of those that show text, in order.
         unusable: Path and reason of the others, in order.
     """
 
     facts: dict[str, ImageFacts] = field(default_factory=dict)
     prints: dict[str, Fingerprint] = field(default_factory=dict)
+    with_text: list[str] = field(default_factory=list)
     unusable: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -48,12 +51,12 @@ def read_films(
         What is known of each.
     """
 
-    def read(path: str) -> tuple[ImageFacts, Fingerprint] | str:
+    def read(path: str) -> tuple[ImageFacts, Fingerprint, bool] | str:
         try:
             film = read_film(root.content(path), options)
         except UnusableImage as error:
             return str(error)
-        return film.facts, fingerprint(film.grey)
+        return film.facts, fingerprint(film.grey), shows_text(film.grey)
 
     films = ReadFilms()
     with ThreadPoolExecutor() as threads:
@@ -62,9 +65,11 @@ def read_films(
                 if isinstance(one, str):
                     films.unusable.append((path, one))
                 else:
-                    films.facts[path], films.prints[path] = one
+                    films.facts[path], films.prints[path], has_text = one
+                    films.with_text.extend([path] if has_text else [])
             tell(len(some))
     films.unusable.sort()
+    films.with_text.sort()
     return films
 
 

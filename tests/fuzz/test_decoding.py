@@ -15,7 +15,7 @@ from PIL import Image
 
 from models import features
 from models.preprocessing import quality_of
-from radiographs.decoding import film_size, grey_levels, read_film
+from radiographs.decoding import UNFORESEEN, film_size, grey_levels, read_film
 from radiographs.errors import UnusableImage
 from radiographs.options import IngestOptions
 from tests.fuzz.damage import damaged
@@ -77,6 +77,7 @@ def check(data: bytes) -> None:
         film = read_film(data, OPTIONS)
     except UnusableImage as error:
         assert error.reason
+        assert UNFORESEEN not in error.reason
         return
     width, height = film_size(film.encoded)
     assert (width, height) == (film.facts.width_px, film.facts.height_px)

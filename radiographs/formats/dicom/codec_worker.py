@@ -17,7 +17,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-_MOST_MEMORY = 4 << 30  # bytes of address space, libraries included
+# Bytes of address space: what Python and the codecs take, and what a film may add to it. OpenJPEG
+# holds each sample as 32 bits, twice.
+_LIBRARIES, _FOR_A_PIXEL = 1 << 30, 24
 
 
 def decode(coding: str, width_px: int, height_px: int, bits: int, data: bytes) -> np.ndarray:
@@ -89,6 +91,7 @@ def _by_gdcm(coding: str, width_px: int, height_px: int, bits: int, data: bytes)
 
 def _answer(request: dict[str, Any], requests: BinaryIO, answers: BinaryIO) -> None:
     data = requests.read(request.pop("bytes"))
+    _allow(len(data), request["width_px"] * request["height_px"])
     try:
         samples = np.ascontiguousarray(decode(**request, data=data))
         found, content = {"dtype": samples.dtype.str, "bytes": samples.nbytes}, samples.tobytes()
@@ -99,9 +102,14 @@ def _answer(request: dict[str, Any], requests: BinaryIO, answers: BinaryIO) -> N
     answers.flush()
 
 
+def _allow(compressed_bytes: int, pixels: int) -> None:
+    """Lets a film take as much memory as its size explains, and no more."""
+    most = _LIBRARIES + 4 * compressed_bytes + _FOR_A_PIXEL * pixels
+    resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
+
+
 def main() -> None:
     """Answers until stdin ends."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # What a codec prints must not come between the answers.
     with os.fdopen(os.dup(1), "wb") as answers, open(os.devnull, "wb") as nowhere:

@@ -21,6 +21,7 @@ _ALONE = (0x01, *range(0xD0, 0xD8))  # markers that no length follows
 _CODESTREAM = b"\xff\x4f\xff\x51"  # SOC and SIZ
 _CONTAINER = b"\0\0\0\x0cjP  "
 _MOST_BITS = 16
+_MOST_STEPS = 100_000  # segments and padding before the pixels; no film has as many
 _DEEP_BITS = 12  # of a lossy JPEG of more than 8; GDCM itself writes 16 into the header
 
 
@@ -72,8 +73,9 @@ def _jpeg(data: bytes) -> Codestream:
     if not data.startswith(_SOI) or end < 0:
         raise damaged("the start or the end of its compressed pixels is missing")
     data = data[: end + len(_EOI)]
-    place, found = len(_SOI), None
-    while place + 4 <= len(data):
+    place, found, steps = len(_SOI), None, 0
+    while place + 4 <= len(data) and steps < _MOST_STEPS:
+        steps += 1
         if data[place] != 0xFF:
             raise damaged("a segment of its compressed pixels does not end where it says")
         marker = data[place + 1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import re
 import struct
 import warnings
@@ -33,6 +34,7 @@ from radiographs.formats.dicom.attributes import FACTS, IDENTITY, PIXEL_DESCRIPT
 from radiographs.formats.dicom.syntaxes import CODECS
 
 MOST_HEADER_BYTES = 16 << 20  # of a data set without its pixels, inflated
+_MOST_READS = 50_000  # two or three an element; a radiograph has some hundreds of these
 
 _PREAMBLE, _MAGIC = 128, b"DICM"
 _META_GROUP = b"\x02\0\0\0UL\x04\0"  # (0002,0000), which leads a file that lost its preamble
@@ -133,11 +135,11 @@ def _read(data: bytes, wanted: Sequence[str], most_bytes: int, with_pixels: bool
         return bool(ends)
 
     try:
-        file = io.BytesIO(data)
+        file: io.BytesIO = _Counted(data)
         syntax, object_class = _syntax(file, data)
         if syntax == DeflatedExplicitVRLittleEndian:
             inflated = _inflated(data[file.tell() :], most_bytes, whole=with_pixels)
-            file = io.BytesIO(inflated)
+            file = _Counted(inflated)
         tags = read_dataset(
             file,
             syntax == ImplicitVRLittleEndian,
@@ -155,6 +157,23 @@ def _read(data: bytes, wanted: Sequence[str], most_bytes: int, with_pixels: bool
     except Exception:  # pydicom's own are of many kinds, and their text may quote values
         raise damaged("its DICOM data elements make no sense") from None
     return DicomFile(tags, syntax, bool(ends))
+
+
+class _Counted(io.BytesIO):
+    """A file that takes so much time at most: what pydicom parses it reads, piece by piece."""
+
+    _reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Reads, but not for ever.
+
+        Raises:
+            UnusableImage: If there are more elements than a radiograph has.
+        """
+        self._reads += 1
+        if self._reads > _MOST_READS:
+            raise damaged("it holds more DICOM data elements than a radiograph does")
+        return super().read(size)
 
 
 def _syntax(file: io.BytesIO, data: bytes) -> tuple[str, str]:
@@ -214,7 +233,7 @@ def numbers_of(tags: Dataset, keyword: str) -> list[float]:
     """Returns the values of an element as numbers; none where it is absent or empty.
 
     Raises:
-        UnusableImage: If a value is no number.
+        UnusableImage: If a value is no number, or an infinite one.
     """
     try:
         value = tags.get(keyword)
@@ -223,9 +242,12 @@ def numbers_of(tags: Dataset, keyword: str) -> list[float]:
         if isinstance(value, bytes):  # of a VR that says nothing of what it holds
             value = struct.unpack(f"<{len(value) // 2}h", value)
         values = [value] if isinstance(value, str | int | float) else list(value)
-        return [float(one) for one in values]
+        numbers = [float(one) for one in values]
     except Exception:
         raise damaged(f"its {keyword} is no number") from None
+    if not all(map(math.isfinite, numbers)):
+        raise damaged(f"its {keyword} is no number")
+    return numbers
 
 
 def number_of(tags: Dataset, keyword: str, default: float | None = None) -> float | None:

@@ -107,6 +107,15 @@ class TestFine:
         assert found["rejected"] == 0 and found["stops"] == []
         assert found["width_px"] == {"least": 80, "median": 80, "most": 80}
 
+    def test_text_in_a_film_is_told_of(self, fine: Path, tmp_path: Path) -> None:
+        film = draw_phantom(0, 256).pixels.copy()
+        cv2.putText(film, "DOE JANE", (12, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 1)
+        (fine / "NORMAL" / "named.png").write_bytes(encode(film))
+        status, found = inspect(fine, tmp_path)
+        assert status == 0
+        assert found["burned_in_text"] == {"films": 1, "listed": ["NORMAL/named.png"]}
+        assert "text burned into the pixels" in found["notes"][-1]
+
     def test_settings_of_a_run_are_heeded(self, fine: Path, tmp_path: Path) -> None:
         flags = ["--set", "data.eval_fraction=0.3", "--set", "data.min_side_px=81"]
         status, found = inspect(fine, tmp_path, *flags)
