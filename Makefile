@@ -54,7 +54,7 @@ lock: $(PYTHON_VERSIONS:%=lock-%) ## write requirements/ anew from setup.py; ARG
 names: install ## look up, in the wheels of every lock, the names of TFX and its family in use
 	$(VENV)/bin/python -m tools.library_names
 
-# Newer than Beam here: Prism of 2.61 lacks coders by which TFT and TFMA group.
+# Of its own version: Prism of 2.61, Beam's with Python 3.11, lacks coders by which TFT and TFMA group.
 prism: ## build Prism, Beam's portable runner, by Go; tests of engines find it
 	go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$(PRISM_VERSION)
 

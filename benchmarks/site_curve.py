@@ -122,14 +122,14 @@ class Curve:
             unseen = films_to_calibrate_on(train, evaluation, settings)
             scored = Scorer(self._network, unseen, settings, films_alone=True)()
             calibrated = calibrate(*scored, settings)
-            logits = Scorer(self._network, rest, settings)()[0]
+            logits = Scorer(self._network, rest, settings, films_alone=True)()[0]
         return self._scored(few.rest, logits, *calibrated)
 
     def _logits(self, places: np.ndarray) -> np.ndarray:
         with tempfile.TemporaryDirectory() as folder:
             films = self._site.part(places, Path(folder, "films.gz"))
             self._network.set_weights(self._weights)
-            return Scorer(self._network, films, self._settings)()[0]
+            return Scorer(self._network, films, self._settings, films_alone=True)()[0]
 
     def _moved(self, logits: np.ndarray) -> tuple[Calibration, OperatingPoint]:
         assumed = self._calibration.prevalence

@@ -80,6 +80,11 @@ def given_to_network(images: tf.Tensor, transformed: Mapping[str, tf.Tensor]) ->
     return images, transformed[features.CLINICAL_XF]
 
 
+def film_of(given: Given) -> tf.Tensor:
+    """Returns the images alone of what a network is given."""
+    return tf.nest.flatten(given)[0]
+
+
 def _one_hot(words: tf.Tensor, vocabulary: tuple[str, ...]) -> tf.Tensor:
     """Returns `[batch, words + 1]` float32; the last column is for any other word."""
     matches = tf.cast(words == tf.constant([vocabulary]), tf.float32)

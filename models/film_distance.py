@@ -28,7 +28,7 @@ from models.augmentation import augment
 from models.counterexamples import counterexample
 from models.hyperparameters import Augmentation, Hyperparameters
 from models.input_pipeline import TransformedFilms
-from models.network import middle_stages
+from models.network import middle_stages, of_films_alone
 from models.preprocessing import standardise, unpack_images
 from models.remote_files import local_copy, written_beside
 
@@ -209,7 +209,7 @@ class _Features:
     """Features of films as they are, as changed, and of counterexamples made from them."""
 
     def __init__(self, network: keras.Model, settings: Hyperparameters):
-        stages = keras.Model(network.inputs[0], middle_stages(network))
+        stages = of_films_alone(keras.Model(network.input, middle_stages(network)))
         self._settings = settings
         self._pooled = tf.function(
             lambda images: pooled(tf.nest.flatten(stages(images, training=False))),

@@ -29,10 +29,10 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from models.calibration import MIN_GROUP_FILMS
-from models.clinical import Given
+from models.clinical import Given, film_of
 from models.hyperparameters import Hyperparameters
 from models.input_pipeline import TransformedFilms, evaluation_batches
-from models.network import LOGITS, mirror_image, up_to_last_hidden
+from models.network import LOGITS, mirror_image, of_films_alone, up_to_last_hidden
 
 _DRAWS = 20  # as in the paper
 _INVERSE_PENALTY = 0.1  # the paper tries 1 to 0.01
@@ -104,10 +104,18 @@ def retrain_last_layer(
         draws: Of `balanced_draws`.
         settings: Of the training.
     """
-    hidden = last_hidden(network, films, settings)
-    scale = hidden.std() or 1.0  # of a dead network
+    # What a network is told beside a film it has also learnt to do without.
+    ways = (False, True) if settings.network.clinical else (False,)
+    hidden = [last_hidden(network, films, settings, films_alone) for films_alone in ways]
+    scale = np.std(hidden) or 1.0  # of a dead network
     regression = LogisticRegression(C=_INVERSE_PENALTY, max_iter=_STEPS)
-    fits = [clone(regression).fit(hidden[draw] / scale, films.classes[draw]) for draw in draws]
+    fits = [
+        clone(regression).fit(
+            np.concatenate([one[draw] for one in hidden]) / scale,
+            np.tile(films.classes[draw], len(ways)),
+        )
+        for draw in draws
+    ]
     weights = np.mean([fit.coef_ for fit in fits], axis=0) / scale
     biases = np.mean([fit.intercept_ for fit in fits], axis=0)
     network.get_layer(LOGITS).set_weights([weights.T, biases])
@@ -115,7 +123,10 @@ def retrain_last_layer(
 
 
 def last_hidden(
-    network: keras.Model, films: TransformedFilms, settings: Hyperparameters
+    network: keras.Model,
+    films: TransformedFilms,
+    settings: Hyperparameters,
+    films_alone: bool = False,
 ) -> np.ndarray:
     """Returns what the last layer is given.
 
@@ -126,11 +137,13 @@ def last_hidden(
         network: Of `build_network`.
         films: Any split.
         settings: Of the training.
+        films_alone: Whether a network with `network.clinical` is told nothing beside them.
 
     Returns:
         `[films, dense_units]` float32.
     """
     cut = up_to_last_hidden(network)
+    cut = of_films_alone(cut) if films_alone else cut
 
     @tf.function(reduce_retracing=True)
     def hidden_of(given: Given) -> tf.Tensor:
@@ -140,4 +153,6 @@ def last_hidden(
         return (hidden + cut(mirror_image(given), training=False)) / 2
 
     batches = evaluation_batches(films, settings)
-    return np.concatenate([hidden_of(given).numpy() for given, _ in batches])
+    return np.concatenate(
+        [hidden_of(film_of(given) if films_alone else given).numpy() for given, _ in batches]
+    )

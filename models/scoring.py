@@ -8,7 +8,7 @@ import tensorflow as tf
 from sklearn.metrics import log_loss, roc_auc_score
 
 from models.calibration import Calibration, OperatingPoint, choose_operating_point, fit_calibration
-from models.clinical import Given
+from models.clinical import Given, film_of
 from models.hyperparameters import Hyperparameters
 from models.input_pipeline import TransformedFilms, class_indices, evaluation_batches
 from models.network import (
@@ -46,7 +46,7 @@ class Scorer:
         batches = evaluation_batches(films, settings)
         if films_alone:
             cut_open = of_films_alone(cut_open)
-            batches = batches.map(lambda given, targets: (tf.nest.flatten(given)[0], targets))
+            batches = batches.map(lambda given, targets: (film_of(given), targets))
 
         @tf.function(reduce_retracing=True)
         def logits_of(given: Given) -> tf.Tensor:

@@ -69,10 +69,10 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
 
     unseen = films_to_calibrate_on(train, evaluation, settings)
     groups = groups_to_calibrate_on(unseen, settings)
-    # By films alone, as a file is answered and as the gates look at a model: where age or view goes
+    # By films alone, as a file is answered and as the audits look at a model: where age or view goes
     # with the class, a point chosen with them known would miss the pneumonia of films without.
     scored = Scorer(network, unseen, settings, films_alone=True)()
-    reached = evaluate(*scored, settings)
+    reached = evaluate(*Scorer(network, unseen, settings)(), settings)  # as epochs are judged
     if settings.train.members > 1:
         _tell(reached, history)
     calibration, operating_point = calibrate(*scored, settings, groups)
@@ -159,7 +159,7 @@ def _tell(reached: Mapping[str, float], history: Sequence[Mapping[str, float]]) 
         alone[row["member"]] = min(row[MONITORED], alone.get(row["member"], math.inf))
     best = ", ".join(f"{loss:.4f}" for loss in alone.values()) or "nothing has learned"
     _LOG.info(
-        "folded into one network: %s %.4f; each alone: %s",
+        "folded into one network: %s %.4f; each in its best epoch: %s",
         CALIBRATED_LOG_LOSS,
         reached[CALIBRATED_LOG_LOSS],
         best,

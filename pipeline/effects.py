@@ -126,6 +126,14 @@ RULES = (
         "it needs train.objective=worst_group",
     ),
     Rule(
+        ("train.imbalance",),
+        lambda config: (
+            config.train.objective == "worst_group"
+            and config.train.imbalance in ("none", "class_weights")
+        ),
+        "train.objective=worst_group counts each class of a group by itself",
+    ),
+    Rule(
         ("train.focal_gamma",),
         lambda config: config.train.imbalance != "focal",
         "it needs train.imbalance=focal",

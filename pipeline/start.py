@@ -27,6 +27,9 @@ _GENTLE: Mapping[str, Mapping[str, Any]] = {
         "early_stopping_patience": 20,
         "weight_decay": 0.05,
         "label_smoothing": 0.1,
+        # Both ask for more films of each class in each group than a new site has.
+        "objective": "mean",
+        "retrain_last_layer": False,
     },
     "tuner": {"enabled": False, "hyperparameters": ""},
 }

@@ -40,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _write_starter(folder: Path) -> Path:
     """Writes the program that the pool calls with what a worker is told."""
     starter = folder / "start_worker"
-    command = f'exec {shlex.quote(sys.executable)} -m pipeline.beam_worker "$@"'
+    # The pool reads nothing of what a worker prints, which would stop once a pipe is full of it.
+    command = f'exec {shlex.quote(sys.executable)} -m pipeline.beam_worker "$@" >&2'
     starter.write_text(f"#!/bin/sh\n{command}\n", encoding="utf-8")
     starter.chmod(0o700)
     return starter

@@ -99,7 +99,9 @@ def audit_model(
         options: How the films of another site are read.
 
     Returns:
-        The scored test films, of `score_examples`, and what was found.
+        The scored test films, of `score_examples`, and what was found. With `network.clinical`
+        slices are of what the Evaluator counts, answers that know age, sex and view; audits that
+        change a film's pixels, and other sites, are of files alone.
 
     Raises:
         DataError: If the folder of the other site cannot be used.
@@ -107,8 +109,11 @@ def audit_model(
     samples = measures.bootstrap_samples
     external = _audit_external(subject, measures, options)  # what may be refused comes first
     with _timed("scoring the test films"):
-        every = score_examples(subject.served, read_examples(subject.test_uris))
-        films = judged(every)
+        told = subject.hyperparameters.network.clinical
+        every = score_examples(subject.served, read_examples(subject.test_uris), told)
+        films = by_file = judged(every)
+        if told:
+            by_file = judged(score_examples(subject.served, read_examples(subject.test_uris)))
     with _timed("the intervals"):
         slices = {
             name: estimate(scores_of(films[chosen]), samples) for name, chosen in slices_of(films)
@@ -118,11 +123,11 @@ def audit_model(
     findings = Findings(
         slices=slices,
         subtype_auc=subtype_auc(films, samples),
-        shifts=_audit_shifts(subject, films, measures),
+        shifts=_audit_shifts(subject, by_file, measures),
         external=external,
-        controls=_audit_shortcuts(subject, films, measures, controls, by_facts),
+        controls=_audit_shortcuts(subject, by_file, measures, controls, by_facts),
         unscored=unscored_by_reason(every),
-        frame_swaps=_audit_frame_swaps(subject, films, measures, options, controls, by_facts),
+        frame_swaps=_audit_frame_swaps(subject, by_file, measures, options, controls, by_facts),
         abstention=abstention_of(films),
         missing_controls={FACTS: by_facts.missing} if by_facts.missing else {},
     )

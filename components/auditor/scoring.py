@@ -1,4 +1,4 @@
-"""Scores films as a client would: encoded images through `predict_images`."""
+"""Scores films as a client would: files through `predict_images`, or what is known beside them too."""
 
 from __future__ import annotations
 
@@ -48,19 +48,23 @@ def image_of(example: tf.train.Example) -> bytes:
     return example.features.feature[features.IMAGE].bytes_list.value[0]
 
 
-def score_examples(served: Any, examples: Iterable[tf.train.Example]) -> pd.DataFrame:
+def score_examples(
+    served: Any, examples: Iterable[tf.train.Example], told: bool = False
+) -> pd.DataFrame:
     """Scores raw examples.
 
     Args:
         served: A loaded SavedModel.
         examples: Any number; read once, a batch at a time.
+        told: Whether the model is given whole examples, as the Evaluator gives them; by default
+            it is given the file alone. The answers differ with `network.clinical` only.
 
     Returns:
         A row a film, in order: what is known of it, and the columns of `score_images`.
     """
     scored = [
         pd.DataFrame([_facts(example) for example in batch]).join(
-            _ask(served, [image_of(example) for example in batch])
+            _ask_about_examples(served, batch) if told else _ask(served, map(image_of, batch))
         )
         for batch in batches(examples)
     ]
@@ -82,7 +86,7 @@ def score_images(served: Any, images: Iterable[bytes]) -> pd.DataFrame:
         `REASON`, `DECISION`, `ANSWER`, `out_of_distribution` and a column a class, as
         `class_columns` names them.
     """
-    answers = [_ask(served, list(batch)) for batch in batches(images)]
+    answers = [_ask(served, batch) for batch in batches(images)]
     return pd.concat(answers, ignore_index=True)
 
 
@@ -140,10 +144,18 @@ def unscored_by_reason(films: pd.DataFrame) -> dict[str, int]:
     return {str(reason): int(count) for reason, count in without[REASON].value_counts().items()}
 
 
-def _ask(served: Any, images: list[bytes]) -> pd.DataFrame:
-    answer = served.signatures[features.PREDICT_IMAGES](
-        **{features.IMAGE_BYTES: tf.constant(images)}
-    )
+def _ask(served: Any, images: Iterable[bytes]) -> pd.DataFrame:
+    ask = served.signatures[features.PREDICT_IMAGES]
+    return _columns(ask(**{features.IMAGE_BYTES: tf.constant(list(images))}))
+
+
+def _ask_about_examples(served: Any, examples: Iterable[tf.train.Example]) -> pd.DataFrame:
+    serialised = [example.SerializeToString() for example in examples]
+    ask = served.signatures[features.SERVING_DEFAULT]
+    return _columns(ask(**{features.EXAMPLES: tf.constant(serialised)}))
+
+
+def _columns(answer: Mapping[str, tf.Tensor]) -> pd.DataFrame:
     by_class = answer[features.CLASS_PROBABILITIES].numpy()
     return pd.DataFrame(
         {

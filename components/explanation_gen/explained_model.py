@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,6 +63,10 @@ class ExplainedModel:
             facts.operating_point.threshold,
         )
 
+    @functools.cached_property
+    def _of_film(self) -> keras.Model:
+        return of_films_alone(self.network)
+
     def explain(self, images: Sequence[bytes]) -> list[dict[str, Any]]:
         """Asks where the model looked.
 
@@ -90,7 +95,7 @@ class ExplainedModel:
             all members.
         """
         _, given = self.prepared.of_images([image])
-        (layers,), _ = of_films_alone(self.network)(given, training=False)
+        (layers,), _ = self._of_film(given, training=False)
         return [layer[0].numpy() for layer in reversed(side_by_side(layers))]
 
     def embeddings(self, images: Sequence[bytes]) -> npt.NDArray[np.float32]:

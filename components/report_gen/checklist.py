@@ -179,7 +179,10 @@ def _fairness(report: Report) -> str:
 
 
 def _imbalance(report: Report) -> str:
-    return f"train.imbalance={_settings(report)['train']['imbalance']}"
+    train = _settings(report)["train"]
+    if train.get("objective") == "worst_group":  # each class of a group counts by itself
+        return f"train.objective=worst_group over classes and {train['group_by']}"
+    return f"train.imbalance={train['imbalance']}"
 
 
 def _specification(report: Report) -> str:

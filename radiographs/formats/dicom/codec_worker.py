@@ -105,7 +105,10 @@ def _answer(request: dict[str, Any], requests: BinaryIO, answers: BinaryIO) -> N
 def _allow(compressed_bytes: int, pixels: int) -> None:
     """Lets a film take as much memory as its size explains, and no more."""
     most = _LIBRARIES + 4 * compressed_bytes + _FOR_A_PIXEL * pixels
-    resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)  # may be lowered, but only by root raised
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 def main() -> None:

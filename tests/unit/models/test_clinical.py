@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import clinical, features
+from models import clinical
 from models.hyperparameters import Hyperparameters, Network
 from models.input_pipeline import mix
 from models.network import (
@@ -227,4 +227,3 @@ def test_settings_of_an_earlier_version_are_those_of_films_alone() -> None:
     earlier = Hyperparameters().model_dump()
     del earlier["network"]["clinical"], earlier["network"]["clinical_dropout"]
     assert not Hyperparameters.model_validate(earlier).network.clinical
-    assert features.CLINICAL_XF == "clinical_xf"

@@ -16,18 +16,25 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from sklearn.metrics import roc_auc_score
 
+from components.auditor.scoring import score_examples
 from components.explanation_gen.explained_model import ExplainedModel
 from components.model_validator.executor import (
     TOLERANCE,
     find_faults,
     training_path_probabilities,
 )
-from models import clinical, features, preprocessing, training
+from models import features, preprocessing, training
 from models.hyperparameters import Hyperparameters
 from models.input_pipeline import TransformedFilms, evaluation_batches, training_batches
-from models.network import build_network, of_films_alone
+from models.members import members_of as folded_members
+from models.network import (
+    activations_and_logits,
+    build_network,
+    explained_layers,
+    of_films_alone,
+)
 from models.records import read_network, read_record
-from models.scoring import Scorer
+from models.scoring import Scorer, evaluate
 from models.signatures import _DEFAULTS
 from radiographs.options import IngestOptions
 from tests.support import draw_film
@@ -162,8 +169,8 @@ def as_row(example: tf.train.Example) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in parsed.items()}
 
 
-def trained(folder: Path, told: bool) -> Run:
-    settings = Hyperparameters.model_validate(
+def settings_of(told: bool, **train: Any) -> Hyperparameters:
+    return Hyperparameters.model_validate(
         {
             "preprocessing": {"image_size_px": SIZE_PX},
             "augmentation": {"strength": 0.5},
@@ -171,10 +178,15 @@ def trained(folder: Path, told: bool) -> Run:
                 "width": 4, "depth": 2, "dense_units": 8, "dropout": 0.0, "clinical": told,
                 "clinical_dropout": 0.1,
             },
-            "train": {"batch_size": 16, "epochs": 16, "learning_rate": 0.03, "mixup": 0.05},
+            "train": {
+                "batch_size": 16, "epochs": 16, "learning_rate": 0.03, "mixup": 0.05, **train
+            },
         }
     )  # fmt: skip
-    transform(folder, told, settings)
+
+
+def trained(folder: Path, settings: Hyperparameters) -> Run:
+    """Trains on what Transform has left in a folder."""
     run = Run(settings, folder, [raw_example(number) for number in SPLITS[features.EVAL]])
     training.run_fn(
         SimpleNamespace(
@@ -199,13 +211,27 @@ def trained(folder: Path, told: bool) -> Run:
 @pytest.fixture(scope="module", name="told")
 def train_told(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run whose network is told age, sex and view."""
-    return trained(tmp_path_factory.mktemp("told"), told=True)
+    folder, settings = tmp_path_factory.mktemp("told"), settings_of(told=True)
+    transform(folder, True, settings)
+    return trained(folder, settings)
 
 
 @pytest.fixture(scope="module", name="untold")
 def train_untold(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The same films for a network that is given films alone."""
-    return trained(tmp_path_factory.mktemp("untold"), told=False)
+    folder, settings = tmp_path_factory.mktemp("untold"), settings_of(told=False)
+    transform(folder, False, settings)
+    return trained(folder, settings)
+
+
+@pytest.fixture(scope="module", name="folded")
+def train_folded(told: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Two networks that are told, of the worst group, their last layers retrained."""
+    folder = tmp_path_factory.mktemp("folded")
+    for name in ("transform", "train.gz", "eval.gz"):
+        (folder / name).symlink_to(told.folder / name)
+    choices = {"objective": "worst_group", "group_by": "sex", "retrain_last_layer": True}
+    return trained(folder, settings_of(told=True, members=2, epochs=2, **choices))
 
 
 class TestTransform:
@@ -398,4 +424,58 @@ class TestGoingOn:
         network = build_network(SIZE_PX, start)
         expected = of_films_alone(read_network(told.settings, told.model_run))(given[0])
         np.testing.assert_allclose(network(given[0], training=False), expected, atol=1e-5)
-        assert clinical.LENGTH == 9
+
+
+class TestFolded:
+    """Told what is known, of several networks, by groups: all at once."""
+
+    def test_its_logit_is_the_mean_of_its_networks(self, folded: Run) -> None:
+        network = read_network(folded.settings, folded.model_run)
+        batches = evaluation_batches(folded.split(features.EVAL), folded.settings)
+        given = next(iter(batches))[0]
+        logits = [
+            activations_and_logits(one)(given, training=False)[1].numpy()
+            for one in folded_members(network)
+        ]
+        assert len(logits) == 2
+        assert np.abs(logits[0] - logits[1]).max() > 1e-3
+        found = activations_and_logits(network)(given, training=False)[1].numpy()
+        np.testing.assert_allclose(found, np.mean(logits, axis=0), atol=1e-5)
+
+    def test_a_file_is_answered_as_an_example_of_which_nothing_is_known(self, folded: Run) -> None:
+        by_file = folded.ask(features.PREDICT_IMAGES, folded.images)
+        unknown = [changed(one, age_years=-1, sex="?", view="?") for one in folded.examples]
+        by_example = folded.ask(features.SERVING_DEFAULT, unknown)
+        for name in (features.PROBABILITY, features.OUT_OF_DISTRIBUTION):
+            np.testing.assert_array_equal(by_example[name], by_file[name])
+            assert np.isfinite(by_file[name]).all()
+
+    def test_it_is_explained(self, folded: Run) -> None:
+        answer = folded.ask(features.EXPLAIN_IMAGES, folded.images[:4])
+        by_file = folded.ask(features.PREDICT_IMAGES, folded.images[:4])
+        np.testing.assert_allclose(answer["probability"], by_file["probability"], atol=1e-6)
+        maps = ExplainedModel.open(folded.saved, folded.model_run).feature_maps(folded.images[0])
+        alone = read_network(folded.settings, folded.model_run)
+        channels = sum(one.output.shape[-1] for one in explained_layers(alone)[:2])
+        assert maps[-1].shape[-1] == channels
+
+    def test_slices_are_of_what_the_evaluator_asks(self, folded: Run) -> None:
+        told, by_file = (
+            score_examples(folded.served, folded.examples, told)["probability"].to_numpy()
+            for told in (True, False)
+        )
+        serialised = [one.SerializeToString() for one in folded.examples]
+        expected = folded.ask(features.SERVING_DEFAULT, serialised)["probability"]
+        np.testing.assert_allclose(told, expected, atol=1e-6)
+        np.testing.assert_allclose(
+            by_file, folded.ask(features.PREDICT_IMAGES, folded.images)["probability"], atol=1e-6
+        )
+        assert np.abs(told - by_file).max() > 0
+
+    def test_the_record_compares_like_with_like(self, folded: Run) -> None:
+        record = read_record(folded.model_run)
+        assert [row["member"] for row in record["history"]] == [1, 1, 2, 2]
+        films = folded.split(features.EVAL)
+        network = read_network(folded.settings, folded.model_run)
+        expected = evaluate(*Scorer(network, films, folded.settings)(), folded.settings)
+        assert record["reached"] == pytest.approx(expected, abs=1e-4)

@@ -65,6 +65,7 @@ CASES = [
     ("train.objective=worst_group", NOTHING_LEARNS, []),
     ("train.retrain_last_layer=true", NOTHING_LEARNS, []),
     ("train.group_step_size=0.1", [], ["train.objective=worst_group"]),
+    ("train.imbalance=none", ["train.objective=worst_group"], []),
     ("train.focal_gamma=1", [], ["train.imbalance=focal"]),
     ("train.target_sensitivity=0.9", ["train.cost_ratio=5"], []),
     ("train.selective.max_missed=0.1", [], ["train.selective.enabled=true"]),
