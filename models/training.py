@@ -69,7 +69,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
 
     unseen = films_to_calibrate_on(train, evaluation, settings)
     groups = groups_to_calibrate_on(unseen, settings)
-    # By films alone, as a file is answered and as the audits look at a model: where age or view goes
+    # By films alone, as a file is answered and as audits look at a model: where age or view goes
     # with the class, a point chosen with them known would miss the pneumonia of films without.
     scored = Scorer(network, unseen, settings, films_alone=True)()
     reached = evaluate(*Scorer(network, unseen, settings)(), settings)  # as epochs are judged

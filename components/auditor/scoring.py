@@ -1,4 +1,4 @@
-"""Scores films as a client would: files through `predict_images`, or what is known beside them too."""
+"""Scores films as a client would: by their files alone, or by what is known beside them too."""
 
 from __future__ import annotations
 
