@@ -36,6 +36,7 @@ from models.network import (
 from models.records import read_network, read_record
 from models.scoring import Scorer, evaluate
 from models.signatures import _DEFAULTS
+from pipeline.start import settings_to_start_from
 from radiographs.options import IngestOptions
 from tests.support import draw_film
 from tests.unit.components.auditor.films import example_of
@@ -484,3 +485,7 @@ class TestFolded:
         network = read_network(folded.settings, folded.model_run)
         expected = evaluate(*Scorer(network, films, folded.settings)(), folded.settings)
         assert record["reached"] == pytest.approx(expected, abs=1e-4)
+
+    def test_a_new_site_need_not_have_films_for_every_group(self, folded: Run) -> None:
+        start = settings_to_start_from(folded.saved)["train"]
+        assert (start["objective"], start["retrain_last_layer"]) == ("mean", False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import resource
 import struct
+import subprocess
+import sys
 import time
 import zlib
 from pathlib import Path
@@ -22,6 +24,7 @@ from radiographs.errors import UnusableImage
 from radiographs.formats.dicom import codec_process
 from radiographs.options import IngestOptions
 from tests.dicom_films import compressed, dataset_of, dicom_file, drawn_values, encoded
+from tests.support import ROOT
 
 OPTIONS = IngestOptions()
 WINDOW = {"WindowCenter": 2048, "WindowWidth": 4096}
@@ -283,3 +286,23 @@ class TestCodecProcess:
         before = time.monotonic()
         assert "its JPEG-LS pixels cannot be decoded" in reason_of(data)
         assert time.monotonic() - before < 20
+
+
+def test_a_codec_heeds_a_limit_that_only_root_could_raise() -> None:
+    """As of a batch system; another user than root may not touch it."""
+    limited = """if True:
+        import os, resource
+        from radiographs.formats.dicom.codec_worker import _allow
+        resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+        if os.getuid() == 0:
+            os.setuid(65534)
+        _allow(compressed_bytes=1000, pixels=1000)
+        small = resource.getrlimit(resource.RLIMIT_AS)
+        _allow(compressed_bytes=1000, pixels=10**9)
+        print(*small, *resource.getrlimit(resource.RLIMIT_AS))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", limited], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    small, hard, large, still = map(int, done.stdout.split())
+    assert small < large == hard == still == 8 << 30
