@@ -58,12 +58,12 @@ def _zip_bomb(data: bytes, random: Random) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for number in range(4):
-            archive.writestr(f"{number}.zip", packed_zeros())
+            archive.writestr(zipfile.ZipInfo(f"{number}.zip"), packed_zeros())  # of no date
     return file.getvalue()
 
 
 def _gzip_bomb(data: bytes, random: Random) -> bytes:
-    return gzip.compress(packed_zeros())
+    return gzip.compress(packed_zeros(), mtime=0)
 
 
 DAMAGES: Damages = {
