@@ -85,7 +85,7 @@ def all_maps(cut_open: keras.Model, images: tf.Tensor, reference: tf.Tensor) -> 
     """Explains films in every way but the slow one.
 
     Args:
-        cut_open: Of `models.network.activations_and_logits`.
+        cut_open: Of `models.cut_open.activations_and_logits`.
         images: `[films, height, width, 1]` float32, standardised.
         reference: `[height, width, 1]` float32, of the model.
 
@@ -117,7 +117,7 @@ def occlusion(cut_open: keras.Model, images: tf.Tensor, reference: tf.Tensor) ->
     2014.
 
     Args:
-        cut_open: Of `models.network.activations_and_logits`.
+        cut_open: Of `models.cut_open.activations_and_logits`.
         images: `[films, size, size, 1]` float32, standardised.
         reference: `[size, size, 1]` float32, of the model.
 

@@ -27,12 +27,13 @@ from benchmarks.explanation_maps import OCCLUSION, Maps, all_maps, occlusion
 from benchmarks.explanation_scores import agreement, box_agreement, extent_agreement
 from models import features
 from models.calibration import Calibration
+from models.cut_open import activations_and_logits, of_films_alone
 from models.explanation import explain
 from models.grad_cam import grad_cam
 from models.heat_boxes import GRID
 from models.hyperparameters import Hyperparameters
 from models.lung_fields.whole_films import WholeFilms, look_at_whole
-from models.network import activations_and_logits, of_films_alone, pneumonia_logit
+from models.network import pneumonia_logit
 from models.placing import place
 from models.preprocessing import standardise, unpack_images
 from models.records import read_network, read_record

@@ -24,7 +24,7 @@ def feature_map_montage(
 
     Args:
         activations: `[rows, columns, channels]`, of one film, such as one of
-            `models.network.activations_and_logits`.
+            `models.cut_open.activations_and_logits`.
         most_maps: Channels that are drawn; those with the largest mean magnitude are.
         map_px: Least height of a map; a map is enlarged by a whole factor, so that its cells show.
 

@@ -26,9 +26,9 @@ from sklearn.decomposition import PCA
 
 from models.augmentation import augment
 from models.counterexamples import counterexample
+from models.cut_open import middle_stages, of_films_alone
 from models.hyperparameters import Augmentation, Hyperparameters
 from models.input_pipeline import TransformedFilms
-from models.network import middle_stages, of_films_alone
 from models.preprocessing import standardise, unpack_images
 from models.remote_files import local_copy, written_beside
 

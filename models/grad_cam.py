@@ -21,7 +21,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.network import pneumonia_logit, side_by_side
+from models.cut_open import side_by_side
+from models.network import pneumonia_logit
 
 # From activations, gradients of the logit of pneumonia, both [batch, rows, columns, channels], and
 # activations of the reference, [1, rows, columns, channels], to what each place contributes,
@@ -39,7 +40,7 @@ def grad_cam(
     """Computes the logits and the map of pneumonia of any kind.
 
     Args:
-        activations_and_logits: Model of `models.network.activations_and_logits`.
+        activations_and_logits: Model of `models.cut_open.activations_and_logits`.
         images: `[batch, height, width, 1]` float32, standardised.
         reference: `[height, width, 1]` float32, of `models.reference_film`.
 
@@ -66,7 +67,7 @@ def layer_maps(
     a layer is that of all members, their channels side by side.
 
     Args:
-        activations_and_logits: Model of `models.network.activations_and_logits`.
+        activations_and_logits: Model of `models.cut_open.activations_and_logits`.
         images: `[batch, height, width, 1]` float32, standardised.
         reference: `[height, width, 1]` float32, standardised.
         weigh: What a place of a layer contributes.

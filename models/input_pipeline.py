@@ -83,7 +83,7 @@ class TransformedFilms:
         return TransformedFilms(self.files + other.files, self.feature_spec, classes, self.task)
 
     def groups(self, name: str) -> np.ndarray:
-        """Reads what the films of a group share.
+        """Reads what the films of a group share, once.
 
         Args:
             name: A key of `features.GROUPS`.
@@ -91,7 +91,15 @@ class TransformedFilms:
         Returns:
             `[films]` bytes, in their order.
         """
-        key = features.GROUPS[name]
+        if name not in self._groups:
+            self._groups[name] = self._read_column(features.GROUPS[name])
+        return self._groups[name]
+
+    @cached_property
+    def _groups(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def _read_column(self, key: str) -> np.ndarray:
         spec = {key: tf.io.FixedLenFeature([], tf.string)}
         batches = self.serialised().batch(_READ_AT_ONCE)
         parsed = batches.map(lambda batch: tf.io.parse_example(batch, spec)[key])

@@ -30,9 +30,10 @@ from sklearn.linear_model import LogisticRegression
 
 from models.calibration import MIN_GROUP_FILMS
 from models.clinical import Given, film_of
+from models.cut_open import mirror_image, of_films_alone, up_to_last_hidden
 from models.hyperparameters import Hyperparameters
 from models.input_pipeline import TransformedFilms, evaluation_batches
-from models.network import LOGITS, mirror_image, of_films_alone, up_to_last_hidden
+from models.network import LOGITS
 
 _DRAWS = 20  # as in the paper
 _INVERSE_PENALTY = 0.1  # the paper tries 1 to 0.01

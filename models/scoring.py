@@ -9,14 +9,10 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from models.calibration import Calibration, OperatingPoint, choose_operating_point, fit_calibration
 from models.clinical import Given, film_of
+from models.cut_open import activations_and_logits, of_films_alone
 from models.hyperparameters import Hyperparameters
 from models.input_pipeline import TransformedFilms, class_indices, evaluation_batches
-from models.network import (
-    activations_and_logits,
-    class_probabilities,
-    of_films_alone,
-    pneumonia_logit,
-)
+from models.network import class_probabilities, pneumonia_logit
 from models.selective import with_uncertain_band
 
 # An AUC of nearly 1 does not tell two epochs apart, and what smoothing does to probabilities makes

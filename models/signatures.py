@@ -19,6 +19,7 @@ import tensorflow_transform as tft
 from models import features
 from models.calibration import Calibration, OperatingPoint
 from models.clinical import Given, given_to_network
+from models.cut_open import activations_and_logits, middle_stages, of_films_alone, stages_and_logits
 from models.explanation import explain
 from models.film_distance import FilmDistance, pooled
 from models.grad_cam import grad_cam
@@ -26,14 +27,7 @@ from models.heat_boxes import GRID
 from models.hyperparameters import Hyperparameters
 from models.lung_fields.whole_films import look_at_whole
 from models.members import weights_by_layer
-from models.network import (
-    activations_and_logits,
-    class_probabilities,
-    middle_stages,
-    of_films_alone,
-    pneumonia_logit,
-    stages_and_logits,
-)
+from models.network import class_probabilities, pneumonia_logit
 from models.preprocessing import standardise, unpack_images
 from models.reference_film import Film, blank_film
 from models.served_facts import write_facts

@@ -14,12 +14,7 @@ import tensorflow as tf
 
 from components.auditor.served_pixels import ServedPixels
 from models import features
-from models.network import (
-    activations_and_logits,
-    of_films_alone,
-    side_by_side,
-    up_to_last_hidden,
-)
+from models.cut_open import activations_and_logits, of_films_alone, side_by_side, up_to_last_hidden
 from models.records import read_network
 from models.served_facts import read_facts
 

@@ -17,8 +17,9 @@ from tfx.utils import io_utils, path_utils
 from models import features
 from models.calibration import Calibration
 from models.clinical import given_to_network
+from models.cut_open import activations_and_logits, of_films_alone
 from models.hyperparameters import Hyperparameters
-from models.network import activations_and_logits, of_films_alone, pneumonia_logit
+from models.network import pneumonia_logit
 from models.preprocessing import standardise, unpack_images
 from models.records import read_network, read_record
 

@@ -20,13 +20,9 @@ from keras.src.legacy.saving import legacy_h5_format
 from keras.src.utils import file_utils
 
 from models.backbones import RESCALED
+from models.cut_open import activations_and_logits
 from models.hyperparameters import Network
-from models.network import (
-    LAST_CONVOLUTION,
-    activations_and_logits,
-    build_network,
-    set_backbone_trainable,
-)
+from models.network import LAST_CONVOLUTION, build_network, set_backbone_trainable
 
 SIDE_PX = 64
 CHANNELS = {

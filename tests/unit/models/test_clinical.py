@@ -10,16 +10,16 @@ import pytest
 import tensorflow as tf
 
 from models import clinical
-from models.hyperparameters import Hyperparameters, Network
-from models.input_pipeline import mix
-from models.network import (
+from models.cut_open import (
     activations_and_logits,
-    build_network,
     middle_stages,
     of_films_alone,
     stages_and_logits,
     up_to_last_hidden,
 )
+from models.hyperparameters import Hyperparameters, Network
+from models.input_pipeline import mix
+from models.network import build_network
 
 SIZE_PX = 32
 # age / 120, unknown | M, F, O, unknown | PA, AP, unknown

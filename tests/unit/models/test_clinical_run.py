@@ -24,15 +24,11 @@ from components.model_validator.executor import (
     training_path_probabilities,
 )
 from models import features, preprocessing, training
+from models.cut_open import activations_and_logits, explained_layers, of_films_alone
 from models.hyperparameters import Hyperparameters
 from models.input_pipeline import TransformedFilms, evaluation_batches, training_batches
 from models.members import members_of as folded_members
-from models.network import (
-    activations_and_logits,
-    build_network,
-    explained_layers,
-    of_films_alone,
-)
+from models.network import build_network
 from models.records import read_network, read_record
 from models.scoring import Scorer, evaluate
 from models.signatures import _DEFAULTS

@@ -17,9 +17,10 @@ from scipy import ndimage
 from scipy.stats import spearmanr
 
 from benchmarks.explanation_maps import positive_differences
+from models.cut_open import activations_and_logits
 from models.grad_cam import grad_cam, layer_maps, mean_of
 from models.hyperparameters import Network
-from models.network import activations_and_logits, build_network
+from models.network import build_network
 
 SIDE = 64
 SQUARE = 14

@@ -11,6 +11,7 @@ import tensorflow as tf
 from sklearn.covariance import LedoitWolf
 
 from models.counterexamples import counterexample
+from models.cut_open import activations_and_logits, middle_stages, stages_and_logits
 from models.film_distance import (
     fit_laws,
     keep_distance,
@@ -19,7 +20,7 @@ from models.film_distance import (
     with_threshold,
 )
 from models.hyperparameters import Network
-from models.network import activations_and_logits, build_network, middle_stages, stages_and_logits
+from models.network import build_network
 
 RANDOM = np.random.default_rng(0)
 MIXING = RANDOM.normal(size=(12, 12))

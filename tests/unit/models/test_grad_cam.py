@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 from scipy.special import softmax
 
+from models.cut_open import activations_and_logits, explained_layers
 from models.grad_cam import grad_cam, layer_maps, mean_of, overlay, weigh_differences
 from models.hyperparameters import Network, Task
-from models.network import activations_and_logits, build_network, explained_layers
+from models.network import build_network
 
 SIDE = 16
 

@@ -18,22 +18,20 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from models import fitting, members
 from models.checkpoints import Checkpoints
-from models.fitting import MONITORED, fit
-from models.grad_cam import layer_maps, weigh_differences
-from models.hyperparameters import Hyperparameters, Network, Task, with_tuned
-from models.input_pipeline import TransformedFilms
-from models.members import Member, each_member, members_of, weights_by_layer
-from models.network import (
-    LOGITS,
+from models.cut_open import (
     activations_and_logits,
-    build_network,
     explained_layers,
-    fold,
     middle_stages,
     side_by_side,
     stages_and_logits,
     up_to_last_hidden,
 )
+from models.fitting import MONITORED, fit
+from models.grad_cam import layer_maps, weigh_differences
+from models.hyperparameters import Hyperparameters, Network, Task, with_tuned
+from models.input_pipeline import TransformedFilms
+from models.members import Member, each_member, members_of, weights_by_layer
+from models.network import LOGITS, build_network, fold
 from models.records import keep_network, read_network
 from models.scoring import CALIBRATED_LOG_LOSS, Scorer, evaluate
 from models.training import train_members

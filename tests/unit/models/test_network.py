@@ -10,10 +10,10 @@ import pytest
 import tensorflow as tf
 from scipy.special import expit, softmax
 
+from models.cut_open import activations_and_logits
 from models.hyperparameters import Network, Task
 from models.network import (
     LAST_CONVOLUTION,
-    activations_and_logits,
     build_network,
     class_probabilities,
     pneumonia_logit,

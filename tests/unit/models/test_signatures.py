@@ -18,10 +18,11 @@ from tensorflow_serving.apis import prediction_log_pb2
 from benchmarks.other_pictures import other_pictures, turned_films
 from models import features
 from models.calibration import Calibration, OperatingPoint
+from models.cut_open import activations_and_logits
 from models.film_distance import FilmDistance, read_distance
 from models.grad_cam import grad_cam
 from models.hyperparameters import Hyperparameters
-from models.network import activations_and_logits, build_network
+from models.network import build_network
 from models.preprocessing import standardise, unpack_images
 from models.records import TRAINING_RECORD
 from models.reference_film import read_reference
