@@ -1,0 +1,130 @@
+"""Whether an uncertain band keeps its word on films: `python -m benchmarks.selective WORKDIR`.
+
+The eval and test films of the latest run are divided in two by patient, time and again: on one half
+the band is chosen, as a training chooses it on eval, and on the other its answers are counted. The
+network has learnt from none of these films, though eval chose its epoch. The counted shares are
+those of a few hundred films, so they pass a bound now and then that the true ones keep.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from rich.progress import track
+
+from benchmarks.out_of_distribution import newest_model
+from components.auditor.scoring import judged, read_examples, score_examples
+from models import features
+from models.calibration import OperatingPoint
+from models.hyperparameters import Selective
+from models.selective import with_uncertain_band
+from models.served_facts import read_facts
+from pipeline.flags import positive
+from pipeline.lineage import run_outputs
+from pipeline.locations import WorkDirectory
+
+MISSED, FALSE_ALARMS, ANSWERED = "missed", "false alarms", "answered"
+_BOUNDS = ((0.02, 0.05), (0.05, 0.1), (0.1, 0.2))  # missed pneumonia and false alarms at most
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Reads the command line, scores the films and prints a Markdown table."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.selective", description=(__doc__ or "").split("\n\n")[0]
+    )
+    parser.add_argument("workdir", type=Path, help="of a run that pushed a model")
+    parser.add_argument("--draws", type=positive, default=200, help="divisions (200)")
+    given = parser.parse_args(arguments)
+    work = WorkDirectory(given.workdir.resolve())
+    model = str(newest_model(work))
+    films = unseen_films(work, model)
+    point = replace(read_facts(model).operating_point, normal_below=None, pneumonia_from=None)
+    print(
+        "| missed at most | false alarms at most | both kept | missed | false alarms | answered |"
+    )
+    print("|---:|---:|---:|---:|---:|---:|")
+    for missed, false_alarms in _BOUNDS:
+        wished = Selective(enabled=True, max_missed=missed, max_false_alarms=false_alarms)
+        print(row(divide(films, point, wished, given.draws), wished), flush=True)
+    print(
+        f"\n{len(films)} films, {given.draws} divisions, confidence {wished.confidence}; shares of "
+        "pneumonia films, of normal films and of all."
+    )
+
+
+def unseen_films(work: WorkDirectory, model: str) -> pd.DataFrame:
+    """Returns the judged eval and test films of the latest run, scored by a model.
+
+    Args:
+        work: Of the run.
+        model: Folder of the SavedModel.
+    """
+    outputs = run_outputs(work.metadata, os.readlink(work.runs / "latest"))
+    uri = outputs["RadiographExampleGen", "examples"].uri
+    uris = [f"{uri}/Split-{split}" for split in (features.EVAL, features.TEST)]
+    return judged(score_examples(tf.saved_model.load(model), read_examples(uris)))
+
+
+def divide(
+    films: pd.DataFrame, point: OperatingPoint, wished: Selective, draws: int
+) -> pd.DataFrame:
+    """Chooses bands on halves of the films and counts their answers on the others.
+
+    Args:
+        films: Scored, of `unseen_films`.
+        point: Where the forced answer turns.
+        wished: Bounds of the band.
+        draws: How often.
+
+    Returns:
+        A row a draw: share of pneumonia films called NORMAL, of normal films called PNEUMONIA,
+        and of all that were answered.
+    """
+    random = np.random.default_rng(0)
+    patients = films[features.PATIENT_ID].unique()
+    ill = (films[features.LABEL] == features.PNEUMONIA).to_numpy()
+    probabilities = films[features.PROBABILITY].to_numpy()
+    rows = []
+    for _ in track(range(draws), f"missed at most {wished.max_missed:g}", transient=True):
+        chosen = random.choice(patients, len(patients) // 2, replace=False)
+        first = films[features.PATIENT_ID].isin(chosen).to_numpy()
+        band = with_uncertain_band(point, probabilities[first], ill[first], wished)
+        rows.append(answers(band, probabilities[~first], ill[~first]))
+    return pd.DataFrame(rows)
+
+
+def answers(point: OperatingPoint, probabilities: np.ndarray, ill: np.ndarray) -> dict[str, float]:
+    """Counts what a band makes of films.
+
+    Args:
+        point: With a band.
+        probabilities: `[films]` calibrated.
+        ill: `[films]` bool, both kinds present.
+    """
+    _, below, above = point.thresholds
+    normal, pneumonia = probabilities < below, probabilities >= above
+    return {
+        MISSED: float(normal[ill].mean()),
+        FALSE_ALARMS: float(pneumonia[~ill].mean()),
+        ANSWERED: float((normal | pneumonia).mean()),
+    }
+
+
+def row(drawn: pd.DataFrame, wished: Selective) -> str:
+    """Returns a row of the table: means over the draws, and how often both bounds were kept."""
+    kept = (drawn[MISSED] <= wished.max_missed) & (drawn[FALSE_ALARMS] <= wished.max_false_alarms)
+    means = " | ".join(f"{drawn[name].mean():.3f}" for name in (MISSED, FALSE_ALARMS, ANSWERED))
+    return f"| {wished.max_missed:g} | {wished.max_false_alarms:g} | {kept.mean():.1%} | {means} |"
+
+
+if __name__ == "__main__":
+    main()
