@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from rich.console import Console
 from rich.progress import track
 
 from benchmarks.out_of_distribution import newest_model
@@ -94,7 +95,8 @@ def divide(
     ill = (films[features.LABEL] == features.PNEUMONIA).to_numpy()
     probabilities = films[features.PROBABILITY].to_numpy()
     rows = []
-    for _ in track(range(draws), f"missed at most {wished.max_missed:g}", transient=True):
+    title = f"missed at most {wished.max_missed:g}"
+    for _ in track(range(draws), title, console=Console(stderr=True), transient=True):
         chosen = random.choice(patients, len(patients) // 2, replace=False)
         first = films[features.PATIENT_ID].isin(chosen).to_numpy()
         band = with_uncertain_band(point, probabilities[first], ill[first], wished)
