@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +101,11 @@ def create_components(
     statistics = statistics_gen.outputs["statistics"]
     example_validator = tfx.components.ExampleValidator(statistics=statistics, schema=data_schema)
     accepted = _accepted(accepted_strategy, examples, locations) if accepted_strategy else None
-    served = Path(config.data_gate.serving_statistics)
     data_gate = DataGate(
         examples,
         statistics,
         data_schema,
-        f"{source}{digest([served])}" if served.is_file() else source,
+        f"{source}{_state_of(config.data_gate.serving_statistics)}",
         previous_statistics=accepted.outputs[STATISTICS] if accepted else None,
         accepted=accepted.outputs[REPORT] if accepted else None,
         settings=config.data_gate,
@@ -193,6 +193,15 @@ def create_components(
         model_validator, pusher, explanation_gen, label_auditor, report_gen,
     ]  # fmt: skip
     return [node for node in nodes if node is not None]
+
+
+def _state_of(statistics: str) -> str:
+    """Returns what changes with the statistics of served films, which grow at the same address."""
+    if not statistics:
+        return ""
+    file = Path(statistics)
+    # What lies at a URI, or in a container, is seen by the component alone: it runs each time.
+    return digest([file]) if file.is_file() else uuid.uuid4().hex
 
 
 def _transform(

@@ -274,6 +274,18 @@ class TestCacheKeys:
             assert tail == source.digest([file])
         assert len(found) == 2
 
+    @pytest.mark.parametrize("address", ["gs://bucket/served.pb", "/mounted/served.pb"])
+    def test_statistics_that_cannot_be_seen_from_here_are_read_each_time(
+        self, address: str
+    ) -> None:
+        first, second = (
+            components(f"data_gate.serving_statistics={address}")["DataGate"].exec_properties
+            for _ in range(2)
+        )
+        assert first["source_fingerprint"] != second["source_fingerprint"]
+        unset = [components()["DataGate"].exec_properties for _ in range(2)]
+        assert unset[0] == unset[1]
+
     def test_a_reason_is_no_reason_to_read_the_films_again(self) -> None:
         plain, reasoned = components(), components("data_gate.accept_drift=new scanner")
         assert plain["DataGate"].exec_properties != reasoned["DataGate"].exec_properties
