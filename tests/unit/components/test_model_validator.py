@@ -34,11 +34,13 @@ def take_examples(pushed: LocalRun) -> list[bytes]:
 @pytest.fixture(scope="module", name="expected")
 def score_on_the_training_path(pushed: LocalRun, examples: list[bytes]) -> np.ndarray:
     """Their probabilities."""
-    return training_path_probabilities(
+    expected, by_file = training_path_probabilities(
         examples,
         str(pushed.uri("Transform", "transform_graph")),
         str(pushed.uri("Trainer", "model_run")),
     )
+    np.testing.assert_array_equal(by_file, expected)
+    return expected
 
 
 def without(served: Any, name: str) -> Any:

@@ -173,7 +173,7 @@ class TestNetwork:
     def test_the_stages_of_the_distance_are_those_of_the_film(
         self, network: keras.Model, films: tf.Tensor
     ) -> None:
-        alone = keras.Model(network.inputs[0], middle_stages(network))(films)
+        alone = of_films_alone(keras.Model(network.input, middle_stages(network)))(films)
         stages, _ = stages_and_logits(network)((films, tf.constant(vectors_of(list(VECTORS)))))
         for one, other in zip(tf.nest.flatten(alone), stages, strict=True):
             np.testing.assert_array_equal(one, other)

@@ -396,10 +396,7 @@ class TestServing:
 
     def test_the_validator_finds_the_training_path_in_it(self, told: Run) -> None:
         batch = [one.SerializeToString() for one in told.examples[:8]]
-        expected, by_file = (
-            training_path_probabilities(batch, told.transform, told.model_run, films_alone)
-            for films_alone in (False, True)
-        )
+        expected, by_file = training_path_probabilities(batch, told.transform, told.model_run)
         assert list(find_faults(told.served, batch, expected, by_file)) == []
         assert len(list(find_faults(told.served, batch, expected))) == 2  # of files
         answer = told.ask(features.SERVING_DEFAULT, batch)[features.PROBABILITY]

@@ -104,7 +104,7 @@ def test_is_served_as_the_calibrated_mean_of_logits(
 def test_the_validator_finds_the_same(
     trained: Any, images: list[bytes], examples: list[bytes]
 ) -> None:
-    expected = training_path_probabilities(
+    expected, _ = training_path_probabilities(
         examples, trained.transform_output, trained.model_run_dir
     )
     answer = probability_of(trained.serving_model_dir, images)

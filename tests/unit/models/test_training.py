@@ -112,7 +112,7 @@ class TestRemoteRoot:
         assert tf.io.gfile.listdir(f"{root}/checkpoints") == []
         uri = pushed.uri("RadiographExampleGen", "examples")
         examples = read_examples(uri, features.TEST)[:4]
-        expected = training_path_probabilities(examples, transform, given.model_run_dir)
+        expected, _ = training_path_probabilities(examples, transform, given.model_run_dir)
         served = tf.saved_model.load(given.serving_model_dir)
         answer = served.signatures[features.SERVING_DEFAULT](examples=tf.constant(examples))
         np.testing.assert_allclose(answer[features.PROBABILITY], expected, atol=TOLERANCE)

@@ -24,6 +24,7 @@ from tests.dicom_films import dicom_file, drawn_values
 from tests.mutated_films import DAMAGES, DICOM, GIANTS, FilmFile, sound_files, spoilt_files
 from tests.support import draw_film, encode
 
+SECONDS_TO_MEET = 30
 OPTIONS = IngestOptions()
 SECONDS = 20  # a film of 100 megapixels takes two; one that hangs, minutes and hours
 
@@ -138,7 +139,7 @@ class TestMemory:
             film = decode(self, data, check)  # type: ignore[arg-type]
             together.append(1)
             at_once.append(len(together))
-            time.sleep(0.02)
+            barrier.wait(SECONDS_TO_MEET)  # for as many as there is room for
             together.pop()
             return film
 
@@ -147,11 +148,13 @@ class TestMemory:
         for room, most in ((15_000, 1), (25_000, 2), (100_000, 4)):
             monkeypatch.setattr(decoding, "_ROOM", Room(room))
             at_once.clear()
+            barrier = threading.Barrier(most)
             threads = [threading.Thread(target=read_film, args=(data, OPTIONS)) for _ in range(4)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
+            assert not barrier.broken
             assert max(at_once) <= most
             assert len(at_once) == 4
 
