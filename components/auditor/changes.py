@@ -8,6 +8,7 @@ Corruptions and Perturbations, ICLR 2019. Each change takes and gives grey level
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -23,10 +24,11 @@ CROP = 0.08  # of the length, at either end: a tighter collimation
 # A side marker is made of strokes much brighter than what is around them, near the edge.
 MARKER_STROKE = 0.035  # width at most, of the shorter side
 MARKER_CONTRAST = 70  # grey levels above the surroundings
+MARKER_CLEARANCE = 60  # grey levels above the brightest that touch it; a rib that goes on has less
 MARKER_MARGIN = 0.2  # of each side: a marker has its centre this near to the edge
 MARKER_SIDE = 0.12  # longest side of a marker, of the film's
 MARKER_MIN_AREA = 3e-4  # of the film: what is smaller is noise
-_MARKER_PADDING = 0.01  # of the shorter side: the blurred rim of a marker, and what is around
+_MARKER_PADDING = 0.01  # of the shorter side: the blurred rim of a marker
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -102,10 +104,9 @@ def crop(film: np.ndarray, rows: float, columns: float) -> np.ndarray:
 
 
 def remove_markers(film: np.ndarray) -> np.ndarray:
-    """Paints side markers over with the median level around each.
+    """Paints side markers over, and other letters near the edge, with the median level around each.
 
-    What the constants say of a marker is also true of a few bright rims of bones near the
-    edge; these go with it.
+    A marker upon a bone may stay, as little there is darker than it.
 
     Args:
         film: `[height, width]` uint8.
@@ -114,38 +115,46 @@ def remove_markers(film: np.ndarray) -> np.ndarray:
         The same where there is no marker.
     """
     cleaned = film.copy()
-    padding_px = max(1, round(_MARKER_PADDING * min(film.shape)))
-    covered = ndimage.binary_dilation(_marker_pixels(film), iterations=padding_px)
-    regions, _ = ndimage.label(covered)
-    for number, box in enumerate(ndimage.find_objects(regions), start=1):
+    rim_px = max(1, round(_MARKER_PADDING * min(film.shape)))
+    strokes = _bright_strokes(film)
+    blurred = ndimage.binary_dilation(strokes, iterations=rim_px)
+    blobs, _ = ndimage.label(strokes, structure=np.ones((3, 3)))
+    for number, box in enumerate(ndimage.find_objects(blobs), start=1):
         window = tuple(
-            slice(max(0, side.start - padding_px), side.stop + padding_px) for side in box
+            slice(max(0, side.start - 3 * rim_px), side.stop + 3 * rim_px) for side in box
         )
-        level = np.median(film[window][~covered[window]])
-        cleaned[window][regions[window] == number] = round(float(level))
+        blob = blobs[window] == number
+        if not _may_hold_marker(box, blob.sum(), film.shape):
+            continue
+        covered = ndimage.binary_dilation(blob, iterations=rim_px)
+        around = ndimage.binary_dilation(covered, iterations=2 * rim_px) & ~blurred[window]
+        if _stands_out(film[window][blob], film[window][around]):
+            cleaned[window][covered] = round(float(np.median(film[window][around])))
     return cleaned
 
 
-def _marker_pixels(film: np.ndarray) -> np.ndarray:
-    """Returns the mask of all markers."""
+def _bright_strokes(film: np.ndarray) -> np.ndarray:
     stroke_px = max(3, round(MARKER_STROKE * min(film.shape)))
-    strokes = ndimage.white_tophat(film, size=(stroke_px, stroke_px)) >= MARKER_CONTRAST
-    blobs, _ = ndimage.label(strokes, structure=np.ones((3, 3)))
-    areas = np.bincount(blobs.ravel()) / film.size
-    markers = [
-        number
-        for number, box in enumerate(ndimage.find_objects(blobs), start=1)
-        if areas[number] >= MARKER_MIN_AREA and _may_hold_marker(box, film.shape)
-    ]
-    return np.isin(blobs, markers)
+    return np.asarray(
+        ndimage.white_tophat(film, size=(stroke_px, stroke_px)) >= MARKER_CONTRAST, bool
+    )
 
 
-def _may_hold_marker(box: tuple[slice, ...], shape: tuple[int, ...]) -> bool:
-    """Tells whether a box is small and its centre near the edge."""
+def _may_hold_marker(box: tuple[slice, ...], pixels: int, shape: tuple[int, ...]) -> bool:
+    """Tells whether pixels in a box are many, but the box small and its centre near the edge."""
     sides = list(zip(box, shape, strict=True))
     small = all((side.stop - side.start) / length <= MARKER_SIDE for side, length in sides)
     centres = [(side.start + side.stop) / 2 / length for side, length in sides]
-    return small and any(not MARKER_MARGIN < centre < 1 - MARKER_MARGIN for centre in centres)
+    near_edge = any(not MARKER_MARGIN < centre < 1 - MARKER_MARGIN for centre in centres)
+    return small and near_edge and pixels >= MARKER_MIN_AREA * math.prod(shape)
+
+
+def _stands_out(blob: np.ndarray, around: np.ndarray) -> bool:
+    """Tells letters from bones: a bright bone touches more of it, a letter ends everywhere."""
+    if not around.size:
+        return False
+    clearance = np.percentile(blob, 75) - np.percentile(around, 95)
+    return bool(clearance >= MARKER_CLEARANCE)
 
 
 def _levels(values: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from components.auditor import changes
 from components.auditor.changes import SHIFTS
@@ -122,6 +123,28 @@ class TestMarkers:
         film = np.full((224, 224), 90, np.uint8)
         film[box] = level
         assert np.array_equal(changes.remove_markers(film), film)
+
+    def test_a_rib_stays_where_it_is_brightest(self) -> None:
+        film = np.full((224, 224), 60, np.float32)
+        film[20:120, 20:24] = 110  # seen all along, and end-on at the wall of the chest
+        film[60:75, 20:24] = 180
+        rib = ndimage.gaussian_filter(film, (4, 0)).astype(np.uint8)
+        assert (ndimage.white_tophat(rib, size=(8, 8)) >= changes.MARKER_CONTRAST).sum() > 40
+        assert np.array_equal(changes.remove_markers(rib), rib)
+
+    def test_letters_beside_each_other_do_not_hide_each_other(self) -> None:
+        film = np.full((224, 224), 40, np.uint8)
+        cv2.putText(film, "AP", (180, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 230, 2)
+        assert (changes.remove_markers(film) == 40).all()
+
+    def test_letters_on_a_chest_go_and_its_bones_stay(self) -> None:
+        film = draw_film(5, 224)
+        marked = film.copy()
+        level = int(np.median(film[10:40, 10:40])) + 110
+        cv2.putText(marked, "R", (14, 36), cv2.FONT_HERSHEY_SIMPLEX, 0.6, level, 2)
+        changed = changes.remove_markers(marked) != marked
+        assert changed[marked != film].mean() > 0.9
+        assert not changed[50:].any()
 
     def test_the_rest_of_the_film_stays(self) -> None:
         film = np.minimum(draw_film(5, 224), 180)
