@@ -107,6 +107,15 @@ def test_what_is_no_film_has_a_digest_alone(folder: Path) -> None:
     assert files.are_usable(paths) == [False, False, True, True]
 
 
+def test_nothing_is_described_where_the_split_is_not_by_style(folder: Path) -> None:
+    def never(paths: Sequence[str], films: Sequence[CanonicalFilm]) -> list[np.ndarray | None]:
+        raise AssertionError("nobody asks for a description")
+
+    files = FilmFiles(LocalRoot(str(folder)), IngestOptions(stress_split="test"), describe=never)
+    files.measure(["NORMAL/normal3.png"])
+    assert files.descriptions(["NORMAL/normal3.png"]) == {}
+
+
 def test_a_digest_is_not_taken_twice(folder: Path) -> None:
     root = Root(folder)
     files = FilmFiles(root, IngestOptions())

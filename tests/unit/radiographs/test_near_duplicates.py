@@ -130,6 +130,20 @@ def test_of_many_copies_as_many_pairs_as_copies_are_compared(films: list[np.ndar
     assert len(compared) == len(copies) - 1
 
 
+def test_a_pair_is_compared_though_nearer_ones_are_not_one_film() -> None:
+    bits = np.random.default_rng(0).random((3, 256)) < 0.5
+    flipped = {"a": [], "b": [0], "c": [1, 2]}  # so b and c are farther apart than both from a
+    prints = {path: bits.copy() for path in flipped}
+    for path, places in flipped.items():
+        prints[path][:, places] ^= True
+    groups = near_duplicates(
+        {path: np.packbits(one, axis=1) for path, one in prints.items()},
+        {path: path for path in prints},
+        lambda pairs: [pair == ("b", "c") for pair in pairs],
+    )
+    assert groups == [["b", "c"]]
+
+
 def test_a_film_of_several_pairs_is_read_once(films: list[np.ndarray], tmp_path: Path) -> None:
     for name, film in (("a", films[0]), ("b", as_jpeg(films[0], 50)), ("c", films[1])):
         (tmp_path / name).write_bytes(encode(film))
