@@ -7,7 +7,6 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +14,6 @@ from typing import Any
 
 import apache_beam as beam
 import tensorflow as tf
-from apache_beam.transforms.window import GlobalWindows
-from apache_beam.utils.windowed_value import WindowedValue
 from tfx.components.example_gen import write_split
 from tfx.components.example_gen.utils import SPAN_PROPERTY_NAME, VERSION_PROPERTY_NAME
 from tfx.components.util import examples_utils
@@ -234,51 +231,22 @@ class ReadFilms(beam.PTransform):
         return {**{tag: read[tag] for tag in (_UNUSABLE, _PRINTED, _TEXT)}, **of_tag}
 
 
-_Planned = Sequence[tuple[Film, str]]
-_Described = tuple[CanonicalFilm, Description] | UnusableImage
-_Reading = tuple[_Planned, Future[list[_Described]]]
-
-
 def _described(film: _Read) -> tuple[str, Description]:
     return str(film.path), film.description  # a plain string, which Beam has a coder for
 
 
 class _ReadSome(beam.DoFn):
-    """Reads films while those before them are written, which takes one core alone."""
-
     def __init__(self, root: str, options: IngestOptions, judging: Preprocessing):
         self._root = root
         self._options = options
         self._judging = judging
 
-    def setup(self) -> None:
-        self._background = ThreadPoolExecutor(1)
-        self._reading: _Reading | None = None
-
-    def teardown(self) -> None:
-        self._background.shutdown()
-
-    def process(self, planned: _Planned) -> Iterator[_Read | beam.pvalue.TaggedOutput]:
-        before = self._reading
-        self._reading = planned, self._background.submit(self._read_all, planned)
-        if before:
-            yield from self._handed_on(before)
-
-    def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
-        last, self._reading = self._reading, None
-        for one in self._handed_on(last) if last else ():
-            if isinstance(one, beam.pvalue.TaggedOutput):
-                yield beam.pvalue.TaggedOutput(one.tag, GlobalWindows.windowed_value(one.value))
-            else:
-                yield GlobalWindows.windowed_value(one)
-
-    def _read_all(self, planned: _Planned) -> list[_Described]:
+    def process(
+        self, planned: Sequence[tuple[Film, str]]
+    ) -> Iterator[_Read | beam.pvalue.TaggedOutput]:
         paths = [film.path for film, _ in planned]
-        return read_and_describe(self._root, paths, self._options, self._judging)
-
-    def _handed_on(self, reading: _Reading) -> Iterator[_Read | beam.pvalue.TaggedOutput]:
-        planned, read_all = reading
-        for (film, split), read in zip(planned, read_all.result(), strict=True):
+        all_read = read_and_describe(self._root, paths, self._options, self._judging)
+        for (film, split), read in zip(planned, all_read, strict=True):
             if isinstance(read, UnusableImage):
                 yield beam.pvalue.TaggedOutput(_UNUSABLE, [film.path, str(read)])
                 continue
