@@ -1,8 +1,10 @@
 """What an ingest does before it reads the films: layout, label conflicts, the split of each film.
 
 RadiographExampleGen does what is planned here, and `radiographs.inspect` tells of it. Whatever
-opens a film goes through `FilmFiles`, which may hand it to many workers; names, sizes and headers
-are read here, and so are the sums over what the workers found: a few numbers a film.
+opens a film goes through `FilmFiles`, which may hand it to many workers. Names, sizes and DICOM
+headers are read here, as headers name people, whom no file that goes between workers may. And what
+workers found is brought together here: splits, groups and styles are sums over a few numbers a
+film.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def write_report(uri: str, root: str, files: FilmFiles, layout: Layout, plan: Sp
     Args:
         uri: Folder of the report, which holds the lines that Beam wrote.
         root: Of the films.
-        files: The same, and the share of them that may be unusable.
+        files: The same, with the options of the ingest.
         layout: What was found.
         plan: The split of each film.
 
