@@ -7,7 +7,7 @@ film, where its file has hundreds. Files are opened wherever `radiographs.spread
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,10 +20,12 @@ from radiographs.decoding import CanonicalFilm, read_film, sha256_of
 from radiographs.errors import UnusableImage
 from radiographs.near_duplicates import Fingerprint, Pair, fingerprint, pairs_of_one_film
 from radiographs.options import BY_STYLE, JOIN, NO_STRESS, IngestOptions
-from radiographs.spread import Spread, here
+from radiographs.spread import Spread, chunks, here
 from radiographs.styles import Description
 
 _LOG = logging.getLogger(__name__)
+
+_DESCRIBED_AT_ONCE = 8  # films, which are all in memory
 
 # Describes films, of which the paths come first; None of one that training and serving cannot use.
 Describe = Callable[[Sequence[str], Sequence[CanonicalFilm]], Iterable[Description | None]]
@@ -140,23 +142,16 @@ def measure_films(
         root: Of the films.
         options: Which films are usable, and what is asked of them.
         describe: For a split by style.
-        paths: Of the films; where they are described, all are in memory at once.
+        paths: Of the films.
 
     Returns:
         For each path what its file holds.
     """
-    with ThreadPoolExecutor() as threads:
-        if describe is None:
+    if describe is None:
+        with ThreadPoolExecutor() as threads:
             return list(threads.map(lambda path: _measured(root, options, path)[0], paths))
-        read = list(threads.map(lambda path: _measured(root, options, path), paths))
-    films = {path: film for path, (_, film) in zip(paths, read, strict=True) if film is not None}
-    described: Mapping[str, Description | None] = dict(
-        zip(films, describe(list(films), list(films.values())), strict=True)
-    )
-    return [
-        replace(measures, description=described.get(path))
-        for path, (measures, _) in zip(paths, read, strict=True)
-    ]
+    some_at_once = chunks(paths, _DESCRIBED_AT_ONCE)
+    return [one for some in some_at_once for one in _described(root, options, describe, some)]
 
 
 def digests_of(root: DataRoot, paths: Sequence[str]) -> list[str]:
@@ -204,3 +199,14 @@ def _measured(
         fingerprint=fingerprint(film.grey) if joined else None,
         statistics=acquisition_statistics(film, len(data)) if stressed else None,
     ), film
+
+
+def _described(
+    root: DataRoot, options: IngestOptions, describe: Describe, paths: Sequence[str]
+) -> Iterator[Measures]:
+    with ThreadPoolExecutor() as threads:
+        read = list(threads.map(lambda path: _measured(root, options, path), paths))
+    films = {path: film for path, (_, film) in zip(paths, read, strict=True) if film is not None}
+    described = dict(zip(films, describe(list(films), list(films.values())), strict=True))
+    for path, (measures, _) in zip(paths, read, strict=True):
+        yield replace(measures, description=described.get(path))

@@ -135,7 +135,7 @@ def pairs_of_one_film(root: DataRoot, options: IngestOptions, pairs: Sequence[Pa
     paths = sorted({path for pair in pairs for path in pair})
     with ThreadPoolExecutor() as threads:
         films = dict(zip(paths, threads.map(read, paths), strict=True))
-        return list(threads.map(lambda pair: same_film(films[pair[0]], films[pair[1]]), pairs))
+    return [same_film(films[one], films[other]) for one, other in pairs]
 
 
 def candidates(prints: npt.NDArray[np.uint8]) -> list[tuple[int, int]]:

@@ -11,11 +11,11 @@ import apache_beam as beam
 from apache_beam.coders import PickleCoder
 from tfx.dsl.io import fileio
 
-from components.radiograph_example_gen.reading import FILMS_AT_ONCE
 from components.radiograph_example_gen.record_files import ReadRecords, WriteRecords
 from radiographs.spread import Item, Result, chunks, here, tell_progress
 
 _RESULTS = PickleCoder()
+_AT_ONCE = 32  # items; fewer make Beam cost more than the work
 
 
 class OnWorkers:
@@ -39,13 +39,13 @@ class OnWorkers:
         self, work: Callable[[Sequence[Item]], Iterable[Result]], items: Sequence[Item], what: str
     ) -> list[Result]:
         """Hands out the items, as `Spread` says."""
-        if len(items) <= FILMS_AT_ONCE:
+        if len(items) <= _AT_ONCE:
             return here(work, items, what)
         prefix = os.path.join(self._folder, f"results-{uuid.uuid4().hex}")
         with self._make_pipeline() as pipeline:
             _ = (
                 pipeline
-                | "Some" >> beam.Create(list(enumerate(chunks(items, FILMS_AT_ONCE))))
+                | "Some" >> beam.Create(list(enumerate(chunks(items, _AT_ONCE))))
                 | "SpreadOverWorkers" >> beam.Reshuffle()
                 | "Work" >> beam.ParDo(_Work(work, what, len(items)))
                 | "Results" >> WriteRecords(prefix, _RESULTS)

@@ -57,29 +57,29 @@ class TestWorkers:
         self, workers: OnWorkers, tmp_path: Path
     ) -> None:
         for first in (0, 1):
-            workers(squares, range(first, 20 + first), WHAT)
+            workers(squares, range(first, 40 + first), WHAT)
         assert len(list((tmp_path / "results").iterdir())) == 2
 
     def test_a_few_items_need_no_engine(self, tmp_path: Path) -> None:
         def never() -> beam.Pipeline:
             raise AssertionError("no pipeline is needed")
 
-        assert OnWorkers(never, str(tmp_path))(squares, range(8), WHAT) == squares(range(8))
+        assert OnWorkers(never, str(tmp_path))(squares, range(32), WHAT) == squares(range(32))
         assert OnWorkers(never, str(tmp_path))(squares, [], WHAT) == []
 
     def test_what_is_done_is_told(
         self, workers: OnWorkers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(module, "_ITEMS_PER_MESSAGE", 40)
+        monkeypatch.setattr(module, "_ITEMS_PER_MESSAGE", 64)
         with caplog.at_level("INFO", logger=module.__name__):
             workers(squares, range(100), WHAT)
         told = [one.message for one in caplog.records if one.name == module.__name__]
-        assert told == ["40 of 100 numbers squared", "80 of 100 numbers squared"]
+        assert told == ["64 of 100 numbers squared"]
 
     def test_results_go_through_a_remote_folder(self) -> None:
         with object_store():
             workers = OnWorkers(local_pipeline, "ram://bucket/tmp")
-            assert workers(squares, range(20), WHAT) == squares(range(20))
+            assert workers(squares, range(40), WHAT) == squares(range(40))
 
 
 class TestPlan:
