@@ -82,6 +82,7 @@ def test_numbers_are_those_of_the_file(folder: Path) -> None:
     path = "PNEUMONIA/pneumonia3.png"
     files.measure([path])
     measures = files.measures([path])[path]
+    assert measures.fingerprint is not None and measures.statistics is not None
     data = (folder / path).read_bytes()
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert measures.sha256 == hashlib.sha256(data).hexdigest()
@@ -89,7 +90,7 @@ def test_numbers_are_those_of_the_file(folder: Path) -> None:
     statistics = dict(zip(STATISTICS, measures.statistics, strict=True))
     assert statistics["bytes per pixel"] == len(data) / pixels.size
     assert statistics["mean intensity"] == pytest.approx(pixels.mean() / 255, abs=1e-4)
-    assert np.array_equal(measures.description, DESCRIBED + pixels[0, 0])
+    assert np.array_equal(files.descriptions([path])[path], DESCRIBED + pixels[0, 0])
 
 
 def test_what_is_no_film_has_a_digest_alone(folder: Path) -> None:
