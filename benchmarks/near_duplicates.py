@@ -13,6 +13,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -26,7 +27,14 @@ from radiographs.data_roots import read_layout
 from radiographs.decoding import read_film
 from radiographs.errors import UnusableImage
 from radiographs.local_roots import LocalRoot
-from radiographs.near_duplicates import Fingerprint, fingerprint, near_duplicates, reduced
+from radiographs.near_duplicates import (
+    Fingerprint,
+    Pair,
+    fingerprint,
+    near_duplicates,
+    reduced,
+    same_film,
+)
 from radiographs.options import IngestOptions
 
 _PROGRAM = "benchmarks.near_duplicates"
@@ -110,7 +118,7 @@ def measure(folder: Path, copies: int) -> dict[str, str]:
         prints[film.path], small[film.path] = fingerprint(read.grey), reduced(read.grey)
         digests[film.path] = read.facts.sha256
     began = time.perf_counter()
-    groups = near_duplicates(prints, digests, small.__getitem__)
+    groups = near_duplicates(prints, digests, partial(_compare, small))
     seconds = time.perf_counter() - began
     false = sum(
         patient_of[one] != patient_of[other]
@@ -145,7 +153,7 @@ def _found(
         copy = apply(whole)
         more[f"copy of {path}"], more_small[f"copy of {path}"] = fingerprint(copy), reduced(copy)
     groups = near_duplicates(
-        more, {path: digests.get(path, path) for path in more}, more_small.__getitem__
+        more, {path: digests.get(path, path) for path in more}, partial(_compare, more_small)
     )
     group_of = {path: place for place, group in enumerate(groups) for path in group}
     first = {digest: path for path, digest in reversed(sorted(digests.items()))}
@@ -154,6 +162,10 @@ def _found(
         for path in chosen
     ]
     return float(np.mean(together))
+
+
+def _compare(small: Mapping[str, Film], pairs: Sequence[Pair]) -> list[bool]:
+    return [same_film(small[one], small[other]) for one, other in pairs]
 
 
 if __name__ == "__main__":

@@ -21,12 +21,13 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from benchmarks.comparison import describe_machine
 from benchmarks.quality_runs import Bench, BenchmarkError, Films, Record, Variant
-from components.radiograph_example_gen.listing import read_layout
-from components.radiograph_example_gen.styles import describe_films
+from components.radiograph_example_gen.executor import film_files
 from models.features import LABELS, PNEUMONIA
 from models.source import source_fingerprint
 from pipeline.config import ConfigError, PipelineConfig
 from pipeline.flags import add_config_flags, positive
+from radiographs.data_roots import read_layout
+from radiographs.options import BY_STYLE
 from radiographs.styles import Description, find_styles
 
 _PROGRAM = "benchmarks.styles"
@@ -78,11 +79,12 @@ def describe(data_root: Path, config: PipelineConfig) -> Described:
         data_root: In a layout that the ingest reads.
         config: Of a run.
     """
-    root, options, judging = str(data_root), config.data, config.preprocessing.judging
-    films = read_layout(root, options).films
+    options = config.data.model_copy(update={"split": BY_STYLE})
+    files = film_files(str(data_root), options, config.preprocessing.judging)
+    films = read_layout(files.root, options).films
     paths = [film.path for film in films]
-    descriptions = describe_films(root, paths, options, judging)
-    return Described(descriptions, {film.path: film.label for film in films})
+    files.measure(paths)
+    return Described(files.descriptions(paths), {film.path: film.label for film in films})
 
 
 def stability_report(films: Described, seeds: int) -> str:

@@ -15,8 +15,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from radiographs.decoding import read_film
-from radiographs.options import IngestOptions
+from radiographs.decoding import CanonicalFilm
 
 # Name of each number of `acquisition_statistics`, in its order.
 STATISTICS = (
@@ -49,25 +48,21 @@ _EXPLAINED_VARIANCE = 0.95
 _CONSTANT = 1e-9  # spread below which a statistic says nothing
 
 
-def acquisition_statistics(data: bytes, options: IngestOptions) -> np.ndarray:
+def acquisition_statistics(film: CanonicalFilm, file_bytes: int) -> np.ndarray:
     """Measures how a film was taken.
 
     Grey levels are those of a copy of 128 x 128 pixels, in [0, 1], so that films of different
     size can be compared.
 
     Args:
-        data: The encoded file.
-        options: Bounds of the sides of a usable film.
+        film: As it was read.
+        file_bytes: Size of its file.
 
     Returns:
         [len(STATISTICS)] float64: width / height; millions of pixels; bytes of the file per
         pixel; mean absolute difference of vertical neighbours; mean, standard deviation and
         percentiles of the grey levels; their means in the outer sixteenth at each side.
-
-    Raises:
-        UnusableImage: Saying why the file is no usable film.
     """
-    film = read_film(data, options)
     facts = film.facts
     pixels = facts.width_px * facts.height_px
     levels = (film.grey / 255).astype(np.float32)
@@ -78,7 +73,7 @@ def acquisition_statistics(data: bytes, options: IngestOptions) -> np.ndarray:
         [
             facts.width_px / facts.height_px,
             pixels / 1e6,
-            len(data) / pixels,
+            file_bytes / pixels,
             np.abs(np.diff(copy, axis=0)).mean(),
             copy.mean(),
             copy.std(),

@@ -11,17 +11,14 @@ from __future__ import annotations
 import logging
 import posixpath
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from radiographs.csv_tables import csv_table, decode_text
-from radiographs.data_roots import DataRoot
-from radiographs.decoding import sha256_of
 from radiographs.errors import DataError, UnusableImage
 from radiographs.file_names import composed
 from radiographs.layouts import Layout
+from radiographs.measures import FilmFiles
 from radiographs.options import SITES
 
 _LOG = logging.getLogger(__name__)
@@ -87,7 +84,7 @@ def read_excluded(name: str, read: Callable[[str], bytes]) -> ExcludedFilms:
 
 
 def set_aside(
-    root: DataRoot,
+    files: FilmFiles,
     layout: Layout,
     identical: Iterable[Sequence[str]],
     excluded: ExcludedFilms,
@@ -95,7 +92,7 @@ def set_aside(
     """Ignores the films of a list, and copies of them under the same label.
 
     Args:
-        root: Of the films.
+        files: Of the films.
         layout: What was found.
         identical: Groups of paths whose files have the same bytes.
         excluded: The list.
@@ -108,7 +105,7 @@ def set_aside(
     """
     if not excluded.name:
         return layout
-    found, unknown = _find(root, layout, excluded)
+    found, unknown = _find(files, layout, excluded)
     labels = {film.path: film.label for film in layout.films}
     for group in identical:
         of_list = {labels[path] for path in group if path in found}
@@ -163,14 +160,12 @@ def _below_root(path: str) -> str:
     return posixpath.normpath(path.replace("\\", "/")) if path else ""
 
 
-def _find(root: DataRoot, layout: Layout, excluded: ExcludedFilms) -> tuple[set[str], int]:
+def _find(files: FilmFiles, layout: Layout, excluded: ExcludedFilms) -> tuple[set[str], int]:
     """Returns the paths of listed films, and how many rows name none."""
     by_name = {composed(_below_root(film.path)): film.path for film in layout.films}
     paths = [by_name.get(name, "") for name, _ in excluded.rows]
     digests = [digest for _, digest in excluded.rows]
-    of_path = _digests(
-        root, {path for path, one in zip(paths, digests, strict=True) if path and one}
-    )
+    of_path = files.digests(path for path, one in zip(paths, digests, strict=True) if path and one)
     found: set[str] = set()
     known_alone: list[str] = []  # digests of what is known by them alone
     unknown = 0
@@ -182,25 +177,10 @@ def _find(root: DataRoot, layout: Layout, excluded: ExcludedFilms) -> tuple[set[
         else:
             unknown += 1
     if known_alone:
-        of_path |= _digests(root, {film.path for film in layout.films} - of_path.keys())
+        of_path = files.digests(film.path for film in layout.films)
         found |= {path for path, one in of_path.items() if one in set(known_alone)}
     present = set(of_path.values())
     return found, unknown + sum(one not in present for one in known_alone)
-
-
-def _digests(root: DataRoot, paths: Collection[str]) -> dict[str, str]:
-    if not paths:
-        return {}
-    _LOG.info("Reading %s films, for the digests in the list of %s", f"{len(paths):,}", SETTING)
-    with ThreadPoolExecutor() as threads:
-        read = threads.map(lambda path: _digest_of(root, path), paths)
-        return dict(zip(paths, read, strict=True))
-
-
-def _digest_of(root: DataRoot, path: str) -> str:
-    with suppress(UnusableImage):  # the ingest puts it on the quarantine list
-        return sha256_of(root.content(path))
-    return ""
 
 
 def _notes(name: str, found: int, unknown: int) -> list[str]:

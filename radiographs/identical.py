@@ -3,51 +3,37 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
-from radiographs.data_roots import DataRoot
-from radiographs.decoding import read_film, sha256_of
-from radiographs.errors import UnusableImage
-from radiographs.options import IngestOptions
+from radiographs.measures import FilmFiles
+
+_Key = TypeVar("_Key", int, str)
 
 
-def find_identical_files(
-    root: DataRoot, paths: Sequence[str], options: IngestOptions
-) -> list[list[str]]:
+def find_identical_files(files: FilmFiles, paths: Sequence[str]) -> list[list[str]]:
     """Finds films with the same bytes; reads only files of equal size.
 
     Args:
-        root: Of the films.
+        files: Of the films; empty ones are alike, but no films.
         paths: Of the films.
-        options: Which files are usable; empty ones are alike, but no films.
 
     Returns:
         Groups of two paths or more.
     """
-    by_size: dict[int, list[str]] = defaultdict(list)
-    for path in paths:
-        by_size[root.size_bytes(path)].append(path)
-    return [
+    same_size = list(_groups(paths, files.root.size_bytes))
+    digests = files.digests(path for group in same_size for path in group)
+    same_bytes = [
         same
-        for same_size in by_size.values()
-        if len(same_size) > 1
-        for same in _same_bytes(root, same_size)
-        if _is_usable(root, same[0], options)
+        for group in same_size
+        for same in _groups([path for path in group if digests[path]], digests.__getitem__)
     ]
+    usable = files.are_usable([same[0] for same in same_bytes])
+    return [same for same, is_film in zip(same_bytes, usable, strict=True) if is_film]
 
 
-def _same_bytes(root: DataRoot, paths: Iterable[str]) -> Iterator[list[str]]:
-    by_digest: dict[str, list[str]] = defaultdict(list)
+def _groups(paths: Iterable[str], key: Callable[[str], _Key]) -> Iterator[list[str]]:
+    by_key: dict[_Key, list[str]] = defaultdict(list)
     for path in paths:
-        with suppress(UnusableImage):  # the ingest puts it on the quarantine list
-            by_digest[sha256_of(root.content(path))].append(path)
-    yield from (group for group in by_digest.values() if len(group) > 1)
-
-
-def _is_usable(root: DataRoot, path: str, options: IngestOptions) -> bool:
-    try:
-        read_film(root.content(path), options)
-    except UnusableImage:
-        return False
-    return True
+        by_key[key(path)].append(path)
+    return (group for group in by_key.values() if len(group) > 1)

@@ -1,50 +1,37 @@
 """What an ingest does before it reads the films: layout, label conflicts, the split of each film.
 
-RadiographExampleGen does what is planned here, and `radiographs.inspect` tells of it.
+RadiographExampleGen does what is planned here, and `radiographs.inspect` tells of it. Whatever
+opens a film goes through `FilmFiles`, which may hand it to many workers. Names, sizes and DICOM
+headers are read here, as headers name people, whom no file that goes between workers may. And what
+workers found is brought together here: splits, groups and styles are sums over a few numbers a
+film.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from radiographs.acquisition import acquisition_statistics
-from radiographs.data_roots import DataRoot, read_layout
-from radiographs.errors import UnusableImage
+from radiographs.data_roots import read_layout
 from radiographs.excluded import NO_FILMS, ExcludedFilms, set_aside, still_films
 from radiographs.identical import find_identical_files
 from radiographs.label_conflicts import settle_label_conflicts
 from radiographs.layouts import Layout
-from radiographs.near_duplicates import find_near_duplicates
-from radiographs.options import BY_STYLE, JOIN, IngestOptions
+from radiographs.measures import FilmFiles
+from radiographs.near_duplicates import near_duplicates
+from radiographs.options import BY_STYLE, JOIN
 from radiographs.patient_ids import patient_notes
 from radiographs.splits import SplitPlan, assign_splits
-from radiographs.styles import Place
-
-_LOG = logging.getLogger(__name__)
-
-_FILMS_PER_MESSAGE = 1000
-
-# Returns the styles of films by path, for a split by them.
-PlacesOf = Callable[[Sequence[str]], Mapping[str, Place]]
+from radiographs.styles import Place, find_styles
 
 
-def plan_ingest(
-    root: DataRoot,
-    options: IngestOptions,
-    places_of: PlacesOf,
-    excluded: ExcludedFilms = NO_FILMS,
-) -> tuple[Layout, SplitPlan]:
+def plan_ingest(files: FilmFiles, excluded: ExcludedFilms = NO_FILMS) -> tuple[Layout, SplitPlan]:
     """Reads the layout of a data root and assigns each film to a split.
 
     Args:
-        root: Of the films.
-        options: Layout, splits, patients.
-        places_of: Finds styles; called for a split by them only.
+        files: Of the root, with the options of the ingest.
         excluded: Films that the user leaves out.
 
     Returns:
@@ -53,31 +40,23 @@ def plan_ingest(
     Raises:
         DataError: Saying what is wrong with the folder and what to do.
     """
-    found = read_layout(root, options)
-    identical = find_identical_files(root, [film.path for film in found.films], options)
-    kept = set_aside(root, found, identical, excluded)
+    found = read_layout(files.root, files.options)
+    paths = [film.path for film in found.films]
+    files.measure(paths)
+    identical = find_identical_files(files, paths)
+    kept = set_aside(files, found, identical, excluded)
     identical = still_films(identical, kept)
-    layout = settle_label_conflicts(kept, identical, options)
-    paths = [film.path for film in layout.films]
-    places = places_of(paths) if options.split == BY_STYLE else {}
-    return layout, plan_splits(root, layout, identical, options, places)
+    layout = settle_label_conflicts(kept, identical, files.options)
+    return layout, plan_splits(files, layout, identical)
 
 
-def plan_splits(
-    root: DataRoot,
-    layout: Layout,
-    identical: Sequence[Sequence[str]],
-    options: IngestOptions,
-    places: Mapping[str, Place],
-) -> SplitPlan:
+def plan_splits(files: FilmFiles, layout: Layout, identical: Sequence[Sequence[str]]) -> SplitPlan:
     """Assigns the films of a layout to splits.
 
     Args:
-        root: Of the films.
+        files: Of the films, which have been measured.
         layout: Without label conflicts.
         identical: Groups of paths whose files have the same bytes.
-        options: Splits.
-        places: Styles of films by path, for a split by them; otherwise empty.
 
     Returns:
         The split of each film, and all that is to be said of layout, patients and splits.
@@ -85,40 +64,38 @@ def plan_splits(
     Raises:
         DataError: If a split would lack a class, or has too few patients to be carved.
     """
+    options = files.options
     paths = [film.path for film in layout.films]
-    alike: list[list[str]] = []
-    if options.near_duplicates == JOIN:
-        _LOG.info("Reading %s films for those that show the same picture", f"{len(paths):,}")
-        alike = find_near_duplicates(root, paths, options)
     plan = assign_splits(
         layout.films,
         options,
-        identical=[*identical, *alike],
-        statistics_of=lambda measured: _measure(root, measured, options),
-        places=places,
+        identical=[*identical, *(_alike(files, paths) if options.near_duplicates == JOIN else ())],
+        statistics_of=lambda some: _statistics(files, some),
+        places=_places(files, paths) if options.split == BY_STYLE else {},
         site_by_site=layout.kind == "sites",
         lasting=bool(layout.spans),
     )
     return replace(plan, notes=[*layout.notes, *patient_notes(layout.films), *plan.notes])
 
 
-def _measure(root: DataRoot, paths: Sequence[str], options: IngestOptions) -> dict[str, np.ndarray]:
+def _alike(files: FilmFiles, paths: Sequence[str]) -> list[list[str]]:
+    """Returns groups of films that show the same picture."""
+    known = files.measures(paths)
+    prints = {path: one.fingerprint for path, one in known.items() if one.fingerprint is not None}
+    digests = {path: one.sha256 for path, one in known.items()}
+    return near_duplicates(prints, digests, files.show_one_film)
+
+
+def _statistics(files: FilmFiles, paths: Sequence[str]) -> dict[str, np.ndarray]:
     """Returns the acquisition statistics of the usable films, by path."""
+    known = files.measures(paths)
+    return {path: one.statistics for path, one in known.items() if one.statistics is not None}
 
-    def measure(path: str) -> np.ndarray | None:
-        try:
-            return acquisition_statistics(root.content(path), options)
-        except UnusableImage:  # the ingest puts it on the quarantine list
-            return None
 
-    _LOG.info("Measuring how %s films were taken, for the stress split", f"{len(paths):,}")
-    statistics = {}
-    with ThreadPoolExecutor() as threads:
-        for count, (path, values) in enumerate(
-            zip(paths, threads.map(measure, paths), strict=True), start=1
-        ):
-            if values is not None:
-                statistics[path] = values
-            if count % _FILMS_PER_MESSAGE == 0:
-                _LOG.info("%s of %s films measured", f"{count:,}", f"{len(paths):,}")
-    return statistics
+def _places(files: FilmFiles, paths: Sequence[str]) -> Mapping[str, Place]:
+    """Returns style and distance of the films that training and serving can use, by path."""
+    described = files.descriptions(paths)
+    if not described:
+        return {}
+    names, distances = find_styles(described, files.options.seed).nearest(list(described.values()))
+    return dict(zip(described, zip(names, distances.tolist(), strict=True), strict=True))

@@ -12,7 +12,6 @@ E. Psarakis, "Parametric Image Alignment Using Enhanced Correlation Coefficient 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -24,12 +23,12 @@ from scipy.cluster.hierarchy import DisjointSet
 from radiographs.data_roots import DataRoot
 from radiographs.decoding import read_film
 from radiographs.difference_hash import difference_hash
-from radiographs.errors import UnusableImage
 from radiographs.options import IngestOptions
 
 Fingerprint = npt.NDArray[np.uint8]
 Film = npt.NDArray[np.uint8]
 Pixels = npt.NDArray[np.float32]
+Pair = tuple[str, str]  # of paths
 
 REDUCED_SIDE_PX = 64
 SAME_FILM_CORRELATION = 0.95
@@ -43,7 +42,6 @@ _TELLING_BITS = 160  # those in which films differ most; chests are alike in the
 _BITS_SET = np.array([bin(word).count("1") for word in range(2**16)], np.uint8)
 _SAMPLED = 10_000  # films that tell in which bits they differ
 _PAIRS_AT_ONCE = 1_000_000  # to bound the memory
-_REDUCED_KEPT = 8192  # films, 4 kB each
 _STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
 _SMOOTHING_PX = 3
 _DETAIL_PX = (2 / 3, 2.0)  # between these standard deviations of two blurs
@@ -85,14 +83,15 @@ def reduced(film: Film) -> Film:
 def near_duplicates(
     prints: Mapping[str, Fingerprint],
     digests: Mapping[str, str],
-    reduced_of: Callable[[str], Film],
+    show_one_film: Callable[[Sequence[Pair]], Sequence[bool]],
 ) -> list[list[str]]:
     """Finds films that show the same picture in other files.
 
     Args:
         prints: Of `fingerprint`, by path.
         digests: Of the files, by path; of those with the same bytes the first path takes part.
-        reduced_of: Gives `reduced` of a film by path; it is called for candidates only.
+        show_one_film: Tells of pairs of paths whether both films are one; it is called twice at
+            most, as that may be the work of other machines.
 
     Returns:
         Groups of two paths or more, in order.
@@ -103,49 +102,40 @@ def near_duplicates(
     paths = list(first.values())
     if len(paths) < 2:
         return []
-    keep = functools.lru_cache(maxsize=_REDUCED_KEPT)(reduced_of)
+    found = candidates(np.stack([prints[path] for path in paths]))
+    pairs = [(paths[one], paths[other]) for one, other in found]
     groups = DisjointSet(paths)
-    for place, another in candidates(np.stack([prints[path] for path in paths])):
-        one, other = paths[place], paths[another]
-        if not groups.connected(one, other) and same_film(keep(one), keep(other)):
-            groups.merge(one, other)
+    # First the nearest pairs that would join all candidates: of many copies of a film, few of all
+    # pairs have to be compared.
+    joining = list(_joining(pairs))
+    others = sorted(set(pairs).difference(joining))
+    for some in (joining, others):
+        left = [pair for pair in some if not groups.connected(*pair)]
+        for pair, same in zip(left, show_one_film(left), strict=True):
+            if same:
+                groups.merge(*pair)
     return sorted(sorted(group) for group in groups.subsets() if len(group) > 1)
 
 
-def reduced_from(root: DataRoot, options: IngestOptions) -> Callable[[str], Film]:
-    """Returns what gives `reduced` of the usable films of a data root by path."""
-    return lambda path: reduced(read_film(root.content(path), options).grey)
-
-
-def find_near_duplicates(
-    root: DataRoot, paths: Sequence[str], options: IngestOptions
-) -> list[list[str]]:
-    """Reads films, and finds those that show the same picture in other files.
+def pairs_of_one_film(root: DataRoot, options: IngestOptions, pairs: Sequence[Pair]) -> list[bool]:
+    """Reads films again, and tells which of them show the same picture.
 
     Args:
         root: Of the films.
-        paths: Of the films; those that are not usable are passed over.
-        options: Which films are usable.
+        options: As they were read.
+        pairs: Of paths of usable films; a film of several pairs is read once.
 
     Returns:
-        Groups as of `near_duplicates`.
+        Whether both films are one, for each pair.
     """
 
-    def read(path: str) -> tuple[Fingerprint, str] | None:
-        try:
-            film = read_film(root.content(path), options)
-        except UnusableImage:  # the ingest puts it on the quarantine list
-            return None
-        return fingerprint(film.grey), film.facts.sha256
+    def read(path: str) -> Film:
+        return reduced(read_film(root.content(path), options).grey)
 
+    paths = sorted({path for pair in pairs for path in pair})
     with ThreadPoolExecutor() as threads:
-        known = dict(zip(paths, threads.map(read, paths), strict=True))
-    usable = {path: one for path, one in known.items() if one is not None}
-    return near_duplicates(
-        {path: print_ for path, (print_, _) in usable.items()},
-        {path: digest for path, (_, digest) in usable.items()},
-        reduced_from(root, options),
-    )
+        films = dict(zip(paths, threads.map(read, paths), strict=True))
+    return [same_film(films[one], films[other]) for one, other in pairs]
 
 
 def candidates(prints: npt.NDArray[np.uint8]) -> list[tuple[int, int]]:
@@ -180,6 +170,12 @@ def same_film(one: Film, other: Film) -> bool:
     """
     pair = (one.astype(np.float32), other.astype(np.float32))
     return any(_agreement(*ordered) >= SAME_FILM_CORRELATION for ordered in (pair, pair[::-1]))
+
+
+def _joining(pairs: Sequence[Pair]) -> Iterator[Pair]:
+    """Yields the first pairs of those that join the same paths."""
+    joined = DisjointSet({path for pair in pairs for path in pair})
+    return (pair for pair in pairs if joined.merge(*pair))
 
 
 def _agreement(one: Pixels, other: Pixels) -> float:

@@ -41,6 +41,7 @@ from radiographs.films import Film
 from radiographs.identical import find_identical_files
 from radiographs.label_conflicts import settle_label_conflicts
 from radiographs.layouts import Layout, ignored_notes
+from radiographs.measures import FilmFiles
 from radiographs.options import IngestOptions
 from radiographs.patient_ids import patient_notes
 
@@ -143,9 +144,8 @@ def _settled(root: str, options: IngestOptions) -> Layout:
     found = find_films(root, options)
     with _named(root):
         paths = [film.path for film in found.films]
-        layout = settle_label_conflicts(
-            found, find_identical_files(TfxRoot(root), paths, options), options
-        )
+        identical = find_identical_files(FilmFiles(TfxRoot(root), options), paths)
+        layout = settle_label_conflicts(found, identical, options)
     for note in (*ignored_notes(layout), *layout.notes, *patient_notes(layout.films)):
         _LOG.info("external site: %s", note)
     return layout

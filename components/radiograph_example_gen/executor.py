@@ -23,10 +23,12 @@ from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
 from components.radiograph_example_gen.listing import TfxRoot, read_bytes
+from components.radiograph_example_gen.on_workers import OnWorkers
 from components.radiograph_example_gen.reading import (
     ANY_FILM,
+    FILMS_AT_ONCE,
     check_judging,
-    chunks,
+    describe_films,
     read_and_describe,
 )
 from components.radiograph_example_gen.record_files import WriteRecords
@@ -38,7 +40,7 @@ from components.radiograph_example_gen.report import (
     TEXT_LINES,
     write_report,
 )
-from components.radiograph_example_gen.styles import FindStyles, place_of, places_of
+from components.radiograph_example_gen.styles import FindStyles, place_of
 from components.radiograph_example_gen.through_files import ThroughFiles
 from models import features
 from models.hyperparameters import Preprocessing
@@ -49,10 +51,12 @@ from radiographs.errors import UnusableImage
 from radiographs.excluded import read_excluded
 from radiographs.films import Film
 from radiographs.layouts import Layout, ignored_notes
+from radiographs.measures import FilmFiles
 from radiographs.near_duplicates import fingerprint, to_hex
 from radiographs.options import IGNORE, IngestOptions
 from radiographs.spans import latest_span
 from radiographs.splits import SplitPlan
+from radiographs.spread import Spread, chunks, here
 from radiographs.styles import Description, Place, Styles
 
 _LOG = logging.getLogger(__name__)
@@ -103,19 +107,22 @@ class RadiographExecutor(BaseBeamExecutor):
         check_judging(judging)
         report_uri = artifact_utils.get_single_uri(output_dict[REPORT])
         examples = output_dict[standard_component_specs.EXAMPLES_KEY]
-        layout, plan = plan_ingest(root, options, judging)
-        _describe_examples(examples, layout)
-        with self._waiting_room() as folder, self._make_beam_pipeline() as pipeline:
-            films = ReadFilms(root, options, judging, folder, plan.places)
-            planned = chunks(_in_hash_order(layout, plan))
-            read = pipeline | "Films" >> beam.Create(list(planned)) | films
-            _write_examples(read, examples)
-            _write_lines(read, report_uri)
-        write_report(report_uri, root, layout, plan, options)
+        with self._waiting_room() as folder:
+            spread = OnWorkers(self._make_beam_pipeline, folder)
+            files = film_files(root, options, judging, spread)
+            layout, plan = plan_ingest(files)
+            _describe_examples(examples, layout)
+            with self._make_beam_pipeline() as pipeline:
+                films = ReadFilms(root, options, judging, folder, plan.places)
+                planned = chunks(_in_hash_order(layout, plan), FILMS_AT_ONCE)
+                read = pipeline | "Films" >> beam.Create(list(planned)) | films
+                _write_examples(read, examples)
+                _write_lines(read, report_uri)
+            write_report(report_uri, root, files, layout, plan)
 
     @contextmanager
     def _waiting_room(self) -> Iterator[str]:
-        """Yields a folder for films that wait, which is gone afterwards."""
+        """Yields a folder for what waits, or comes back from workers, which is gone afterwards."""
         folder = os.path.join(self._get_tmp_dir(), "waiting")
         fileio.makedirs(folder)
         try:
@@ -316,15 +323,28 @@ def to_example(film: Film, image: CanonicalFilm) -> tf.train.Example:
     return tf.train.Example(features=tf.train.Features(feature=feature))
 
 
-def plan_ingest(
-    root: str, options: IngestOptions, judging: Preprocessing = ANY_FILM
-) -> tuple[Layout, SplitPlan]:
-    """Reads the layout of a data root and assigns each film to a split.
+def film_files(
+    root: str,
+    options: IngestOptions,
+    judging: Preprocessing = ANY_FILM,
+    spread: Spread = here,
+) -> FilmFiles:
+    """Returns the files of a data root as a plan sees them.
 
     Args:
         root: Local or remote folder.
-        options: Layout, splits, patients.
+        options: Layout, splits, patients, and which films are usable.
         judging: Which films the graph judges, for a split by style.
+        spread: Who looks into them.
+    """
+    return FilmFiles(TfxRoot(root), options, spread, partial(describe_films, options, judging))
+
+
+def plan_ingest(files: FilmFiles) -> tuple[Layout, SplitPlan]:
+    """Reads the layout of a data root and assigns each film to a split.
+
+    Args:
+        files: Of `film_files`.
 
     Returns:
         The films found and the split of each.
@@ -332,12 +352,8 @@ def plan_ingest(
     Raises:
         DataError: Saying what is wrong with the folder and what to do.
     """
-
-    def find_places(paths: Sequence[str]) -> dict[str, Place]:
-        return places_of(root, paths, options, judging)
-
-    excluded = read_excluded(options.exclude_films, partial(read_bytes, ""))
-    layout, plan = ingest_plan.plan_ingest(TfxRoot(root), options, find_places, excluded)
+    excluded = read_excluded(files.options.exclude_films, partial(read_bytes, ""))
+    layout, plan = ingest_plan.plan_ingest(files, excluded)
     for note in (*ignored_notes(layout), *plan.notes):
         _LOG.info("%s", note)
     return layout, plan

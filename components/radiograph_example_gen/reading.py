@@ -6,10 +6,9 @@ takes two thirds of the time that it takes for each film alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
-from typing import TypeVar
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -30,14 +29,7 @@ FILMS_AT_ONCE = 8
 
 ANY_FILM = Preprocessing()
 _Lungs = npt.NDArray[np.bool_] | None
-_Item = TypeVar("_Item")
-
-
-def chunks(items: Iterable[_Item]) -> Iterator[tuple[_Item, ...]]:
-    """Yields items in groups of `FILMS_AT_ONCE`; the last one may be smaller."""
-    left = iter(items)
-    while chunk := tuple(islice(left, FILMS_AT_ONCE)):
-        yield chunk
+_Judged = tuple[CanonicalFilm, _Lungs] | UnusableImage
 
 
 def check_judging(judging: Preprocessing) -> None:
@@ -95,17 +87,42 @@ def read_and_describe(
     def read(path: str) -> CanonicalFilm | UnusableImage:
         return _read(root, path, options)
 
-    def describe(
-        judged: tuple[CanonicalFilm, _Lungs] | UnusableImage,
-    ) -> tuple[CanonicalFilm, Description] | UnusableImage:
-        if isinstance(judged, UnusableImage):
-            return judged
-        film, lungs = judged
-        return film, describe_surroundings(_without_border(film.grey, judging.border_crop), lungs)
-
     with ThreadPoolExecutor(FILMS_AT_ONCE) as threads:
         films = list(threads.map(read, paths))
-        return list(threads.map(describe, _judge(films, options, judging)))
+        judged = _judge(films, options, judging)
+        return list(threads.map(partial(_described, judging), judged))
+
+
+def describe_films(
+    options: IngestOptions,
+    judging: Preprocessing,
+    paths: Sequence[str],
+    films: Sequence[CanonicalFilm],
+) -> list[Description | None]:
+    """Describes films that have been read, a `radiographs.measures.Describe` but for the settings.
+
+    Args:
+        options: As of `read_and_describe`, and so are the others.
+        judging: Which films the graph judges.
+        paths: Of the files.
+        films: What was read of them.
+
+    Returns:
+        Descriptions, None of what `read_and_describe` finds unusable.
+    """
+    named = list(map(_if_named_rightly, paths, films))
+    with ThreadPoolExecutor(FILMS_AT_ONCE) as threads:
+        described = threads.map(partial(_described, judging), _judge(named, options, judging))
+        return [None if isinstance(one, UnusableImage) else one[1] for one in described]
+
+
+def _described(
+    judging: Preprocessing, judged: _Judged
+) -> tuple[CanonicalFilm, Description] | UnusableImage:
+    if isinstance(judged, UnusableImage):
+        return judged
+    film, lungs = judged
+    return film, describe_surroundings(_without_border(film.grey, judging.border_crop), lungs)
 
 
 def _read(root: str, path: str, options: IngestOptions) -> CanonicalFilm | UnusableImage:
@@ -113,6 +130,10 @@ def _read(root: str, path: str, options: IngestOptions) -> CanonicalFilm | Unusa
         film = read_film(read_bytes(root, path), options)
     except UnusableImage as error:
         return error
+    return _if_named_rightly(path, film)
+
+
+def _if_named_rightly(path: str, film: CanonicalFilm) -> CanonicalFilm | UnusableImage:
     if film.facts.dicom and not isinstance(path, HiddenPath):
         return UnusableImage("it is DICOM, and named as something else; rename it to end in .dcm")
     return film
@@ -120,7 +141,7 @@ def _read(root: str, path: str, options: IngestOptions) -> CanonicalFilm | Unusa
 
 def _judge(
     films: Sequence[CanonicalFilm | UnusableImage], options: IngestOptions, judging: Preprocessing
-) -> list[tuple[CanonicalFilm, _Lungs] | UnusableImage]:
+) -> list[_Judged]:
     """Returns each film with its lungs, or why the graph cannot use it."""
     usable = [film for film in films if isinstance(film, CanonicalFilm)]
     judged = (
@@ -148,9 +169,7 @@ def _together(films: Sequence[CanonicalFilm]) -> Iterator[list[CanonicalFilm]]:
         yield some
 
 
-def _usable(
-    film: CanonicalFilm, quality: str, lungs: _Lungs
-) -> tuple[CanonicalFilm, _Lungs] | UnusableImage:
+def _usable(film: CanonicalFilm, quality: str, lungs: _Lungs) -> _Judged:
     if quality == features.NO_LUNGS:
         return UnusableImage(
             "no lungs found; it shows no upright frontal chest, or its lung fields are hidden "

@@ -10,15 +10,14 @@ from typing import Any
 from tfx.dsl.io import fileio
 
 from components.radiograph_example_gen.film_list import write_film_list
-from components.radiograph_example_gen.listing import TfxRoot
 from components.radiograph_example_gen.styles import count_styles, write_montage
 from models.remote_files import write_text
 from radiographs.burned_in_text import count_text, text_notes
 from radiographs.film_groups import count_groups, describe_groups, near_duplicate_notes
 from radiographs.ingest_account import account, kept_films
 from radiographs.layouts import Layout
-from radiographs.near_duplicates import from_hex, near_duplicates, reduced_from
-from radiographs.options import IngestOptions
+from radiographs.measures import FilmFiles
+from radiographs.near_duplicates import from_hex, near_duplicates
 from radiographs.quarantine import QUARANTINE_FILE, reasons_csv, refuse_too_many
 from radiographs.splits import SplitPlan
 
@@ -37,17 +36,15 @@ TEXT_LINES = "texts"
 LINES_SUFFIX = ".jsonl"
 
 
-def write_report(
-    uri: str, root: str, layout: Layout, plan: SplitPlan, options: IngestOptions
-) -> None:
+def write_report(uri: str, root: str, files: FilmFiles, layout: Layout, plan: SplitPlan) -> None:
     """Accounts for every file: counts, notes, styles, films, quarantine and ignored files.
 
     Args:
         uri: Folder of the report, which holds the lines that Beam wrote.
         root: Of the films.
+        files: The same, with the options of the ingest.
         layout: What was found.
         plan: The split of each film.
-        options: The share that may be unusable.
 
     Raises:
         DataError: If more than `max_quarantine_fraction` of the films are unusable.
@@ -57,7 +54,7 @@ def write_report(
     written = {film.path: film.path for film in kept}  # hidden ones lead to files
     styled = _read_lines(_lines(uri, STYLE_LINES))
     places = {written[path]: (style, far) for path, style, far, _ in styled}
-    copies = _near_duplicates(uri, root, options, written)
+    copies = _near_duplicates(uri, files, written)
     alike = describe_groups(copies, layout.films, plan.split_of)
     with_text = sorted(_read_lines(_lines(uri, TEXT_LINES)))
     report = account(layout, plan, unusable) | {
@@ -73,11 +70,11 @@ def write_report(
     write_text(f"{uri}/{IGNORED_FILE}", reasons_csv(layout.ignored))
     digests = {path: digest for path, _, _, digest in styled}
     write_film_list(uri, kept, digests, plan.split_of, copies, set(with_text))
-    write_montage(uri, root, places, options)
+    write_montage(uri, root, places, files.options)
     write_text(f"{uri}/{INGEST_FILE}", json.dumps(report, indent=2))
     if unusable:
         _LOG.info("%d of %d files quarantined", len(unusable), len(layout.films))
-    refuse_too_many(unusable, len(layout.films), options)
+    refuse_too_many(unusable, len(layout.films), files.options)
 
 
 def _licences(root: str, folders: Iterable[str]) -> str:
@@ -96,9 +93,7 @@ def _licence(root: str) -> str:
     return ""
 
 
-def _near_duplicates(
-    uri: str, root: str, options: IngestOptions, written: Mapping[str, str]
-) -> list[list[str]]:
+def _near_duplicates(uri: str, files: FilmFiles, written: Mapping[str, str]) -> list[list[str]]:
     """Compares the fingerprints that the workers took; only films that are near are read again."""
     rows = [
         (written[path], digest, found_by)
@@ -107,7 +102,7 @@ def _near_duplicates(
     return near_duplicates(
         {path: from_hex(found_by) for path, _, found_by in rows},
         {path: digest for path, digest, _ in rows},
-        reduced_from(TfxRoot(root), options),
+        files.show_one_film,
     )
 
 

@@ -19,12 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from components.radiograph_example_gen.listing import read_bytes
-from components.radiograph_example_gen.reading import chunks, read_and_describe
 from models import features
-from models.hyperparameters import Preprocessing
 from models.remote_files import written_beside
 from radiographs.decoding import read_film
-from radiographs.errors import UnusableImage
 from radiographs.films import Film
 from radiographs.formats.png import encode_png
 from radiographs.options import IngestOptions
@@ -55,51 +52,6 @@ class FindStyles(beam.PTransform):
             | "Some" >> beam.combiners.Top.Of(FITTED_FILMS, key=lambda one: one[0], reverse=True)
             | "Fit" >> beam.Map(lambda some: _fitted({path: one for _, path, one in some}, seed))
         )
-
-
-def describe_films(
-    root: str, paths: Sequence[str], options: IngestOptions, judging: Preprocessing
-) -> dict[str, Description]:
-    """Describes films, several at once.
-
-    Args:
-        root: Local or remote folder.
-        paths: Of the films.
-        options: Which films are usable.
-        judging: Which films the graph judges.
-
-    Returns:
-        Descriptions by path, of the usable films; the ingest puts the others on its quarantine
-        list.
-    """
-    described = {}
-    for some in chunks(paths):
-        for path, read in zip(some, read_and_describe(root, some, options, judging), strict=True):
-            if not isinstance(read, UnusableImage):
-                described[path] = read[1]
-    return described
-
-
-def places_of(
-    root: str, paths: Sequence[str], options: IngestOptions, judging: Preprocessing
-) -> dict[str, Place]:
-    """Finds the styles of films ahead of the ingest, for a split by them.
-
-    Args:
-        root: As of `describe_films`, and so are the others.
-        paths: Of the films.
-        options: Which films are usable, and the seed of `find_styles`.
-        judging: Which films the graph judges.
-
-    Returns:
-        Style and distance by path, of the usable films.
-    """
-    _LOG.info("Describing %s films around the lungs, for the split by style", f"{len(paths):,}")
-    described = describe_films(root, paths, options, judging)
-    if not described:
-        return {}
-    names, distances = find_styles(described, options.seed).nearest(list(described.values()))
-    return dict(zip(described, zip(names, distances.tolist(), strict=True), strict=True))
 
 
 def place_of(styles: Styles, description: Description) -> Place:

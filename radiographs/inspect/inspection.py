@@ -22,7 +22,8 @@ from radiographs.label_conflicts import settle_label_conflicts
 from radiographs.layouts import Layout
 from radiographs.leaks import Anomaly, absent_classes, breach_sentence, leaks, without_films
 from radiographs.local_roots import LocalRoot
-from radiographs.near_duplicates import near_duplicates, reduced_from
+from radiographs.measures import FilmFiles
+from radiographs.near_duplicates import near_duplicates
 from radiographs.options import BY_STYLE, IGNORE, IngestOptions
 from radiographs.overrides import ConfigError
 from radiographs.quarantine import refuse_too_many
@@ -99,18 +100,20 @@ def inspect_films(
         found.stops.append(("layout", str(error)))
         return found
     paths = [film.path for film in layout.films]
+    files = FilmFiles(root, options)
     tell("looking for identical files", 0)
-    identical = find_identical_files(root, paths, options)
-    layout = _without_excluded(found, layout, identical, root, options)
+    files.measure(paths)
+    identical = find_identical_files(files, paths)
+    layout = _without_excluded(found, layout, identical, files)
     found.identical = still_films(identical, layout)
     found.layout = _settled(found, layout, options)
-    found.plan = _planned(found, found.layout, root, options)
+    found.plan = _planned(found, found.layout, files)
     films = [film.path for film in found.layout.films]
     found.films = read_films(root, films, options, tell("reading films", len(films)))
     if options.near_duplicates != IGNORE:
         tell("comparing films", 0)
         digests = {path: facts.sha256 for path, facts in found.films.facts.items()}
-        alike = near_duplicates(found.films.prints, digests, reduced_from(root, options))
+        alike = near_duplicates(found.films.prints, digests, files.show_one_film)
         found.near_duplicates = alike
     _judge(found, found.layout, options)
     return found
@@ -120,12 +123,11 @@ def _without_excluded(
     found: Inspection,
     layout: Layout,
     identical: Sequence[Sequence[str]],
-    root: DataRoot,
-    options: IngestOptions,
+    files: FilmFiles,
 ) -> Layout:
     try:
-        excluded = read_excluded(options.exclude_films, LocalRoot("").content)
-        return set_aside(root, layout, identical, excluded)
+        excluded = read_excluded(files.options.exclude_films, LocalRoot("").content)
+        return set_aside(files, layout, identical, excluded)
     except DataError as error:
         found.stops.append(("excluded films", str(error)))
         return layout
@@ -139,11 +141,9 @@ def _settled(found: Inspection, layout: Layout, options: IngestOptions) -> Layou
         return layout
 
 
-def _planned(
-    found: Inspection, layout: Layout, root: DataRoot, options: IngestOptions
-) -> SplitPlan | None:
+def _planned(found: Inspection, layout: Layout, files: FilmFiles) -> SplitPlan | None:
     try:
-        return plan_splits(root, layout, found.identical, options, places={})
+        return plan_splits(files, layout, found.identical)
     except DataError as error:
         found.stops.append(("splits", str(error)))
         return None

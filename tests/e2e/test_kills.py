@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from benchmarks.killing import WatchedRun, faults_of, latest_run
 from benchmarks.kills import open_gates
-from components.radiograph_example_gen.executor import plan_ingest
+from components.radiograph_example_gen.executor import film_files, plan_ingest
 from models import features
 from pipeline.lineage import run_outputs
 from pipeline.locations import WorkDirectory
@@ -77,7 +77,7 @@ def test_the_same_command_is_pushed_and_uses_nothing_half_written(work: WorkDire
 
 
 def test_the_splits_are_those_of_an_undisturbed_run(work: WorkDirectory) -> None:
-    _, plan = plan_ingest(str(work.phantoms), IngestOptions())
+    _, plan = plan_ingest(film_files(str(work.phantoms), IngestOptions()))
     artifact = run_outputs(work.metadata, latest_run(work))["RadiographExampleGen", "examples"]
     for split in features.SPLITS:
         planned = [

@@ -114,7 +114,9 @@ def run_on_prism(films: Path, engine: Beam, tmp_path_factory: pytest.TempPathFac
 
 def run_all(films: Path, folder: Path, beam: Beam) -> Outputs:
     """Runs what Beam runs of a pipeline: ingest, statistics, Transform and Evaluator."""
-    options = IngestOptions(max_quarantine_fraction=0.5)
+    options = IngestOptions(
+        max_quarantine_fraction=0.5, near_duplicates="join", stress_split="test"
+    )
     ingest = RadiographExampleGen(str(films), options, preprocessing=PREPARATION)
     importer = tfx.components.ImportSchemaGen(schema_file=str(PACKAGED_SCHEMA))
     examples, schema = ingest.outputs["examples"], importer.outputs["schema"]

@@ -21,7 +21,7 @@ from components.label_auditor.files import (
     write_label_audit,
 )
 from components.label_auditor.films import RunFilms
-from components.radiograph_example_gen.executor import plan_ingest
+from components.radiograph_example_gen.executor import film_files, plan_ingest
 from components.radiograph_example_gen.film_list import read_film_list
 from components.report_gen.label_words import label_lines
 from models import features
@@ -129,6 +129,6 @@ def test_rows_of_the_list_are_left_out_of_the_next_ingest(pushed: LocalRun, tmp_
     confirmed = tmp_path / "confirmed.csv"
     confirmed.write_text("\n".join([header, lines[0], lines[2]]), encoding="utf-8")
     options = IngestOptions(exclude_films=str(confirmed))
-    layout, _ = plan_ingest(str(pushed.work.phantoms), options)
+    layout, _ = plan_ingest(film_files(str(pushed.work.phantoms), options))
     gone = {path for path, reason in layout.ignored if reason == EXCLUDED}
     assert gone == {line.split(",")[0] for line in (lines[0], lines[2])}

@@ -26,7 +26,7 @@ from tfx import v1 as tfx
 from benchmarks.kills import open_gates
 from components.explanation_gen.index import read_index
 from components.pusher.executor import CARD
-from components.radiograph_example_gen.executor import plan_ingest
+from components.radiograph_example_gen.executor import film_files, plan_ingest
 from models import features
 from pipeline.config import load_config
 from pipeline.lineage import run_outputs
@@ -216,7 +216,7 @@ def test_the_training_goes_on_from_its_last_epoch(resumed: RemoteRun) -> None:
 
 def test_films_are_split_as_planned(resumed: RemoteRun) -> None:
     options = IngestOptions(stress_split="test")
-    _, plan = plan_ingest(LOCATIONS.data_root, options)
+    _, plan = plan_ingest(film_files(LOCATIONS.data_root, options))
     uri = resumed.outputs["RadiographExampleGen", "examples"].uri
     counted = {split: films_in(uri, split) for split in features.SPLITS}
     planned = list(plan.split_of.values())

@@ -21,7 +21,7 @@ from tfx.proto import example_gen_pb2
 from components.radiograph_example_gen import executor, listing, reading
 from components.radiograph_example_gen.component import RadiographExampleGen
 from components.radiograph_example_gen.driver import RadiographDriver, RadiographInputProcessor
-from components.radiograph_example_gen.executor import plan_ingest, to_example
+from components.radiograph_example_gen.executor import film_files, plan_ingest, to_example
 from components.radiograph_example_gen.listing import (
     list_files,
     read_bytes,
@@ -33,7 +33,7 @@ from models import features
 from models.hyperparameters import Preprocessing
 from models.preprocessing import quality_of
 from models.remote_files import write_text
-from radiographs import data_roots, ingest_plan
+from radiographs import data_roots, measures, spread
 from radiographs.decoding import CanonicalFilm, ImageFacts
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film, FilmTags
@@ -60,7 +60,7 @@ class TestUnreadable:
         (root / "NORMAL" / "gone.png").symlink_to(root / "nowhere.png")
         with pytest.raises(UnusableImage, match=r"cannot be read \(.+\); check its permissions"):
             read_bytes(str(root), "NORMAL/gone.png")
-        layout, plan = plan_ingest(str(root), IngestOptions())
+        layout, plan = plan_ingest(film_files(str(root), IngestOptions()))
         assert plan.split_of.keys() == {film.path for film in layout.films}
         assert "NORMAL/gone.png" in plan.split_of
 
@@ -193,7 +193,7 @@ def test_sites_and_spans_of_a_remote_root() -> None:
                     seed = 100 * span + 50 * place + 10 * (label == "NORMAL") + number
                     with tf.io.gfile.GFile(file, "wb") as opened:
                         opened.write(encode(draw_film(seed)))
-    layout, plan = plan_ingest(root, IngestOptions(layout="sites", spans="last:2"))
+    layout, plan = plan_ingest(film_files(root, IngestOptions(layout="sites", spans="last:2")))
     assert len(layout.films) == len(plan.split_of) == 2 * 2 * 2 * 4
     assert list(layout.folders) == [
         "span-2/city", "span-3/city", "span-2/coast", "span-3/coast",
@@ -310,7 +310,7 @@ class TestLinks:
         link = tmp_path / "link"
         link.symlink_to(root)
         assert list_files(str(link)) == list_files(f"{link}/") == list_files(str(root))
-        layout, _ = plan_ingest(str(link), IngestOptions())
+        layout, _ = plan_ingest(film_files(str(link), IngestOptions()))
         assert len(layout.films) == 10
 
     def test_a_broken_link_is_listed(self, root: Path) -> None:
@@ -347,7 +347,7 @@ class TestDicom:
         return root
 
     def test_films_are_hidden_and_read(self, root: Path, options: IngestOptions) -> None:
-        layout, plan = plan_ingest(str(root), options)
+        layout, plan = plan_ingest(film_files(str(root), options))
         found = [film for film in layout.films if film.path.startswith("dicom/")]
         assert sorted(map(real_path, (film.path for film in found))) == [
             "NORMAL/jane again", "NORMAL/jane.dcm", "NORMAL/nobody.dcm",
@@ -374,7 +374,7 @@ class TestDicom:
     def test_notes_and_errors_name_nobody(self, root: Path, options: IngestOptions) -> None:
         (root / "PNEUMONIA" / "Jane Doe").write_bytes((root / "NORMAL" / "jane.dcm").read_bytes())
         with pytest.raises(DataError, match=r"'dicom/\w{20}' \(NORMAL\)") as error:
-            plan_ingest(str(root), options)
+            plan_ingest(film_files(str(root), options))
         assert "ane" not in str(error.value) + "".join(error.value.files.values())
 
     def test_a_file_that_is_gone_names_nobody(self, root: Path, options: IngestOptions) -> None:
@@ -415,11 +415,11 @@ class TestLabelConflicts:
 
     def test_stop_the_run(self, root: Path) -> None:
         with pytest.raises(DataError, match=r"'NORMAL/normal2\.png' \(NORMAL\) and 'PN") as error:
-            plan_ingest(str(root), IngestOptions())
+            plan_ingest(film_files(str(root), IngestOptions()))
         assert list(error.value.files) == ["label_conflicts.csv"]
 
     def test_are_left_out_on_request(self, root: Path) -> None:
-        layout, plan = plan_ingest(str(root), IngestOptions(label_conflicts="drop"))
+        layout, plan = plan_ingest(film_files(str(root), IngestOptions(label_conflicts="drop")))
         assert len(layout.films) == len(plan.split_of) == 8
         assert [path for path, _ in layout.ignored] == [
             "NORMAL/normal2.png", "PNEUMONIA/pneumonia2.png",
@@ -430,12 +430,12 @@ class TestLabelConflicts:
         (root / "PNEUMONIA" / "pneumonia2.png").unlink()
         (root / "PNEUMONIA" / "link.png").symlink_to(root / "NORMAL" / "normal0.png")
         with pytest.raises(DataError, match=r"'PNEUMONIA/link\.png' \(PNEUMONIA\)"):
-            plan_ingest(str(root), IngestOptions())
+            plan_ingest(film_files(str(root), IngestOptions()))
 
     def test_files_that_are_no_films_are_none(self, root: Path) -> None:
         (root / "PNEUMONIA" / "pneumonia2.png").write_bytes(b"")
         (root / "NORMAL" / "normal2.png").write_bytes(b"")
-        layout, _ = plan_ingest(str(root), IngestOptions())
+        layout, _ = plan_ingest(film_files(str(root), IngestOptions()))
         assert len(layout.films) == 10
 
 
@@ -445,7 +445,7 @@ class TestPlan:
     ) -> None:
         write_films(root / "test_set", "NORMAL", 2, first_seed=30)
         with caplog.at_level("INFO", logger=executor.__name__):
-            _, plan = plan_ingest(str(root), IngestOptions())
+            _, plan = plan_ingest(film_files(str(root), IngestOptions()))
         assert caplog.messages == [
             "ignored 2 files: 2 not in a class folder; most in test_set (2)", *plan.notes,
         ]  # fmt: skip
@@ -457,7 +457,7 @@ class TestPlan:
         content = (root / "NORMAL" / "normal0.png").read_bytes()
         for number in (1, 2):
             (root / "NORMAL" / f"normal{number}.png").write_bytes(content)
-        _, plan = plan_ingest(str(root), IngestOptions())
+        _, plan = plan_ingest(film_files(str(root), IngestOptions()))
         assert len({plan.split_of[f"NORMAL/normal{number}.png"] for number in range(3)}) == 1
         assert set(plan.split_of.values()) == set(features.SPLITS)
 
@@ -474,15 +474,16 @@ class TestPlan:
                 (root / label / f"{label}{number}.png").write_bytes(encode(film))
         (root / "NORMAL" / "gone.png").symlink_to(root / "nowhere.png")
         (root / "NORMAL" / "cut.png").write_bytes(encode(draw_film(50))[:200])
-        monkeypatch.setattr(ingest_plan, "_FILMS_PER_MESSAGE", 21)
-        with caplog.at_level("INFO", logger=ingest_plan.__name__):
-            _, plan = plan_ingest(str(root), IngestOptions(stress_split="test"))
+        monkeypatch.setattr(spread, "_ITEMS_PER_MESSAGE", 21)
+        monkeypatch.setattr(spread, "_AT_ONCE", 7)
+        with caplog.at_level("INFO", logger="radiographs"):
+            _, plan = plan_ingest(film_files(str(root), IngestOptions(stress_split="test")))
         assert {path for path, split in plan.split_of.items() if split == "test"} == {
             f"{label}/{label}{number}.png" for label in features.LABELS for number in (17, 18, 19)
         }
         assert plan.notes[-1].startswith("test holds the 6 patients whose films differ most")
-        assert [message for message in caplog.messages if "easur" in message] == [
-            "Measuring how 42 films were taken, for the stress split",
+        assert caplog.messages[:3] == [
+            "Measuring 42 films, for the stress split",
             "21 of 42 films measured",
             "42 of 42 films measured",
         ]
@@ -490,8 +491,8 @@ class TestPlan:
     def test_a_random_split_measures_nothing(
         self, root: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(ingest_plan, "acquisition_statistics", None)
-        _, plan = plan_ingest(str(root), IngestOptions())
+        monkeypatch.setattr(measures, "measure_films", None)
+        _, plan = plan_ingest(film_files(str(root), IngestOptions()))
         assert set(plan.split_of.values()) == set(features.SPLITS)
 
     def test_the_choice_of_the_stress_split_is_part_of_the_cache_key(self, root: Path) -> None:
@@ -541,9 +542,9 @@ class TestReadImage:
             np.testing.assert_array_equal(both[1], alone[1])
 
     def test_chunks_hold_every_item_in_order(self) -> None:
-        items = range(2 * reading.FILMS_AT_ONCE + 1)
-        parts = list(reading.chunks(items))
-        assert [len(part) for part in parts] == [reading.FILMS_AT_ONCE] * 2 + [1]
+        items = range(17)
+        parts = list(spread.chunks(items, 8))
+        assert [len(part) for part in parts] == [8, 8, 1]
         assert [item for part in parts for item in part] == list(items)
 
     @pytest.mark.parametrize("lungs", ["crop", "mask"])

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from components.radiograph_example_gen.executor import plan_ingest
+from components.radiograph_example_gen.executor import film_files, plan_ingest
 from radiographs.errors import DataError, UnusableImage
 from radiographs.excluded import EXCLUDED, NO_FILMS, ExcludedFilms, read_excluded, set_aside
 from radiographs.films import Film
 from radiographs.inspect.inspection import inspect_films
 from radiographs.layouts import Layout
 from radiographs.local_roots import LocalRoot
+from radiographs.measures import FilmFiles
 from radiographs.options import IngestOptions
 from radiographs.overrides import ConfigError
 from radiographs.pseudonyms import HiddenPath
@@ -45,12 +46,16 @@ class Root(LocalRoot):
         return CONTENT[path]
 
 
+def files(root: Root | None = None) -> FilmFiles:
+    return FilmFiles(root or Root(), IngestOptions())
+
+
 def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
 def left_out(*rows: tuple[str, str], root: Root | None = None) -> Layout:
-    return set_aside(root or Root(), LAYOUT, IDENTICAL, ExcludedFilms("list.csv", rows))
+    return set_aside(files(root), LAYOUT, IDENTICAL, ExcludedFilms("list.csv", rows))
 
 
 def gone(layout: Layout) -> list[str]:
@@ -101,7 +106,7 @@ def test_a_hidden_path_is_known_by_its_pseudonym() -> None:
     films = [*LAYOUT.films, Film(hidden, "NORMAL", "none", "p")]
     layout = Layout("dicom", films, [])
     excluded = ExcludedFilms("list.csv", (("dicom/0123", ""),))
-    assert gone(set_aside(Root(), layout, [], excluded)) == ["dicom/0123"]
+    assert gone(set_aside(files(), layout, [], excluded)) == ["dicom/0123"]
 
 
 def test_a_class_without_films_is_refused() -> None:
@@ -115,8 +120,8 @@ def test_a_class_of_one_of_several_sites_without_films_is_refused() -> None:
     layout = replace(LAYOUT, films=films, kind="sites")
     excluded = ExcludedFilms("list.csv", (("NORMAL/a.png", ""),))
     with pytest.raises(DataError, match=r"no film of NORMAL of the site 'a' is left, as list\.csv"):
-        set_aside(Root(), layout, [], excluded)
-    assert gone(set_aside(Root(), replace(layout, kind="manifest"), [], excluded)) == [
+        set_aside(files(), layout, [], excluded)
+    assert gone(set_aside(files(), replace(layout, kind="manifest"), [], excluded)) == [
         "NORMAL/a.png"
     ]
 
@@ -135,7 +140,7 @@ def test_a_list_without_rows_is_said() -> None:
 
 
 def test_no_list_changes_nothing() -> None:
-    assert set_aside(Root(), LAYOUT, IDENTICAL, NO_FILMS) is LAYOUT
+    assert set_aside(files(), LAYOUT, IDENTICAL, NO_FILMS) is LAYOUT
 
 
 class TestList:
@@ -216,7 +221,7 @@ class TestIngest:
         listed = tmp_path / "confirmed.csv"
         listed.write_text("path\nNORMAL/normal0.png\nPNEUMONIA/copy_of_normal3.png\n")
         options = IngestOptions(exclude_films=str(listed))
-        layout, plan = plan_ingest(str(root), options)
+        layout, plan = plan_ingest(film_files(str(root), options))
         aside = [("NORMAL/normal0.png", EXCLUDED), ("PNEUMONIA/copy_of_normal3.png", EXCLUDED)]
         assert layout.ignored == aside  # and the label conflict is gone with it
         assert len(plan.split_of) == 23
@@ -229,7 +234,7 @@ class TestIngest:
     def test_a_list_that_is_not_there_stops_both(self, root: Path) -> None:
         options = IngestOptions(exclude_films=str(root / "none.csv"))
         with pytest.raises(DataError, match=r"none\.csv cannot be read .*; check the setting, "):
-            plan_ingest(str(root), options)
+            plan_ingest(film_files(str(root), options))
         found = inspect_films(LocalRoot(str(root)), options, lambda what, films: lambda done: None)
         assert [step for step, _ in found.stops] == ["excluded films"]
 

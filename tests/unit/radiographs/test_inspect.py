@@ -19,6 +19,7 @@ from radiographs.ingest_plan import plan_ingest
 from radiographs.inspect import __main__ as command
 from radiographs.inspect.thumbnails import rejected_thumbnails
 from radiographs.local_roots import LocalRoot
+from radiographs.measures import FilmFiles
 from radiographs.options import IngestOptions
 from radiographs.phantoms import draw_patient, draw_phantom
 from radiographs.quarantine import count_kinds, kind_of
@@ -96,7 +97,7 @@ class TestFine:
     def test_counts_are_those_of_the_plan(self, fine: Path, tmp_path: Path) -> None:
         status, found = inspect(fine, tmp_path)
         assert status == 0
-        layout, plan = plan_ingest(LocalRoot(str(fine)), IngestOptions(), lambda paths: {})
+        layout, plan = plan_ingest(FilmFiles(LocalRoot(str(fine)), IngestOptions()))
         expected = Counter((plan.split_of[film.path], film.label) for film in layout.films)
         assert {(row["split"], row["label"]): row["films"] for row in found["counts"]} == expected
         assert sum(row["patients"] for row in found["counts"]) == 24
@@ -202,7 +203,7 @@ class TestStops:
 
     def ingest_says(self, root: Path, options: IngestOptions) -> str:
         with pytest.raises(DataError) as stopped:
-            plan_ingest(LocalRoot(str(root)), options, lambda paths: {})
+            plan_ingest(FilmFiles(LocalRoot(str(root)), options))
         return str(stopped.value)
 
     def one_class(self, root: Path) -> None:

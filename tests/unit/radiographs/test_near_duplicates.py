@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -15,12 +15,15 @@ from radiographs.film_groups import count_groups, describe_groups, near_duplicat
 from radiographs.films import Film
 from radiographs.ingest_plan import plan_ingest
 from radiographs.local_roots import LocalRoot
+from radiographs.measures import FilmFiles
 from radiographs.near_duplicates import (
     CANDIDATE_BITS,
+    Pair,
     candidates,
     fingerprint,
     from_hex,
     near_duplicates,
+    pairs_of_one_film,
     reduced,
     same_film,
     to_hex,
@@ -65,11 +68,23 @@ CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+def comparing(
+    films: Mapping[str, np.ndarray], compared: list[Pair]
+) -> Callable[[Sequence[Pair]], list[bool]]:
+    """Compares films by path, and keeps an account of it."""
+
+    def compare(pairs: Sequence[Pair]) -> list[bool]:
+        compared.extend(pairs)
+        return [same_film(*(reduced(films[path]) for path in pair)) for pair in pairs]
+
+    return compare
+
+
 def groups_of(films: dict[str, np.ndarray]) -> list[list[str]]:
     return near_duplicates(
         {path: fingerprint(film) for path, film in films.items()},
         {path: path for path in films},
-        lambda path: reduced(films[path]),
+        comparing(films, []),
     )
 
 
@@ -88,28 +103,60 @@ def test_copies_of_copies_are_one_group(films: list[np.ndarray]) -> None:
 
 def test_files_with_the_same_bytes_take_part_once(films: list[np.ndarray]) -> None:
     prints = {path: fingerprint(films[0]) for path in "abc"}
-    reduced_of = {path: reduced(films[0]) for path in "abc"}
+    compare = comparing(dict.fromkeys("abc", films[0]), [])
     digests = {"a": "1", "b": "1", "c": "2"}
-    assert near_duplicates(prints, digests, reduced_of.__getitem__) == [["a", "c"]]
-    assert near_duplicates(prints, dict.fromkeys("abc", "1"), reduced_of.__getitem__) == []
-    assert near_duplicates({}, {}, reduced_of.__getitem__) == []
+    assert near_duplicates(prints, digests, compare) == [["a", "c"]]
+    assert near_duplicates(prints, dict.fromkeys("abc", "1"), compare) == []
+    assert near_duplicates({}, {}, compare) == []
 
 
-def test_only_candidates_are_read_again(films: list[np.ndarray]) -> None:
+def test_candidates_alone_are_compared_and_each_pair_once(films: list[np.ndarray]) -> None:
     named = {f"film{number:02}": film for number, film in enumerate(films)}
     named["copy"] = as_jpeg(films[3], 50)
-    read = []
-
-    def reduced_of(path: str) -> np.ndarray:
-        read.append(path)
-        return reduced(named[path])
-
+    compared: list[Pair] = []
     prints = {path: fingerprint(film) for path, film in named.items()}
-    near_duplicates(prints, {path: path for path in named}, reduced_of)
-    places = {path: place for place, path in enumerate(sorted(prints))}
-    pairs = candidates(np.stack([prints[path] for path in sorted(prints)]))
-    assert sorted({places[path] for path in read}) == sorted({*itertools.chain(*pairs)})
-    assert len(read) == len(set(read))
+    near_duplicates(prints, {path: path for path in named}, comparing(named, compared))
+    paths = sorted(prints)
+    pairs = candidates(np.stack([prints[path] for path in paths]))
+    assert sorted(compared) == sorted((paths[one], paths[other]) for one, other in pairs)
+
+
+def test_of_many_copies_as_many_pairs_as_copies_are_compared(films: list[np.ndarray]) -> None:
+    copies = {f"copy{quality}": as_jpeg(films[0], quality) for quality in range(60, 90)}
+    compared: list[Pair] = []
+    prints = {path: fingerprint(film) for path, film in copies.items()}
+    groups = near_duplicates(prints, {path: path for path in copies}, comparing(copies, compared))
+    assert groups == [sorted(copies)]
+    assert len(compared) == len(copies) - 1
+
+
+def test_a_pair_is_compared_though_nearer_ones_are_not_one_film() -> None:
+    bits = np.random.default_rng(0).random((3, 256)) < 0.5
+    flipped = {"a": [], "b": [0], "c": [1, 2]}  # so b and c are farther apart than both from a
+    prints = {path: bits.copy() for path in flipped}
+    for path, places in flipped.items():
+        prints[path][:, places] ^= True
+    groups = near_duplicates(
+        {path: np.packbits(one, axis=1) for path, one in prints.items()},
+        {path: path for path in prints},
+        lambda pairs: [pair == ("b", "c") for pair in pairs],
+    )
+    assert groups == [["b", "c"]]
+
+
+def test_a_film_of_several_pairs_is_read_once(films: list[np.ndarray], tmp_path: Path) -> None:
+    for name, film in (("a", films[0]), ("b", as_jpeg(films[0], 50)), ("c", films[1])):
+        (tmp_path / name).write_bytes(encode(film))
+    read: list[str] = []
+
+    class Root(LocalRoot):
+        def content(self, path: str, most: int = -1) -> bytes:
+            read.append(path)
+            return super().content(path, most)
+
+    pairs = [("a", "b"), ("a", "c"), ("b", "c")]
+    assert pairs_of_one_film(Root(str(tmp_path)), IngestOptions(), pairs) == [True, False, False]
+    assert sorted(read) == ["a", "b", "c"]
 
 
 def test_candidates_are_those_that_comparing_all_pairs_finds() -> None:
@@ -192,7 +239,7 @@ def test_join_keeps_patients_with_the_same_picture_together(tmp_path: Path) -> N
 
     def parted(setting: str) -> int:
         options = IngestOptions.model_validate({"near_duplicates": setting})
-        _, plan = plan_ingest(LocalRoot(str(tmp_path)), options, lambda paths: {})
+        _, plan = plan_ingest(FilmFiles(LocalRoot(str(tmp_path)), options))
         return sum(
             plan.split_of[f"{label}/{label}{number}.png"]
             != plan.split_of[f"{label}/again{number}.jpg"]

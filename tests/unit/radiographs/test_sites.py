@@ -17,6 +17,7 @@ from radiographs.ingest_plan import plan_ingest
 from radiographs.inspect import __main__ as command
 from radiographs.layouts import Layout, read_films
 from radiographs.local_roots import LocalRoot
+from radiographs.measures import FilmFiles
 from radiographs.options import IngestOptions
 from radiographs.pseudonyms import pseudonyms_of, real_path, write_new_key
 from radiographs.sites import Files, id_within_site, read_all_films, tell_sites_apart
@@ -201,7 +202,7 @@ def write_sites(root: Path) -> None:
 class TestPlan:
     def test_every_site_is_in_every_split(self, tmp_path: Path) -> None:
         write_sites(tmp_path)
-        layout, plan = plan_ingest(LocalRoot(str(tmp_path)), SITES, lambda paths: {})
+        layout, plan = plan_ingest(FilmFiles(LocalRoot(str(tmp_path)), SITES))
         assert len({film.patient_id for film in layout.films}) == len(layout.films) == 120
         counts = account(layout, plan, [])
         # Of 30 films of a class, the middles of five lie below 15 %, those of nine below 30 %.
@@ -218,7 +219,7 @@ class TestPlan:
                 for film in (folder / label).iterdir():
                     film.rename(film.with_name(f"{split}-{film.name}"))
         options = SITES.model_copy(update={"min_eval_films_per_class": 5})
-        layout, plan = plan_ingest(LocalRoot(str(tmp_path / "films")), options, lambda paths: {})
+        layout, plan = plan_ingest(FilmFiles(LocalRoot(str(tmp_path / "films")), options))
         counts = account(layout, plan, [])["sites"]
         assert counts["city"] == {"train": 60, "eval": 20, "test": 20}
         assert counts["coast"] == {"train": 42, "eval": 10, "test": 8}
@@ -234,7 +235,7 @@ class TestPlan:
                 first = 1000 * span + 500 * place
                 write_films(tmp_path / f"span-{span}", label, 60 * span, first)
         before, after = (
-            plan_ingest(LocalRoot(str(tmp_path)), IngestOptions(spans=spans), lambda paths: {})[1]
+            plan_ingest(FilmFiles(LocalRoot(str(tmp_path)), IngestOptions(spans=spans)))[1]
             for spans in ("0-1", "all")
         )
         assert len(after.split_of) == 3 * len(before.split_of) == 360
@@ -247,7 +248,7 @@ class TestPlan:
                 tmp_path / "city" / "NORMAL" / f"normal{number}.png",
                 tmp_path / "coast" / "NORMAL" / f"normal{29 - number}.png",
             )
-        _, plan = plan_ingest(LocalRoot(str(tmp_path)), SITES, lambda paths: {})
+        _, plan = plan_ingest(FilmFiles(LocalRoot(str(tmp_path)), SITES))
         for number in range(30):
             own, other = (
                 plan.split_of[f"{site}/NORMAL/normal{n}.png"]
@@ -262,7 +263,7 @@ class TestPlan:
             tmp_path / "coast" / "PNEUMONIA" / "pneumonia1.png",
         )
         with pytest.raises(DataError, match=r"label conflict.*'city/NORMAL/normal1.png' \(NORMAL"):
-            plan_ingest(LocalRoot(str(tmp_path)), SITES, lambda paths: {})
+            plan_ingest(FilmFiles(LocalRoot(str(tmp_path)), SITES))
 
 
 @pytest.mark.parametrize("folder", ["harbour", "harbour/NORMAL", "span"])

@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from models.features import EVAL, LABELS, NORMAL, PNEUMONIA, SPLITS, TEST, TRAIN
 from radiographs.acquisition import STATISTICS, acquisition_statistics
-from radiographs.decoding import sha256_of
+from radiographs.decoding import read_film, sha256_of
 from radiographs.errors import DataError
 from radiographs.films import Film
 from radiographs.layouts import read_films
@@ -425,7 +425,9 @@ def test_kermany_stress_split_is_told_from_train_by_its_acquisition() -> None:
         pytest.skip("needs the radiographs of ../shared/data/kermany224")
     films = read_films(paths, lambda path: (KERMANY / path).read_text(), STRESS).films[::3]
     statistics = {
-        one.path: acquisition_statistics((KERMANY / one.path).read_bytes(), STRESS) for one in films
+        one.path: acquisition_statistics(read_film(data, STRESS), len(data))
+        for one in films
+        for data in [(KERMANY / one.path).read_bytes()]
     }
     values = np.array([statistics[one.path] for one in films])
     patients = [one.patient_id for one in films]

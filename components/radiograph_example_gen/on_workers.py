@@ -1,0 +1,76 @@
+"""Work that a plan has for many files, done by Beam's workers instead of the executor."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.coders import PickleCoder
+from tfx.dsl.io import fileio
+
+from components.radiograph_example_gen.record_files import ReadRecords, WriteRecords
+from radiographs.spread import Item, Result, chunks, here, tell_progress
+
+_RESULTS = PickleCoder()
+_AT_ONCE = 32  # items; fewer make Beam cost more than the work
+
+
+class OnWorkers:
+    """A `radiographs.spread.Spread` that runs a Beam pipeline for each piece of work.
+
+    Results come back through files, the only way that every engine has. What is only a few items
+    is done here, as a cluster takes longer to start than these do.
+    """
+
+    def __init__(self, make_pipeline: Callable[[], beam.Pipeline], folder: str):
+        """Remembers how a pipeline is made.
+
+        Args:
+            make_pipeline: Of the engine and its workers.
+            folder: Every worker has to reach it; whoever made it removes it afterwards.
+        """
+        self._make_pipeline = make_pipeline
+        self._folder = folder
+
+    def __call__(
+        self, work: Callable[[Sequence[Item]], Iterable[Result]], items: Sequence[Item], what: str
+    ) -> list[Result]:
+        """Hands out the items, as `Spread` says."""
+        if len(items) <= _AT_ONCE:
+            return here(work, items, what)
+        prefix = os.path.join(self._folder, f"results-{uuid.uuid4().hex}")
+        with self._make_pipeline() as pipeline:
+            _ = (
+                pipeline
+                | "Some" >> beam.Create(list(enumerate(chunks(items, _AT_ONCE))))
+                | "SpreadOverWorkers" >> beam.Reshuffle()
+                | "Work" >> beam.ParDo(_Work(work, what, len(items)))
+                | "Results" >> WriteRecords(prefix, _RESULTS)
+            )
+        done = sorted(_read(prefix), key=lambda one: one[0])
+        return [result for _, results in done for result in results]
+
+
+class _Work(beam.DoFn):
+    """From a place and some items to the place and their results."""
+
+    def __init__(self, work: Callable[[Sequence[Any]], Iterable[Any]], what: str, items: int):
+        self._work = work
+        self._what = what
+        self._items = items
+        self._done = 0  # by this worker
+
+    def process(self, some: tuple[int, Sequence[Any]]) -> Iterator[tuple[int, list[Any]]]:
+        place, items = some
+        yield place, list(self._work(items))
+        self._done += len(items)
+        tell_progress(self._what, self._done, len(items), self._items)
+
+
+def _read(prefix: str) -> Iterator[Any]:
+    read = ReadRecords(_RESULTS)
+    for file in fileio.glob(f"{prefix}*"):
+        yield from read.process(file)
