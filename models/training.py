@@ -19,6 +19,7 @@ from models.fitting import MONITORED, fit
 from models.hyperparameters import Hyperparameters, with_tuned
 from models.input_pipeline import TransformedFilms
 from models.keras_environment import check_keras_in_use
+from models.lesion_training import fit_lesions
 from models.members import each_member
 from models.network import build_network, fold
 from models.records import keep_network, keep_record
@@ -80,8 +81,9 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     calibration, operating_point = calibrate(*scored, settings, groups)
     distance = fit_distance(network, train, evaluation, settings)
     reference = mean_normal_film(train, settings)
+    lesions = fit_lesions(network, train, settings) if settings.network.segmentation else None
     served = ServedModel(
-        network, transform, settings, calibration, operating_point, distance, reference
+        network, transform, settings, calibration, operating_point, distance, reference, lesions
     )
     save_served_model(served, fn_args.serving_model_dir)
     write_seen((train, evaluation), fn_args.serving_model_dir)
