@@ -7,6 +7,7 @@ film as viewers show it, upright. What goes on is encoded anew, so that no text 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,32 @@ from radiographs.films import Film
 _LESION = 255  # of what goes on; the rest is 0
 _PLAIN = {"1": "L", "P": "RGB"}  # by mode, where values are no levels
 _OPAQUE_MODES = ("1", "L", "P", "RGB", "I", "I;16")
+
+
+def read_mask(read: Callable[[str], bytes], film: Film, image: CanonicalFilm) -> bytes:
+    """Reads the mask that was drawn on a film.
+
+    Args:
+        read: Returns the content of a file below the data root.
+        film: That the mask is of.
+        image: What was read of it.
+
+    Returns:
+        Of `canonical_mask`; empty where none was drawn.
+
+    Raises:
+        UnusableImage: Saying what is wrong with the mask. Its path may tell a patient's name; it
+            is in the manifest.
+    """
+    if not film.lesion_mask:
+        return b""
+    try:
+        data = read(film.lesion_mask)
+    except UnusableImage:
+        raise UnusableImage(
+            "its lesion mask cannot be read; put it where the manifest says, or empty the cell"
+        ) from None
+    return canonical_mask(data, film, image)
 
 
 def canonical_mask(data: bytes, film: Film, image: CanonicalFilm) -> bytes:
@@ -50,8 +77,12 @@ def _decoded(data: bytes, size_px: tuple[int, int]) -> npt.NDArray[np.bool_]:
     """Returns `[height, width]`, true in lesions."""
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as stored:
-            _check_size(ImageOps.exif_transpose(_header(stored)).size, size_px)
-            return _two_valued(ImageOps.exif_transpose(stored))
+            if sorted(stored.size) != sorted(size_px):  # before its pixels are decoded
+                raise _of_another_size(stored.size, size_px)
+            mask = ImageOps.exif_transpose(stored)
+            if mask.size != size_px:
+                raise _of_another_size(mask.size, size_px)
+            return _two_valued(mask)
     except UnusableImage:
         raise
     except Exception:  # whatever a decoder makes of a file that nobody has foreseen
@@ -60,19 +91,11 @@ def _decoded(data: bytes, size_px: tuple[int, int]) -> npt.NDArray[np.bool_]:
         ) from None
 
 
-def _header(stored: Image.Image) -> Image.Image:
-    """Returns a picture of the same size and orientation that costs nothing to turn."""
-    blank = Image.new("1", stored.size)
-    blank.info["exif"] = stored.getexif().tobytes()
-    return blank
-
-
-def _check_size(size_px: tuple[int, int], of_film_px: tuple[int, int]) -> None:
-    if size_px != of_film_px:
-        raise UnusableImage(
-            f"its lesion mask has {size_px[0]} x {size_px[1]} pixels and the film upright "
-            f"{of_film_px[0]} x {of_film_px[1]}; save it in the film's size"
-        )
+def _of_another_size(size_px: tuple[int, int], of_film_px: tuple[int, int]) -> UnusableImage:
+    return UnusableImage(
+        f"its lesion mask has {size_px[0]} x {size_px[1]} pixels and the film upright "
+        f"{of_film_px[0]} x {of_film_px[1]}; save it in the film's size"
+    )
 
 
 def _two_valued(mask: Image.Image) -> npt.NDArray[np.bool_]:

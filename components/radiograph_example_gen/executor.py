@@ -28,7 +28,6 @@ from components.radiograph_example_gen.reading import (
     check_judging,
     chunks,
     read_and_describe,
-    read_lesion_mask,
 )
 from components.radiograph_example_gen.record_files import WriteRecords
 from components.radiograph_example_gen.report import (
@@ -50,6 +49,7 @@ from radiographs.errors import UnusableImage
 from radiographs.excluded import read_excluded
 from radiographs.films import Film
 from radiographs.layouts import Layout, ignored_notes
+from radiographs.lesion_masks import read_mask
 from radiographs.near_duplicates import fingerprint, to_hex
 from radiographs.options import IGNORE, IngestOptions
 from radiographs.spans import latest_span
@@ -246,7 +246,7 @@ class _ReadSome(beam.DoFn):
                 continue
             image, description = read
             try:
-                mask = read_lesion_mask(self._root, film, image)
+                mask = read_mask(partial(read_bytes, self._root), film, image)
             except UnusableImage as error:
                 yield beam.pvalue.TaggedOutput(_UNUSABLE, [film.path, str(error)])
                 continue

@@ -21,8 +21,6 @@ from models.lung_fields.fields import check_weights
 from models.preprocessing import qualities_and_lungs
 from radiographs.decoding import ROOM_PX, CanonicalFilm, read_film
 from radiographs.errors import UnusableImage
-from radiographs.films import Film
-from radiographs.lesion_masks import canonical_mask
 from radiographs.options import IngestOptions
 from radiographs.pseudonyms import HiddenPath
 from radiographs.styles import Description, describe_surroundings
@@ -108,32 +106,6 @@ def read_and_describe(
     with ThreadPoolExecutor(FILMS_AT_ONCE) as threads:
         films = list(threads.map(read, paths))
         return list(threads.map(describe, _judge(films, options, judging)))
-
-
-def read_lesion_mask(root: str, film: Film, image: CanonicalFilm) -> bytes:
-    """Reads the mask that was drawn on a film.
-
-    Args:
-        root: Local or remote folder.
-        film: That the mask is of.
-        image: What was read of it.
-
-    Returns:
-        Of `canonical_mask`; empty where none was drawn.
-
-    Raises:
-        UnusableImage: Saying what is wrong with the mask; its path may tell a patient's name, and
-            is in the manifest.
-    """
-    if not film.lesion_mask:
-        return b""
-    try:
-        data = read_bytes(root, film.lesion_mask)
-    except UnusableImage:
-        raise UnusableImage(
-            "its lesion mask cannot be read; put it where the manifest says, or empty the cell"
-        ) from None
-    return canonical_mask(data, film, image)
 
 
 def _read(root: str, path: str, options: IngestOptions) -> CanonicalFilm | UnusableImage:
