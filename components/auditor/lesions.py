@@ -70,7 +70,7 @@ def audit_lesions(
         )
         for example, (marked, heat) in zip(batch, maps, strict=True):
             if np.isfinite(marked).all():
-                drawn = _drawn(example)
+                drawn = drawn_lesions(example)
                 patient = _value(example, features.PATIENT_ID)
                 reached[drawn is not None].append((patient, _metrics(marked, heat, drawn)))
     metrics: dict[str, float] = {}
@@ -87,21 +87,28 @@ def dice(found: npt.NDArray[np.bool_], drawn: npt.NDArray[np.bool_]) -> float:
     return 2 * int((found & drawn).sum()) / both if both else 1.0
 
 
+def drawn_lesions(example: tf.train.Example) -> npt.NDArray[np.bool_] | None:
+    """Returns the lesions that were drawn on a film.
+
+    Args:
+        example: Raw.
+
+    Returns:
+        `[height, width]` of the film; None where there is no mask, or nothing in it.
+    """
+    mask = _value(example, features.LESION_MASK)
+    drawn = decode_grey_png(mask) > 0 if mask else None
+    return drawn if drawn is not None and drawn.any() else None
+
+
 def _chosen(examples: Iterable[tf.train.Example], at_most: int) -> Iterator[tf.train.Example]:
     left = {features.PNEUMONIA: at_most, features.NORMAL: at_most}
     for example in examples:
         label = _value(example, features.LABEL).decode()
-        known = label == features.NORMAL or _drawn(example) is not None
+        known = label == features.NORMAL or drawn_lesions(example) is not None
         if known and left[label]:
             left[label] -= 1
             yield example
-
-
-def _drawn(example: tf.train.Example) -> npt.NDArray[np.bool_] | None:
-    """Returns the lesions of a film, `[height, width]`; None where none is drawn."""
-    mask = _value(example, features.LESION_MASK)
-    drawn = decode_grey_png(mask) > 0 if mask else None
-    return drawn if drawn is not None and drawn.any() else None
 
 
 def _metrics(
