@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -25,8 +27,40 @@ _STREAM = 3  # of random numbers, apart from those of an epoch
 _LOG = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class KnownLesions:
+    """Of which train films it is known where lesions are.
+
+    Attributes:
+        drawn: places of the films with a mask, be it one without a lesion, [drawn] int64.
+        normal: places of the normal films without one, which have no lesion, [normal] int64.
+    """
+
+    drawn: np.ndarray
+    normal: np.ndarray
+
+    @classmethod
+    def of(cls, films: TransformedFilms) -> KnownLesions:
+        """Finds them.
+
+        Args:
+            films: the train split, of a Transform with `network.segmentation`.
+
+        Raises:
+            ValueError: no film has a mask.
+        """
+        has_mask = films.sizes_of(features.LESION_MASK_XF) > 0
+        if not has_mask.any():
+            raise ValueError(
+                "network.segmentation learns from lesion masks, and no film of train has one; "
+                "name them in the column lesion_mask of the manifest, or set "
+                "network.segmentation=false"
+            )
+        return cls(np.flatnonzero(has_mask), np.flatnonzero((films.classes == 0) & ~has_mask))
+
+
 def fit_lesions(
-    network: keras.Model, films: TransformedFilms, settings: Hyperparameters
+    network: keras.Model, films: TransformedFilms, known: KnownLesions, settings: Hyperparameters
 ) -> LesionFinder:
     """Trains a decoder over a trained network, which is left as it is.
 
@@ -39,47 +73,27 @@ def fit_lesions(
     Args:
         network: of `build_network` or `fold`, trained.
         films: the train split.
+        known: of these films.
         settings: of the training; `train.segmentation_steps`, batch size, seed, augmentation.
 
     Returns:
         The network with its decoder.
-
-    Raises:
-        ValueError: no film has a mask.
     """
-    drawn = drawn_on(films)
-    if not drawn.any():
-        raise ValueError(
-            "network.segmentation learns from lesion masks, and no film of train has one; name "
-            "them in the column lesion_mask of the manifest, or set network.segmentation=false"
-        )
-    normal = (films.classes == 0) & ~drawn
     keras.utils.set_random_seed(settings.train.seed)
     finder = LesionFinder.untrained(network, settings.network.flip_average)
-    _learn(finder, films, np.flatnonzero(drawn), np.flatnonzero(normal), settings)
+    _learn(finder, films, known, settings)
     _LOG.info(
-        "lesions: learnt from %d films with a mask and %d normal ones", drawn.sum(), normal.sum()
+        "lesions: learnt from %d films with a mask and %d normal ones",
+        len(known.drawn),
+        len(known.normal),
     )
     return finder
-
-
-def drawn_on(films: TransformedFilms) -> np.ndarray:
-    """Tells which films have a lesion mask, be it one without a lesion.
-
-    Args:
-        films: any split, of a Transform with `network.segmentation`.
-
-    Returns:
-        `[films]` bool.
-    """
-    return films.sizes_of(features.LESION_MASK_XF) > 0
 
 
 def _learn(
     finder: LesionFinder,
     films: TransformedFilms,
-    drawn: np.ndarray,
-    normal: np.ndarray,
+    known: KnownLesions,
     settings: Hyperparameters,
 ) -> None:
     decoder, steps = finder.decoder, settings.train.segmentation_steps
@@ -99,24 +113,26 @@ def _learn(
         optimiser.apply_gradients(zip(gradients, decoder.trainable_variables, strict=True))
         return loss
 
-    for number, (images, masks) in enumerate(_batches(films, drawn, normal, settings), start=1):
+    for number, (images, masks) in enumerate(_batches(films, known, settings), start=1):
         loss = step(images, masks)
         if number % (steps // 4 or 1) == 0:
             _LOG.info("lesions: step %d/%d  loss %.4f", number, steps, float(loss))
 
 
 def _batches(
-    films: TransformedFilms, drawn: np.ndarray, normal: np.ndarray, settings: Hyperparameters
+    films: TransformedFilms, known: KnownLesions, settings: Hyperparameters
 ) -> tf.data.Dataset:
     """Returns `train.segmentation_steps` pairs: images, standardised, and masks in [0, 1]."""
     train, preparation = settings.train, settings.preprocessing
 
     def draw() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         random = np.random.default_rng((train.seed, _STREAM))
-        with_mask, without = _shuffled(drawn, random), _shuffled(normal, random)
+        drawn, normal = _shuffled(known.drawn, random), _shuffled(known.normal, random)
         for _ in range(train.segmentation_steps):
-            halves = (with_mask, -(-train.batch_size // 2)), (without, train.batch_size // 2)
-            places = [next(one) for one, films_of in halves for _ in range(films_of)]
+            places = [
+                *itertools.islice(drawn, -(-train.batch_size // 2)),
+                *itertools.islice(normal, train.batch_size // 2),
+            ]
             yield np.array(places), random.integers(_SEEDS, size=2)
 
     def prepare(places: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -132,6 +148,6 @@ def _batches(
 
 
 def _shuffled(places: np.ndarray, random: np.random.Generator) -> Iterator[int]:
-    """Yields places without end, each as often as the others."""
-    while True:
+    """Yields places without end, each as often as the others; of none, nothing."""
+    while len(places):
         yield from random.permutation(places).tolist()
