@@ -65,7 +65,8 @@ class Run:
 
     def explain(self, images: Sequence[bytes]) -> dict[str, np.ndarray]:
         ask = self.served.signatures[features.EXPLAIN_IMAGES]
-        return {name: one.numpy() for name, one in ask(image_bytes=tf.constant(images)).items()}
+        answer = ask(image_bytes=tf.constant(images, tf.string))
+        return {name: one.numpy() for name, one in answer.items()}
 
 
 def bytes_of(example: tf.train.Example, name: str) -> bytes:
