@@ -84,7 +84,8 @@ class ServedModel(tf.Module):
             for name, weights in weights_by_layer(network).items()
         }
         self._lesions = lesions
-        self.lesion_weights = lesions.weights if lesions else []
+        if lesions:
+            self.lesion_weights = lesions.weights
         self.transform_layer = transform.transform_features_layer()
         self._preprocessing = settings.preprocessing
         self.classes = features.classes_of(settings.task)
