@@ -26,6 +26,7 @@ from models.lesion_masks import unpack_masks
 from models.lesion_training import KnownLesions, _batches, fit_lesions
 from models.preprocessing import standardise, unpack_images
 from models.records import read_network
+from pipeline.start import settings_to_start_from
 from radiographs.films import Film
 from radiographs.lesion_masks import read_mask
 from radiographs.local_roots import LocalRoot
@@ -246,3 +247,7 @@ def test_films_without_a_single_mask_are_refused(run: Run) -> None:
     films = SimpleNamespace(sizes_of=lambda key: np.zeros(4, np.int64), classes=np.arange(4) % 2)
     with pytest.raises(ValueError, match="no film of train has one; name them in the column"):
         KnownLesions.of(cast(Any, films))
+
+
+def test_a_run_that_starts_from_the_model_asks_for_no_masks(run: Run) -> None:
+    assert settings_to_start_from(str(run.folder / "model"))["network"]["segmentation"] is False
