@@ -35,7 +35,7 @@ from radiographs.phantoms import write_phantoms
 from tests.unit.models.test_clinical_run import SPEC, as_example, as_row
 
 SIZE_PX = 64
-FILMS, TRAIN_FILMS = 150, 110
+FILMS, TRAIN_FILMS = 120, 90
 UNKNOWN_EACH = 4  # of so many train films, of one no mask is there
 SETTINGS = Hyperparameters.model_validate(
     {
@@ -43,7 +43,7 @@ SETTINGS = Hyperparameters.model_validate(
         "network": {"width": 8, "depth": 4, "dense_units": 16, "segmentation": True},
         "augmentation": {"frame_swap": 0.5, "erase": 0},
         "train": {
-            "epochs": 6, "batch_size": 16, "learning_rate": 3e-3, "segmentation_steps": 150,
+            "epochs": 6, "batch_size": 16, "learning_rate": 3e-3, "segmentation_steps": 120,
         },
     }
 )  # fmt: skip
