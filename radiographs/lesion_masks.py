@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngImageFile
 
 from models.features import NORMAL
 from radiographs.decoding import CanonicalFilm
@@ -76,7 +77,7 @@ def canonical_mask(data: bytes, film: Film, image: CanonicalFilm) -> bytes:
 def _decoded(data: bytes, size_px: tuple[int, int]) -> npt.NDArray[np.bool_]:
     """Returns `[height, width]`, true in lesions."""
     try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as stored:
+        with PngImageFile(io.BytesIO(data)) as stored:
             if sorted(stored.size) != sorted(size_px):  # before its pixels are decoded
                 raise _of_another_size(stored.size, size_px)
             mask = ImageOps.exif_transpose(stored)
