@@ -43,7 +43,7 @@ SETTINGS = Hyperparameters.model_validate(
         "network": {"width": 8, "depth": 4, "dense_units": 16, "segmentation": True},
         "augmentation": {"frame_swap": 0.5, "erase": 0},
         "train": {
-            "epochs": 6, "batch_size": 16, "learning_rate": 3e-3, "segmentation_steps": 120,
+            "epochs": 6, "batch_size": 16, "learning_rate": 3e-3, "segmentation_steps": 150,
         },
     }
 )  # fmt: skip
@@ -169,7 +169,7 @@ def test_lesions_lie_where_they_were_drawn(run: Run) -> None:
         np.mean([dice_of(one > 0.5, mask) for one, mask in zip(maps, masks, strict=True)])
         for maps, masks in ((found, drawn), (found, drawn[::-1]), (np.ones_like(found), drawn))
     )
-    assert reached > max(0.6, of_others + 0.1, everywhere + 0.3)
+    assert reached > max(0.5, of_others + 0.15, everywhere + 0.3)
 
 
 def test_a_film_that_is_not_judged_has_no_lesions(run: Run) -> None:
