@@ -88,7 +88,7 @@ def lesion_loss(masks: tf.Tensor, found: tf.Tensor) -> tf.Tensor:
     Returns:
         Scalar float32 of at least 0.
     """
-    entropy = tf.reduce_mean(keras.losses.binary_crossentropy(masks, found))
+    entropy = keras.losses.BinaryCrossentropy()(masks, found)
     shared = 2 * tf.reduce_sum(masks * found)
     dice = tf.math.divide_no_nan(shared, tf.reduce_sum(masks) + tf.reduce_sum(found))
     return entropy + 1 - dice
