@@ -125,12 +125,25 @@ def maps_of(trained: Trained, prepared: Prepared, with_occlusion: bool) -> dict[
     maps = all_maps(trained.network, prepared.images, trained.reference)
     if with_occlusion:
         maps[OCCLUSION] = occlusion(trained.network, prepared.images, trained.reference)
-    return {
+    placed = {
         name: place(tf.constant(one[..., np.newaxis]), prepared.whole.frames, SIDE_PX)[
             ..., 0
         ].numpy()
         for name, one in maps.items()
     }
+    if trained.settings.network.segmentation:
+        placed[features.LESIONS] = _marked_lesions(trained.served, prepared.films.encoded)
+    return placed
+
+
+def _marked_lesions(served: Any, films: Sequence[bytes]) -> Maps:
+    marked = [
+        served.signatures[features.EXPLAIN_IMAGES](image_bytes=tf.constant([film]))
+        for film in films
+    ]
+    return np.stack(
+        [cv2.resize(one[features.LESIONS][0].numpy(), (SIDE_PX, SIDE_PX)) for one in marked]
+    )
 
 
 def answers_of(trained: Trained, prepared: Prepared) -> dict[str, npt.NDArray[Any]]:

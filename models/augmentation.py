@@ -38,9 +38,39 @@ def augment(images: tf.Tensor, seed: tf.Tensor, settings: Augmentation) -> tf.Te
     if settings.strength == 0:
         return images
     bounds = at_full_strength(settings)
-    geometry, detail, exposure, noise, erasing = tf.unstack(tf.random.split(seed, 5))
+    geometry, *others = tf.unstack(tf.random.split(seed, 5))
     maps = random_transforms(tf.shape(images)[0], geometry, bounds, images.shape[1])
-    images = _vary_detail(resample(images, maps), detail, bounds)
+    return _change_pixels(resample(images, maps), others, bounds)
+
+
+def augment_with_masks(
+    images: tf.Tensor, masks: tf.Tensor, seed: tf.Tensor, settings: Augmentation
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Changes images as `augment`, and moves what is drawn on each with it.
+
+    Nothing is erased: a mask would go on to show what is seen no more.
+
+    Args:
+        images: [batch, size, size, 1] float32 in [0, 1].
+        masks: the same shape and range.
+        seed: [2] int64.
+        settings: bounds.
+
+    Returns:
+        Both, of the same shape and range.
+    """
+    if settings.strength == 0:
+        return images, masks
+    bounds = _without_erasing(at_full_strength(settings))
+    geometry, *others = tf.unstack(tf.random.split(seed, 5))
+    maps = random_transforms(tf.shape(images)[0], geometry, bounds, images.shape[1])
+    return _change_pixels(resample(images, maps), others, bounds), resample(masks, maps)
+
+
+def _change_pixels(images: tf.Tensor, seeds: list[tf.Tensor], bounds: Augmentation) -> tf.Tensor:
+    """Changes all but the geometry."""
+    detail, exposure, noise, erasing = seeds
+    images = _vary_detail(images, detail, bounds)
     images = _add_noise(_vary_exposure(images, exposure, bounds), noise, bounds)
     return _erase(tf.clip_by_value(images, 0.0, 1.0), erasing, bounds)
 
@@ -58,6 +88,11 @@ def at_full_strength(settings: Augmentation) -> Augmentation:
     bounds = settings.model_dump(exclude={"strength", "horizontal_flip"})
     scaled = {name: settings.strength * bound for name, bound in bounds.items()}
     return settings.model_copy(update={**scaled, "strength": 1.0})
+
+
+@tf.autograph.experimental.do_not_convert
+def _without_erasing(bounds: Augmentation) -> Augmentation:
+    return bounds.model_copy(update={"erase": 0.0})
 
 
 # Geometry.

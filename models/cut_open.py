@@ -16,6 +16,7 @@ from models import clinical
 from models.members import members_of
 from models.network import LAST_CONVOLUTION, LAST_HIDDEN, LOGITS
 
+_FINEST_STRIDE = 4  # pixels of the film, of a map in the pyramid
 _FINER_LAYERS = 2  # that an explanation weighs beside the last one
 
 
@@ -111,6 +112,22 @@ def middle_stages(network: keras.Model) -> list[keras.KerasTensor]:
     return _by_turns(_of_members(network, _stages))
 
 
+def feature_pyramid(network: keras.Model) -> keras.Model:
+    """Returns the network cut open for what is to be found at a place.
+
+    Args:
+        network: A model of `build_network` or `fold`.
+
+    Returns:
+        Model with the same input and a list of outputs: the last feature map of each size, from a
+        fourth of the film's side on, `[batch, rows, columns, channels]`, the largest first and of
+        several members by turns.
+    """
+    largest = -(-network.inputs[0].shape[1] // _FINEST_STRIDE)
+    maps = _by_turns(_of_members(network, _last_of_each_size))
+    return keras.Model(network.input, [one for one in maps if one.shape[1] <= largest])
+
+
 def side_by_side(maps: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """Joins feature maps of one size, which are those of the same layer of several members.
 
@@ -162,6 +179,12 @@ def _explained(member: keras.Model) -> list[keras.KerasTensor]:
 
 
 def _stages(member: keras.Model) -> list[keras.KerasTensor]:
+    stages = _last_of_each_size(member)
+    return stages[1:-1] or stages
+
+
+def _last_of_each_size(member: keras.Model) -> list[keras.KerasTensor]:
+    """Returns the last feature map of each size, the largest first."""
     maps = [
         layer.output
         for layer in member.layers[1:]
@@ -169,8 +192,7 @@ def _stages(member: keras.Model) -> list[keras.KerasTensor]:
     ]
     # What squeeze and excitation weighs channels by has one pixel, and comes before its use.
     of_size = {one.shape[1]: one for one in maps if one.shape[1] > 1}
-    stages = [of_size[side] for side in sorted(of_size, reverse=True)]
-    return stages[1:-1] or stages
+    return [of_size[side] for side in sorted(of_size, reverse=True)]
 
 
 def explained_layers(network: keras.Model) -> list[keras.Layer]:

@@ -11,7 +11,12 @@ from models.lung_fields.whole_films import WholeFilms
 from models.placing import place
 
 
-def explain(evidence: tf.Tensor, probability: tf.Tensor, films: WholeFilms) -> dict[str, tf.Tensor]:
+def explain(
+    evidence: tf.Tensor,
+    probability: tf.Tensor,
+    films: WholeFilms,
+    lesions: tf.Tensor | None = None,
+) -> dict[str, tf.Tensor]:
     """Lays what the network saw out on the whole films.
 
     Boxes are inside the lungs. Where no plausible lungs are found, which happens only where
@@ -21,9 +26,11 @@ def explain(evidence: tf.Tensor, probability: tf.Tensor, films: WholeFilms) -> d
         evidence: `[batch, rows, columns]` float32, of `models.grad_cam.grad_cam`.
         probability: `[batch]` float32, P(pneumonia).
         films: of `look_at_whole`, with lungs on a grid of `GRID` cells.
+        lesions: `[batch, rows, columns]` float32, of `models.lesions`, laid out as the evidence is.
 
     Returns:
-        HEATMAP, OVERLAY_BYTES, BOXES, BOX_SCORES and LUNG_OPACITY of `models.features`.
+        HEATMAP, OVERLAY_BYTES, BOXES, BOX_SCORES and LUNG_OPACITY of `models.features`, and
+        LESIONS where they are given.
     """
     size_px = films.pixels.shape[1]
     heatmap, heat = (
@@ -33,6 +40,11 @@ def explain(evidence: tf.Tensor, probability: tf.Tensor, films: WholeFilms) -> d
     within = tf.reduce_any(films.lungs, axis=-1) | ~films.found[:, tf.newaxis, tf.newaxis]
     boxes, peaks = find_boxes(heat, within)
     extent = tf.where(films.found[:, tf.newaxis], hot_share(heat, films.lungs), float("nan"))
+    laid = (
+        {}
+        if lesions is None
+        else {features.LESIONS: place(lesions[..., tf.newaxis], films.frames, size_px)[..., 0]}
+    )
     pixels = tf.cast(films.pixels, tf.float32)[..., tf.newaxis] / 255.0
     return {
         features.HEATMAP: heatmap,
@@ -40,4 +52,5 @@ def explain(evidence: tf.Tensor, probability: tf.Tensor, films: WholeFilms) -> d
         features.BOXES: boxes,
         features.BOX_SCORES: probability[:, tf.newaxis] * peaks,
         features.LUNG_OPACITY: extent,
+        **laid,
     }

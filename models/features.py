@@ -19,6 +19,7 @@ MEAN_INTENSITY = "mean_intensity"  # float32 in [0, 1]
 SOURCE_FORMAT = "source_format"  # bytes: "JPEG", "PNG" or "DICOM"
 SHA256 = "sha256"  # bytes: hexadecimal digest of the file
 STYLE = "style"  # bytes: one of STYLES, or UNKNOWN
+LESION_MASK = "lesion_mask"  # bytes: PNG of the film's size, 255 in lesions; empty if none is drawn
 # What the tags of a DICOM file say; of any other file unknown.
 LATERALITY = "laterality"  # bytes: one of LATERALITIES
 MODALITY = "modality"  # bytes: one of MODALITIES
@@ -30,7 +31,7 @@ STUDY_DAY = "study_day"  # int64: days since the patient's first study, or STUDY
 
 RAW_STRING_FEATURES = (
     IMAGE, LABEL, SUBTYPE, PATIENT_ID, SITE, VIEW, SEX, SOURCE_FORMAT, SHA256, STYLE,
-    LATERALITY, MODALITY, BODY_PART, MANUFACTURER, DEVICE_MODEL,
+    LESION_MASK, LATERALITY, MODALITY, BODY_PART, MANUFACTURER, DEVICE_MODEL,
 )  # fmt: skip
 RAW_INT_FEATURES = (AGE_YEARS, WIDTH_PX, HEIGHT_PX, STUDY_DAY)
 RAW_FLOAT_FEATURES = (MEAN_INTENSITY, PIXEL_SPACING_MM)
@@ -92,6 +93,7 @@ SEX_XF = transformed_name(SEX)  # bytes, as it is
 STYLE_XF = transformed_name(STYLE)  # bytes, as it is
 PIXEL_MEAN_XF = "pixel_mean_xf"  # float32, in units of pixel / 255
 PIXEL_STDDEV_XF = "pixel_stddev_xf"  # float32, in units of pixel / 255
+LESION_MASK_XF = transformed_name(LESION_MASK)  # bytes: as IMAGE_XF, shares of 255, or empty
 CLINICAL_XF = "clinical_xf"  # float32 of models.clinical, only with network.clinical
 AGE_BAND = "age_band"  # bytes: one of AGE_BANDS
 
@@ -130,6 +132,7 @@ BOX_SCORES = "box_scores"  # float32 [batch, MAX_BOXES], probability times the l
 LUNG_OPACITY = (
     "lung_opacity"  # float32 [batch, 2], hot share of the lung on the picture's left, right
 )
+LESIONS = "lesions"  # float32 [batch, height, width] in [0, 1]; only with network.segmentation
 
 MAX_BOXES = 5  # of a film; rows of boxes that are left over are NaN
 

@@ -123,6 +123,12 @@ class Network(Settings):
         True, description="answer with the mean logit of a film and its mirror image"
     )
 
+    segmentation: bool = Field(
+        False,
+        description="once it is trained, learn to mark lesions from the lesion_mask of the "
+        "manifest's films: the output lesions of explain_images",
+    )
+
     @property
     def from_nothing(self) -> bool:
         """Whether it is the network of this project, in the shape set here and untrained."""
@@ -258,6 +264,9 @@ class Train(Settings):
         "operating point instead of the sensitivity",
     )
     selective: Selective = Selective()
+    segmentation_steps: int = Field(
+        400, ge=1, le=100_000, description="steps in which network.segmentation learns"
+    )
     keras_format: Literal["keras", "h5"] = Field(
         "keras", description="file kept beside the SavedModel"
     )

@@ -105,6 +105,13 @@ class TransformedFilms:
         parsed = batches.map(lambda batch: tf.io.parse_example(batch, spec)[key])
         return np.concatenate([np.zeros(0, object), *parsed.as_numpy_iterator()])
 
+    def sizes_of(self, key: str) -> np.ndarray:
+        """Reads how many bytes each film has in a feature of bytes, `[films]` int64."""
+        spec = {key: tf.io.FixedLenFeature([], tf.string)}
+        batches = self.serialised().batch(_READ_AT_ONCE)
+        sizes = batches.map(lambda batch: tf.strings.length(tf.io.parse_example(batch, spec)[key]))
+        return np.concatenate([np.zeros(0, np.int64), *sizes.as_numpy_iterator()])
+
     def groups_to_weigh(self, train: Train) -> ClassGroups | None:
         """Returns the groups whose losses `train.objective` weighs; None where none are."""
         if train.objective != "worst_group":

@@ -25,6 +25,7 @@ from models import contrast, features, images
 from models.clinical import clinical_vector
 from models.film_keys import key_of
 from models.hyperparameters import Preprocessing
+from models.lesion_masks import cut_masks
 from models.lung_fields.framing import make_frame
 from radiographs.options import IngestOptions
 
@@ -32,6 +33,7 @@ from radiographs.options import IngestOptions
 PREPROCESSING_KEY = "preprocessing"  # Preprocessing as JSON
 INGEST_KEY = "ingest"  # IngestOptions as JSON: which films the ingest lets through
 CLINICAL_KEY = "clinical"  # there, and true, with network.clinical alone
+SEGMENTATION_KEY = "segmentation"  # the same with network.segmentation
 
 _Settings = TypeVar("_Settings", Preprocessing, IngestOptions)
 
@@ -51,7 +53,8 @@ def preprocessing_fn(
     Args:
         inputs: raw features, each [batch, 1].
         custom_config: holds `Preprocessing` under `PREPROCESSING_KEY` and `IngestOptions` under
-            `INGEST_KEY`, as JSON; `CLINICAL_KEY` where the network takes more than the film.
+            `INGEST_KEY`, as JSON; `CLINICAL_KEY` where the network takes more than the film,
+            `SEGMENTATION_KEY` where it learns from masks.
 
     Returns:
         Features, each [batch, 1]: IMAGE_XF string, size * size bytes, row by row; LUNGS_XF
@@ -59,7 +62,8 @@ def preprocessing_fn(
         int64; PIXEL_MEAN_XF and PIXEL_STDDEV_XF float32, of pixels in [0, 1]; AGE_BAND, SITE_XF,
         VIEW_XF, SEX_XF and STYLE_XF string, by which training may group films; SHA256_XF and
         PATIENT_ID_XF int64, by which training records the films it has seen. With `CLINICAL_KEY`
-        also CLINICAL_XF, `[batch, models.clinical.LENGTH]` float32.
+        also CLINICAL_XF, `[batch, models.clinical.LENGTH]` float32; with `SEGMENTATION_KEY`
+        LESION_MASK_XF string, bytes as in IMAGE_XF, of `models.lesion_masks`, or none.
 
     Raises:
         ValueError: custom_config does not hold the settings.
@@ -86,6 +90,7 @@ def preprocessing_fn(
         features.SHA256_XF: key_of(features.SHA256, inputs[features.SHA256]),
         features.PATIENT_ID_XF: key_of(features.PATIENT_ID, inputs[features.PATIENT_ID]),
         **_clinical(inputs, custom_config),
+        **_lesion_masks(inputs, custom_config, settings),
     }
 
 
@@ -286,6 +291,21 @@ def _clinical(
         return {}
     known = (inputs[name] for name in (features.AGE_YEARS, features.SEX, features.VIEW))
     return {features.CLINICAL_XF: clinical_vector(*known)}
+
+
+def _lesion_masks(
+    inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str, Any], settings: Preprocessing
+) -> dict[str, tf.Tensor]:
+    if not custom_config.get(SEGMENTATION_KEY):
+        return {}
+    films, masks = (
+        tf.reshape(inputs[name], [-1]) for name in (features.IMAGE, features.LESION_MASK)
+    )
+    places, drawn = cut_masks(films, masks, settings)
+    packed = tf.tensor_scatter_nd_update(
+        tf.fill(tf.shape(masks), ""), places[:, None], _pack(drawn)
+    )
+    return {features.LESION_MASK_XF: packed[:, None]}
 
 
 def _index_in(vocabulary: Sequence[str], words: tf.Tensor) -> tf.Tensor:

@@ -25,6 +25,7 @@ from models.film_distance import FilmDistance, pooled
 from models.grad_cam import grad_cam
 from models.heat_boxes import GRID
 from models.hyperparameters import Hyperparameters
+from models.lesions import LesionFinder
 from models.lung_fields.whole_films import look_at_whole
 from models.members import weights_by_layer
 from models.network import class_probabilities, pneumonia_logit
@@ -36,6 +37,7 @@ from models.warmup import write_warmup_requests
 _DEFAULTS: dict[str, tuple[tf.DType, str | int | float]] = {
     **{name: (tf.string, features.UNKNOWN) for name in features.RAW_STRING_FEATURES},
     **{name: (tf.int64, features.AGE_UNKNOWN) for name in features.RAW_INT_FEATURES},
+    features.LESION_MASK: (tf.string, ""),
     features.MEAN_INTENSITY: (tf.float32, 0.0),
     features.PIXEL_SPACING_MM: (tf.float32, features.SPACING_UNKNOWN),
 }
@@ -53,6 +55,7 @@ class ServedModel(tf.Module):
         operating_point: OperatingPoint,
         distance: FilmDistance | None = None,
         reference: Film | None = None,
+        lesions: LesionFinder | None = None,
     ):
         """Ties the parts together.
 
@@ -65,6 +68,7 @@ class ServedModel(tf.Module):
             distance: To the train films of this network; None answers NaN.
             reference: Film that explanations hold others against, of `models.reference_film`;
                 None for one without structure.
+            lesions: Over this network; None where it has not learnt from masks.
         """
         super().__init__()
         self._network = of_films_alone(
@@ -79,6 +83,9 @@ class ServedModel(tf.Module):
             name: [weight.value for weight in weights]
             for name, weights in weights_by_layer(network).items()
         }
+        self._lesions = lesions
+        if lesions:
+            self.lesion_weights = lesions.weights
         self.transform_layer = transform.transform_features_layer()
         self._preprocessing = settings.preprocessing
         self.classes = features.classes_of(settings.task)
@@ -93,7 +100,10 @@ class ServedModel(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.EXAMPLES)])
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers serialised tf.Examples; only `image` has to be present."""
-        return self._answer(self._transform(_parse(examples)))
+        parsed = _parse(examples)
+        # What is drawn on a film is an answer, and no part of the question.
+        nothing_drawn = tf.fill(tf.shape(parsed[features.LESION_MASK]), "")
+        return self._answer(self._transform({**parsed, features.LESION_MASK: nothing_drawn}))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, features.IMAGE_BYTES)])
     def predict_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -112,7 +122,9 @@ class ServedModel(tf.Module):
         # A file that was found too large to be decoded must not be decoded here.
         judged = tf.where(_is_judged(transformed), encoded, "")
         whole = look_at_whole(judged, self._preprocessing, GRID)
-        answers = {features.PROBABILITY: probability, **explain(evidence, probability, whole)}
+        lesions = self._lesions.find(images) if self._lesions else None
+        explained = explain(evidence, probability, whole, lesions)
+        answers = {features.PROBABILITY: probability, **explained}
         answers = _where_judged(transformed, answers)
         return {name: answer[:films] for name, answer in answers.items()}
 

@@ -19,6 +19,7 @@ from models.fitting import MONITORED, fit
 from models.hyperparameters import Hyperparameters, with_tuned
 from models.input_pipeline import TransformedFilms
 from models.keras_environment import check_keras_in_use
+from models.lesion_training import KnownLesions, fit_lesions
 from models.members import each_member
 from models.network import build_network, fold
 from models.records import keep_network, keep_record
@@ -56,6 +57,8 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     transform = tft.TFTransformOutput(fn_args.transform_output)
     train = TransformedFilms.open(fn_args.train_files, transform, settings.task)
     evaluation = TransformedFilms.open(fn_args.eval_files, transform, settings.task)
+    # What it refuses, before training.
+    known = KnownLesions.of(train) if settings.network.segmentation else None
     checkpoints = checkpoint_folder(
         fn_args.custom_config,
         settings.model_dump_json(),
@@ -80,8 +83,9 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     calibration, operating_point = calibrate(*scored, settings, groups)
     distance = fit_distance(network, train, evaluation, settings)
     reference = mean_normal_film(train, settings)
+    lesions = fit_lesions(network, train, known, settings) if known else None
     served = ServedModel(
-        network, transform, settings, calibration, operating_point, distance, reference
+        network, transform, settings, calibration, operating_point, distance, reference, lesions
     )
     save_served_model(served, fn_args.serving_model_dir)
     write_seen((train, evaluation), fn_args.serving_model_dir)

@@ -105,6 +105,11 @@ RULES = (
         "it needs network.clinical=true",
     ),
     Rule(
+        ("train.segmentation_steps",),
+        lambda config: not config.network.segmentation,
+        "it needs network.segmentation=true",
+    ),
+    Rule(
         _of("train", _OF_LEARNING),
         lambda config: config.network.learns == "nothing",
         "network.learns=nothing trains nothing",

@@ -218,6 +218,7 @@ def _transform(
             preprocessing.PREPROCESSING_KEY: config.preprocessing.model_dump_json(),
             preprocessing.INGEST_KEY: config.data.model_dump_json(),
             **({preprocessing.CLINICAL_KEY: True} if config.network.clinical else {}),
+            **({preprocessing.SEGMENTATION_KEY: True} if config.network.segmentation else {}),
             SOURCE_FINGERPRINT: source,
         },
         disable_statistics=True,

@@ -12,7 +12,7 @@ from components.evaluation.slices import OVERALL, SliceMetrics
 from components.report_gen.report import Report
 from components.verdicts import Verdict
 
-_AUDITED = ("model", "shifts", "external", "controls", "missing_controls", "frame_swaps")
+_AUDITED = ("model", "shifts", "external", "controls", "missing_controls", "frame_swaps", "lesions")
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ class Film:
         age_years: 0 to 120, or `AGE_UNKNOWN`.
         given_split: One of `SPLITS`, or empty where the data says nothing.
         tags: What a DICOM file says beside this.
+        lesion_mask: Where the mask of its lesions is, as `path`; empty where none is drawn.
     """
 
     path: str
@@ -59,3 +60,4 @@ class Film:
     age_years: int = AGE_UNKNOWN
     given_split: str = ""
     tags: FilmTags = FilmTags()
+    lesion_mask: str = ""

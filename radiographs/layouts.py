@@ -222,7 +222,8 @@ def _read_dicom(
     named = read_manifest(
         labels.name, paths, labels.text, rules, labels, _patients(headers), needed
     )
-    known = {labels.name, *(film.path for film in named.films)}
+    known = {labels.name}
+    known.update(path for film in named.films for path in (film.path, film.lesion_mask))
     known.update(path for path, _ in named.left_out)
     others = [
         (path, _reason_outside(path, labels.name, headers)) for path in paths if path not in known
@@ -434,7 +435,8 @@ def _manifest_layout(
     name: str, tables: Sequence[str], named: ManifestFilms, paths: Sequence[str]
 ) -> Layout:
     """Returns what tables name, and all else as ignored."""
-    known = {*tables, *(film.path for film in named.films), *(path for path, _ in named.left_out)}
+    known = {*tables, *(path for path, _ in named.left_out)}
+    known.update(path for film in named.films for path in (film.path, film.lesion_mask))
     bystanders = Bystanders(paths)
     others = [
         (path, bystanders.reason(path) or f"not named in {name}")

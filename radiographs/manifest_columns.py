@@ -26,8 +26,9 @@ VIEW = "view"
 SEX = "sex"
 AGE_YEARS = "age_years"
 SPLIT = "split"
+LESION_MASK = "lesion_mask"
 REQUIRED = (PATH, LABEL)
-COLUMNS = (PATH, LABEL, SUBTYPE, PATIENT_ID, SITE, VIEW, SEX, AGE_YEARS, SPLIT)
+COLUMNS = (PATH, LABEL, SUBTYPE, PATIENT_ID, SITE, VIEW, SEX, AGE_YEARS, SPLIT, LESION_MASK)
 
 Kind = Literal["value", "file name", "findings"]
 

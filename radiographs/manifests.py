@@ -35,6 +35,7 @@ from radiographs.folder_names import CLASS_WORDS, SPLIT_WORDS, folders_of
 from radiographs.manifest_columns import (
     AGE_YEARS,
     LABEL,
+    LESION_MASK,
     PATH,
     PATIENT_ID,
     SEX,
@@ -139,6 +140,7 @@ def read_manifest(
     """
     rows, header = _read_rows(manifest, paths, text, keys)
     of_others = _set_other_findings_aside(rows) if header.of[LABEL].kind == "findings" else []
+    _find_masks(rows, paths)
     written, unwritten = _written_ids(rows, header, known_patients or {})
     patients = identify_patients(list(rows.of), written, rules)
     films = [
@@ -245,6 +247,11 @@ def _take_keyed_row(rows: _Rows, values: dict[str, str], keys: Keys, where: str)
     found = keys.find(values[PATH])
     if not found:
         rows.without_film.append((where, keys.missing(values[PATH])))
+    if len(found) > 1 and _known(values[LESION_MASK]):
+        raise DataError(
+            f"{where}: the row names {len(found):,} films, and its {LESION_MASK} is of one; give "
+            "each film a row by its SOPInstanceUID"
+        )
     for path in found:
         before, others = rows.of.setdefault(path, (where, values))
         if others[LABEL].lower() != values[LABEL].lower():
@@ -264,6 +271,19 @@ def _check_path(written: str, where: str) -> None:
             f"{where}: the path '{written}' leads out of the data root; write it relative to the "
             "data root"
         )
+
+
+def _find_masks(rows: _Rows, paths: Sequence[str]) -> None:
+    """Puts the path of the lesion mask where a row names one, however it is written."""
+    listing = _Listing(paths)
+    for where, values in rows.of.values():
+        written = _known(values[LESION_MASK])
+        if written:
+            _check_path(written, where)
+        # One that is not there is said of its film, which is then set aside.
+        values[LESION_MASK] = next(iter(listing.find(written)), written)
+        if values[LESION_MASK] in rows.of:
+            raise DataError(f"{where}: the {LESION_MASK} is a film itself; name the mask of it")
 
 
 def _plain(written: str) -> str:
@@ -342,6 +362,7 @@ def _film(
             _known(row[SPLIT]), SPLIT, SPLIT_WORDS | {"": ""}, where,
             f"write {TRAIN}, {EVAL} or {TEST}, or nothing",
         ),
+        lesion_mask=row[LESION_MASK],
     )  # fmt: skip
 
 

@@ -278,7 +278,12 @@ def _read_folder(
     return Layout(
         found.kind,
         [
-            replace(film, path=inside[film.path], site=folder.site or film.site)
+            replace(
+                film,
+                path=inside[film.path],
+                site=folder.site or film.site,
+                lesion_mask=film.lesion_mask and f"{folder.path}/{film.lesion_mask}",
+            )
             for film in found.films
         ],
         [(f"{folder.path}/{path}", told(reason)) for path, reason in found.ignored],

@@ -35,6 +35,7 @@ from components.auditor.findings import (
     Shift,
 )
 from components.auditor.frame_swaps import audit_frame_swaps
+from components.auditor.lesions import Lesions, audit_lesions
 from components.auditor.overlap import identities_of_examples
 from components.auditor.scoring import (
     ANSWER,
@@ -130,6 +131,7 @@ def audit_model(
         frame_swaps=_audit_frame_swaps(subject, by_file, measures, options, controls, by_facts),
         abstention=abstention_of(films),
         missing_controls={FACTS: by_facts.missing} if by_facts.missing else {},
+        lesions=_audit_lesions(subject, measures),
     )
     return every, findings
 
@@ -216,6 +218,15 @@ def _audit_frame_swaps(
         return audit_frame_swaps(
             subject.served, rows, chests, measures.bootstrap_samples, controls, blind
         )
+
+
+def _audit_lesions(subject: Subject, measures: AuditMeasures) -> Lesions | None:
+    if not subject.hyperparameters.network.segmentation:
+        return None
+    with _timed("the lesion audit"):
+        examples = read_examples(subject.test_uris)
+        samples = measures.bootstrap_samples
+        return audit_lesions(subject.served, examples, measures.audit_films, samples)
 
 
 def _some_films(

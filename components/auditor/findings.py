@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from components.auditor.abstention import Abstention
+from components.auditor.lesions import Lesions
 from metrics.comparisons import AucMargin
 from metrics.estimates import Estimate
 from metrics.score_intervals import Interval
@@ -120,6 +121,8 @@ class Findings:
         unscored: Test films that the model gave no probability, by its reason.
         frame_swaps: None where the audit is off or no lungs were found.
         abstention: Where the model does not answer test films.
+        lesions: How the lesions that the model marks agree with drawn ones; None where it marks
+            none.
     """
 
     slices: dict[str, Estimate]
@@ -131,6 +134,7 @@ class Findings:
     frame_swaps: FrameSwaps | None = None
     abstention: Abstention | None = None
     missing_controls: dict[str, str] = field(default_factory=dict)
+    lesions: Lesions | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the content of `AUDIT_FILE`; what is undefined is null."""
@@ -151,6 +155,7 @@ class Findings:
             "controls": [asdict(control) for control in self.controls],
             "missing_controls": self.missing_controls,
             "frame_swaps": _swaps_json(self.frame_swaps),
+            "lesions": self.lesions and asdict(self.lesions),
         }
         return _without_nan(content)
 
@@ -169,6 +174,7 @@ class Findings:
             frame_swaps=swaps and _swaps(swaps),
             abstention=_abstention(model),
             missing_controls=content.get("missing_controls", {}),  # an earlier audit has none
+            lesions=_lesions(content.get("lesions")),
         )
 
 
@@ -232,6 +238,13 @@ def _swaps(content: Mapping[str, Any]) -> FrameSwaps:
     rows = {row["name"]: _estimate(row) for row in content["rows"]}
     controls = [_control(row) for row in content["controls"]]
     return FrameSwaps(content["left_out"], content["films"], rows, controls)
+
+
+def _lesions(content: Mapping[str, Any] | None) -> Lesions | None:
+    if not content:
+        return None
+    intervals = {name: (low, high) for name, (low, high) in content["intervals"].items()}
+    return Lesions(**{**content, "intervals": intervals})
 
 
 def _control(row: Mapping[str, Any]) -> Control:

@@ -20,6 +20,7 @@ from models.served_facts import read_facts
 
 _ANSWERS = (
     features.OVERLAY_BYTES, features.BOXES, features.BOX_SCORES, features.LUNG_OPACITY,
+    features.LESIONS,
 )  # fmt: skip
 
 
@@ -69,12 +70,13 @@ class ExplainedModel:
             images: Encoded films, at least one.
 
         Returns:
-            By film the overlay, boxes, their scores and lung opacity, as `explain_images` has them.
+            By film the overlay, boxes, their scores, lung opacity and, where the model marks them,
+            lesions, as `explain_images` has them.
         """
         answer = self.served.signatures[features.EXPLAIN_IMAGES](
             **{features.IMAGE_BYTES: tf.constant(images)}
         )
-        columns = {name: answer[name].numpy() for name in _ANSWERS}
+        columns = {name: answer[name].numpy() for name in _ANSWERS if name in answer}
         return [
             {name: column[row] for name, column in columns.items()} for row in range(len(images))
         ]

@@ -16,9 +16,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
+from components.auditor.lesions import MARKED, drawn_lesions
 from components.auditor.scoring import (
     ANSWER,
     DECISION,
@@ -31,11 +33,14 @@ from components.auditor.scoring import (
 from components.explanation_gen.explained_model import ExplainedModel
 from components.explanation_gen.index import ExplainedFilm
 from components.explanation_gen.pictures import (
+    CYAN,
+    WHITE,
     Picture,
     draw_feature_maps,
     draw_film,
     draw_heat,
     encode_small,
+    outlined,
 )
 from components.explanation_gen.projector import ProjectedFilm, tile_of, write_tensorboard
 from components.explanation_gen.sampling import sample
@@ -78,11 +83,14 @@ def explain_films(
     for folder in _FOLDERS.values():
         tf.io.gfile.makedirs(posixpath.join(uri, folder))
     projected: list[ProjectedFilm] = []
-    for batch in batches(_images(films, test_uris), _FILMS_A_CALL):
-        places, images = zip(*batch, strict=True)
-        for place, image, answer in zip(places, images, model.explain(images), strict=True):
-            film = films[place]
+    for batch in batches(_examples(films, test_uris), _FILMS_A_CALL):
+        places, examples = zip(*batch, strict=True)
+        images = [image_of(example) for example in examples]
+        for place, example, answer in zip(places, examples, model.explain(images), strict=True):
+            film, image = films[place], image_of(example)
             drawn = _draw(film, image, answer[features.OVERLAY_BYTES], settings.size_px)
+            if features.LESIONS in answer and "heat" in drawn:
+                drawn["heat"] = _with_lesions(drawn["heat"], answer[features.LESIONS], example)
             if place in mapped:
                 drawn["feature_maps"] = draw_feature_maps(model.feature_maps(image))
             found = _found(answer)
@@ -137,10 +145,12 @@ def _known(film: pd.Series, reasons: tuple[str, ...]) -> ExplainedFilm:
     )
 
 
-def _images(places: Collection[int], uris: Sequence[str]) -> Iterator[tuple[int, bytes]]:
+def _examples(
+    places: Collection[int], uris: Sequence[str]
+) -> Iterator[tuple[int, tf.train.Example]]:
     for place, example in enumerate(read_examples(uris)):
         if place in places:
-            yield place, image_of(example)
+            yield place, example
 
 
 def _first_of_each_outcome(films: Mapping[int, ExplainedFilm], at_most: int) -> set[int]:
@@ -192,6 +202,15 @@ def _draw(film: ExplainedFilm, image: bytes, overlay: bytes, size_px: int) -> di
         return {}
     heat = draw_heat(overlay, picture)
     return {"film": picture} if heat is None else {"film": picture, "heat": heat}
+
+
+def _with_lesions(
+    heat: Picture, marked: npt.NDArray[np.float32], example: tf.train.Example
+) -> Picture:
+    """Draws lines round the lesions that the model marks, and round those that a person drew."""
+    heat = outlined(heat, marked >= MARKED, CYAN)
+    drawn = drawn_lesions(example)
+    return heat if drawn is None else outlined(heat, drawn, WHITE)
 
 
 def _write(picture: Picture, name: str, field: str, uri: str) -> str:

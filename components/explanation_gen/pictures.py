@@ -11,6 +11,8 @@ import numpy.typing as npt
 from models.feature_maps import feature_map_montage
 from radiographs.formats.png import decode_grey_png
 
+Colour = tuple[int, int, int]  # blue, green, red
+CYAN, WHITE = (255, 255, 0), (255, 255, 255)
 Picture = npt.NDArray[np.uint8]  # [height, width] grey, or [height, width, 3] blue, green, red
 
 MOST_BYTES_A_PIXEL = 0.2  # 200 films of 256 pixels and their heat then take less than 6 MB
@@ -49,6 +51,24 @@ def draw_heat(overlay: bytes, film: Picture) -> Picture | None:
     """
     heat = _decode(overlay, cv2.IMREAD_COLOR)
     return None if heat is None else _resized(heat, *film.shape)
+
+
+def outlined(picture: Picture, inside: npt.NDArray[np.bool_], colour: Colour) -> Picture:
+    """Draws a line round the parts of a picture that belong to something.
+
+    Args:
+        picture: In colours.
+        inside: `[rows, columns]`, of the whole film, whatever its sides.
+        colour: Blue, green, red.
+
+    Returns:
+        Another picture of the same shape.
+    """
+    share = cv2.resize(inside.astype(np.float32), picture.shape[1::-1])
+    lines, _ = cv2.findContours(
+        (share >= 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
+    )
+    return cv2.drawContours(picture.copy(), lines, -1, colour, 1)
 
 
 def draw_feature_maps(layers: list[npt.NDArray[np.float32]]) -> Picture:

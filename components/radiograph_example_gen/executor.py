@@ -51,6 +51,7 @@ from radiographs.errors import UnusableImage
 from radiographs.excluded import read_excluded
 from radiographs.films import Film
 from radiographs.layouts import Layout, ignored_notes
+from radiographs.lesion_masks import read_mask
 from radiographs.measures import FilmFiles
 from radiographs.near_duplicates import fingerprint, to_hex
 from radiographs.options import IGNORE, IngestOptions
@@ -251,7 +252,12 @@ class _ReadSome(beam.DoFn):
                 yield beam.pvalue.TaggedOutput(_UNUSABLE, [film.path, str(read)])
                 continue
             image, description = read
-            yield _Read(film.path, split, to_example(film, image), description)
+            try:
+                mask = read_mask(partial(read_bytes, self._root), film, image)
+            except UnusableImage as error:
+                yield beam.pvalue.TaggedOutput(_UNUSABLE, [film.path, str(error)])
+                continue
+            yield _Read(film.path, split, to_example(film, image, mask), description)
             if shows_text(image.grey):
                 yield beam.pvalue.TaggedOutput(_TEXT, film.path)
             if self._options.near_duplicates != IGNORE:
@@ -274,12 +280,13 @@ class _GiveStyle(beam.DoFn):
         yield beam.pvalue.TaggedOutput(_STYLED, [film.path, style, distance, digest])
 
 
-def to_example(film: Film, image: CanonicalFilm) -> tf.train.Example:
+def to_example(film: Film, image: CanonicalFilm, lesion_mask: bytes = b"") -> tf.train.Example:
     """Makes the tf.Example of the contract; its style is not known yet.
 
     Args:
         film: What is known of the film.
         image: What was read of its file.
+        lesion_mask: Of `radiographs.lesion_masks.canonical_mask`; empty where none is drawn.
 
     Returns:
         Example with every feature of `models.features`, one value each.
@@ -296,6 +303,7 @@ def to_example(film: Film, image: CanonicalFilm) -> tf.train.Example:
         features.SOURCE_FORMAT: facts.source_format.encode(),
         features.SHA256: facts.sha256.encode(),
         features.STYLE: features.UNKNOWN.encode(),
+        features.LESION_MASK: lesion_mask,
         features.LATERALITY: film.tags.laterality.encode(),
         features.MODALITY: film.tags.modality.encode(),
         features.BODY_PART: film.tags.body_part.encode(),

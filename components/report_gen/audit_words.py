@@ -6,6 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.auditor.findings import FACTS
+from components.auditor.lesions import (
+    DICE,
+    DRAWN_SHARE,
+    HEAT_POINTING,
+    MARKED_NORMALS,
+    POINTING,
+)
 from metrics.scores import CALIBRATION_ERROR
 
 _TELLING_MARGIN = 0.05  # of AUC above a control that sees no lungs
@@ -59,6 +66,7 @@ def audit_lines(audit: Mapping[str, Any]) -> Iterator[str]:
             )
     for name, missing in (audit.get("missing_controls") or {}).items():
         yield f"no control of {name}: {missing}"
+    yield from _lesion_lines(audit.get("lesions"))
     external = audit.get("external")
     if external:
         metrics = ", ".join(
@@ -90,6 +98,26 @@ def _abstention_lines(films: str, abstention: Mapping[str, Any] | None) -> Itera
             f"{films} answered: {abstention['coverage']:.1%}, the others are UNCERTAIN; pneumonia "
             f"called NORMAL {missed}, normal called PNEUMONIA {false_alarms}"
         )
+
+
+def _lesion_lines(lesions: Mapping[str, Any] | None) -> Iterator[str]:
+    if not lesions:
+        return
+    if not lesions["films"]:
+        yield "lesions are marked, but no test film has one drawn to compare with"
+        return
+    agreement, surest, hottest = (
+        _with_interval(lesions["metrics"], lesions["intervals"], name)
+        for name in (DICE, POINTING, HEAT_POINTING)
+    )
+    yield (
+        f"lesions marked against lesions drawn on {lesions['films']:,} test films: Dice "
+        f"{agreement}; the surest place lies in a drawn one in {surest}, the hottest of the "
+        f"heatmap in {hottest}, by chance {lesions['metrics'][DRAWN_SHARE]:.3f}"
+    )
+    if lesions["normal_films"]:
+        share = _with_interval(lesions["metrics"], lesions["intervals"], MARKED_NORMALS)
+        yield f"normal test films with a lesion marked: {share}"
 
 
 def _unseen(changed: Sequence[Mapping[str, Any]]) -> str:

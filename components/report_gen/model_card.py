@@ -72,12 +72,24 @@ def _card(report: Report) -> str:
             of_a_slice=_OF_A_SLICE,
             limits=[*audit_lines(report.audit), *_wanting(report)],
             overruled=[one for one in report.verdicts if one.accepted],
-            told=_is_told(report),
+            told=network_has(report, "clinical"),
+            marks_lesions=network_has(report, "segmentation"),
             point=_mapping(report.training.record.get("operating_point")),
             identities=identities(report),
             checklist=answered(report),
         )
     )
+
+
+def network_has(report: Report, name: str) -> bool:
+    """Tells whether a setting of `network` is on.
+
+    Args:
+        report: What is known of the run.
+        name: Of the setting.
+    """
+    settings = _mapping(report.training.record.get("hyperparameters"))
+    return bool(_mapping(settings.get("network")).get(name))
 
 
 def card_page(card: str) -> Markup:
@@ -108,12 +120,6 @@ def _label_counts(report: Report) -> dict[str, dict[str, int]]:
 def _wanting(report: Report) -> list[str]:
     """Returns gates that failed and parts that are missing: what the evidence does not cover."""
     return [*(one.why for one in report.verdicts if not one.passed), *report.absent]
-
-
-def _is_told(report: Report) -> bool:
-    """Whether the network takes age, sex and view beside the film."""
-    settings = _mapping(report.training.record.get("hyperparameters"))
-    return bool(_mapping(settings.get("network")).get("clinical"))
 
 
 def _mapping(value: Any) -> dict[str, Any]:

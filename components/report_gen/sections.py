@@ -15,7 +15,7 @@ from components.report_gen.audit_words import audit_lines
 from components.report_gen.distributions import SHOWN
 from components.report_gen.drift_words import drift_lines
 from components.report_gen.label_words import label_lines
-from components.report_gen.model_card import card_page, model_card
+from components.report_gen.model_card import card_page, model_card, network_has
 from components.report_gen.pictures import data_uri, fitted_uris
 from components.report_gen.report import Report
 from components.report_gen.style_words import style_lines, style_sentence
@@ -285,6 +285,7 @@ def gallery(report: Report) -> dict[str, Any]:
         "certainty": certainty,
         "is_number": math.isfinite,
         "threshold": threshold_of(report),
+        "marks_lesions": network_has(report, "segmentation"),
     }
 
 

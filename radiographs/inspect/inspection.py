@@ -108,7 +108,7 @@ def inspect_films(
     found.identical = still_films(identical, layout)
     found.layout = _settled(found, layout, options)
     found.plan = _planned(found, found.layout, files)
-    films = [film.path for film in found.layout.films]
+    films = found.layout.films
     found.films = read_films(root, films, options, tell("reading films", len(films)))
     if options.near_duplicates != IGNORE:
         tell("comparing films", 0)

@@ -10,6 +10,8 @@ from radiographs.burned_in_text import shows_text
 from radiographs.data_roots import DataRoot
 from radiographs.decoding import ImageFacts, read_film
 from radiographs.errors import UnusableImage
+from radiographs.films import Film
+from radiographs.lesion_masks import read_mask
 from radiographs.near_duplicates import Fingerprint, fingerprint
 from radiographs.options import IngestOptions
 
@@ -35,7 +37,7 @@ class ReadFilms:
 
 def read_films(
     root: DataRoot,
-    paths: Sequence[str],
+    planned: Sequence[Film],
     options: IngestOptions,
     tell: Callable[[int], None] = lambda films: None,
 ) -> ReadFilms:
@@ -43,7 +45,7 @@ def read_films(
 
     Args:
         root: Of the films.
-        paths: Of the films.
+        planned: What the layout says of them.
         options: Which files are usable.
         tell: Is told how many films have been read since it was last told.
 
@@ -51,17 +53,19 @@ def read_films(
         What is known of each.
     """
 
-    def read(path: str) -> tuple[ImageFacts, Fingerprint, bool] | str:
+    def read(of_layout: Film) -> tuple[ImageFacts, Fingerprint, bool] | str:
         try:
-            film = read_film(root.content(path), options)
+            film = read_film(root.content(of_layout.path), options)
+            read_mask(root.content, of_layout, film)
         except UnusableImage as error:
             return str(error)
         return film.facts, fingerprint(film.grey), shows_text(film.grey)
 
     films = ReadFilms()
     with ThreadPoolExecutor() as threads:
-        for some in _parts(paths):
-            for path, one in zip(some, threads.map(read, some), strict=True):
+        for some in _parts(planned):
+            paths = [film.path for film in some]
+            for path, one in zip(paths, threads.map(read, some), strict=True):
                 if isinstance(one, str):
                     films.unusable.append((path, one))
                 else:
@@ -73,6 +77,6 @@ def read_films(
     return films
 
 
-def _parts(paths: Sequence[str]) -> Iterator[Sequence[str]]:
-    for first in range(0, len(paths), _AT_ONCE):
-        yield paths[first : first + _AT_ONCE]
+def _parts(films: Sequence[Film]) -> Iterator[Sequence[Film]]:
+    for first in range(0, len(films), _AT_ONCE):
+        yield films[first : first + _AT_ONCE]

@@ -37,10 +37,10 @@ PARAMETERS = "phantoms.json"
 MASKS = "masks"
 LUNG_MASKS = "lung_masks"
 COLUMNS = (
-    "path", "label", "subtype", "patient_id", "site", "view", "sex", "age_years", "mask",
+    "path", "label", "subtype", "patient_id", "site", "view", "sex", "age_years", "lesion_mask",
     "lung_mask",
 )  # fmt: skip
-DRAWING_VERSION = 3  # raise it when the same seed writes other files than before
+DRAWING_VERSION = 4  # raise it when the same seed writes other files than before
 PNEUMONIA_FRACTION = 0.615  # 1.6 pneumonias to a normal film
 MAX_FILMS_PER_PATIENT = 4
 
@@ -199,7 +199,7 @@ def _draw_series(folder: Path, size_px: int, series: _Series) -> list[Row]:
         lung_mask = f"{LUNG_MASKS}/{name}.png"
         Image.fromarray(phantom.lung_mask).save(folder / lung_mask)
         known = {column: getattr(phantom, column) for column in COLUMNS[1:-2]}
-        rows.append({"path": path, **known, "mask": mask, "lung_mask": lung_mask})
+        rows.append({"path": path, **known, "lesion_mask": mask, "lung_mask": lung_mask})
     return rows
 
 
@@ -234,9 +234,8 @@ def _listed_files(root: Path) -> set[Path]:
         return set()
     with (root / MANIFEST).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    names = {row.get(column) or "" for row in rows for column in ("path", "mask", "lung_mask")} - {
-        ""
-    }
+    columns = ("path", "mask", "lesion_mask", "lung_mask")  # `mask` up to drawing version 3
+    names = {row.get(column) or "" for row in rows for column in columns} - {""}
     return {root / name for name in (PARAMETERS, MANIFEST, *names)}
 
 

@@ -575,7 +575,8 @@ def test_example_holds_what_is_known_of_the_film() -> None:
         tags=FilmTags("L", "DX", "CHEST", 0.25, "Philips", "5e", 3),
     )  # fmt: skip
     facts = ImageFacts(640, 480, 0.25, "PNG", sha256="0a1b")
-    example = to_example(film, CanonicalFilm(b"pixels", facts, np.zeros((1, 1), np.uint8)))
+    image = CanonicalFilm(b"pixels", facts, np.zeros((1, 1), np.uint8))
+    example = to_example(film, image, b"drawn")
     values = {}
     for name, feature in example.features.feature.items():
         (values[name],) = getattr(feature, feature.WhichOneof("kind")).value
@@ -594,6 +595,7 @@ def test_example_holds_what_is_known_of_the_film() -> None:
         "source_format": b"PNG",
         "sha256": b"0a1b",
         "style": b"unknown",
+        "lesion_mask": b"drawn",
         "laterality": b"L",
         "modality": b"DX",
         "body_part": b"CHEST",

@@ -45,6 +45,7 @@ CASES = [
     ("network.depth=4", ["network.backbone=densenet121"], []),
     ("network.block=residual", ["network.backbone=resnet50"], []),
     ("network.clinical_dropout=0.5", [], ["network.clinical=true"]),
+    ("train.segmentation_steps=7", [], ["network.segmentation=true"]),
     ("network.squeeze_excite=true", ["network.backbone=resnet50"], []),
     ("train.epochs=3", NOTHING_LEARNS, []),
     ("train.max_steps_per_epoch=5", NOTHING_LEARNS, []),

@@ -77,6 +77,14 @@ class TestComponents:
         assert told == {**plain, "clinical": True}
         assert other == plain
 
+    def test_transform_prepares_masks_where_they_are_learnt_from_alone(self) -> None:
+        plain, learns, other = (
+            json.loads(components(*changes)["Transform"].exec_properties["custom_config"])
+            for changes in ([], ["network.segmentation=true"], ["train.segmentation_steps=7"])
+        )
+        assert learns == {**plain, "segmentation": True}
+        assert other == plain
+
     def test_transform_waits_for_the_data_gate(self) -> None:
         nodes = {node.id: node for node in create_components(load_config(), LOCATIONS, None)}
         assert nodes["DataGate"] in nodes["Transform"].upstream_nodes

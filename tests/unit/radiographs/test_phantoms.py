@@ -158,7 +158,7 @@ def test_bytes_depend_on_the_seed_and_not_on_the_number_of_processes(
 
 def test_manifest_lists_every_file(drawn: Path) -> None:
     rows = manifest(drawn)
-    listed = {row[column] for row in rows for column in ("path", "mask", "lung_mask")} - {""}
+    listed = {row[column] for row in rows for column in ("path", "lesion_mask", "lung_mask")} - {""}
     assert listed | {"manifest.csv", "phantoms.json"} == contents(drawn).keys()
     assert len(rows) == len({row["path"] for row in rows}) == FILMS
     for row in rows:
@@ -170,9 +170,9 @@ def test_masks_belong_to_pneumonia_alone(drawn: Path) -> None:
     for row in manifest(drawn):
         assert row["subtype"] in features.SUBTYPES
         assert (row["subtype"] == features.SUBTYPE_NONE) == (row["label"] == features.NORMAL)
-        assert bool(row["mask"]) == (row["label"] == features.PNEUMONIA)
-        if row["mask"]:
-            with Image.open(drawn / row["mask"]) as mask:
+        assert bool(row["lesion_mask"]) == (row["label"] == features.PNEUMONIA)
+        if row["lesion_mask"]:
+            with Image.open(drawn / row["lesion_mask"]) as mask:
                 assert mask.size == (SIZE_PX, SIZE_PX)
                 assert np.asarray(mask).any()
 
@@ -186,8 +186,8 @@ def test_every_film_has_both_lungs_drawn_and_lesions_lie_in_them(drawn: Path) ->
         between = tall[:, np.newaxis] & ~lungs
         between[:, : SIZE_PX // 3], between[:, -SIZE_PX // 3 :] = False, False
         assert film[lungs].mean() < film[between].mean()  # air is darker than the spine
-        if row["mask"]:
-            assert not mask_of(drawn / row["mask"])[~lungs].any()
+        if row["lesion_mask"]:
+            assert not mask_of(drawn / row["lesion_mask"])[~lungs].any()
 
 
 def test_lung_masks_are_no_films(drawn: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from components.auditor.abstention import Abstention
 from components.auditor.findings import Control, ExternalSite, Findings, FrameSwaps, Shift
+from components.auditor.lesions import Lesions
 from metrics.estimates import Estimate
 
 INTERVALS = {"auc": (0.8, 0.96), "recall": (0.7, 0.9)}
@@ -33,6 +34,7 @@ FINDINGS = Findings(
     frame_swaps=FrameSwaps(4, 36, {"own frame": REACHED}, [CONTROL], b"picture"),
     abstention=ABSTENTION,
     missing_controls={"age, sex and view": "of no train film is age, sex or view known"},
+    lesions=Lesions(12, 9, {"dice": 0.5}, {"dice": (0.25, 0.75)}),
 )
 METRICS_JSON = {"auc": 0.9, "recall": 0.85, "specificity": 0.75, "precision": None}
 INTERVALS_JSON = {"auc": [0.8, 0.96], "recall": [0.7, 0.9]}
@@ -78,6 +80,10 @@ CONTENT = {
         "left_out": 4, "films": 36, "rows": [{"name": "own frame", **REACHED_JSON}],
         "controls": [CONTROL_JSON],
     },
+    "lesions": {
+        "films": 12, "normal_films": 9, "metrics": {"dice": 0.5},
+        "intervals": {"dice": [0.25, 0.75]},
+    },
 }  # fmt: skip
 
 
@@ -102,6 +108,7 @@ def test_what_is_read_is_what_was_found() -> None:
     assert read.unscored == {"too dark": 2}
     assert read.missing_controls == FINDINGS.missing_controls
     assert FINDINGS.frame_swaps is not None
+    assert read.lesions == FINDINGS.lesions
     without_picture = replace(FINDINGS.frame_swaps, montage=b"")
     assert repr(read.frame_swaps) == repr(without_picture)
     assert read.to_json() == CONTENT
@@ -110,16 +117,18 @@ def test_what_is_read_is_what_was_found() -> None:
 def test_what_was_not_measured_is_null_and_stays_so() -> None:
     little = Findings({"overall": SMALLER}, None, [], None, [], {})
     content = little.to_json()
-    assert content["external"] is content["frame_swaps"] is None
+    assert content["external"] is content["frame_swaps"] is content["lesions"] is None
     assert content["model"]["subtype_auc"] is content["model"]["subtype_auc_interval"] is None
     assert content["model"]["abstention"] is None
     read = through_a_file(little)
     assert repr(read) == repr(little)
 
 
-def test_an_audit_of_an_earlier_version_misses_no_control() -> None:
-    earlier = {name: part for name, part in CONTENT.items() if name != "missing_controls"}
+def test_an_audit_of_an_earlier_version_misses_no_control_and_marks_no_lesion() -> None:
+    later = ("missing_controls", "lesions")
+    earlier = {name: part for name, part in CONTENT.items() if name not in later}
     assert Findings.from_json(earlier).missing_controls == {}
+    assert Findings.from_json(earlier).lesions is None
 
 
 @pytest.mark.parametrize(("moved", "seen"), [(0.0, False), (0.999, False), (1.0, True)])

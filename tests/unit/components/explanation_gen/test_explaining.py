@@ -18,6 +18,7 @@ from components.explanation_gen import explaining
 from components.explanation_gen.explained_model import ExplainedModel
 from components.explanation_gen.explaining import explain_films
 from components.explanation_gen.index import ExplainedFilm
+from components.explanation_gen.pictures import CYAN, WHITE
 from models import features
 from models.explanation_settings import ExplanationSettings
 from tests.support import encode
@@ -247,3 +248,39 @@ def test_kinds_of_films_that_found_no_room_are_said(
         "explanations.films=1 leaves 5 of 15 kinds of films without an example: false positive, "
         "true negative, true positive, most certain of those called PNEUMONIA, subtype=none"
     )
+
+
+class MarkingModel(FakeModel):
+    """Marks the left half of every film."""
+
+    def _explain(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        marked = np.zeros((len(image_bytes), 32, 32), np.float32)
+        marked[:, :, :16] = 0.9
+        return {**super()._explain(image_bytes), features.LESIONS: tf.constant(marked)}
+
+
+def test_lines_are_round_what_is_marked_and_what_was_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two films one has a mask, of its lower half."""
+    drawn = np.zeros((80, 80), np.uint8)
+    drawn[40:] = 255
+    examples = [example_of(film_of(seed, 150), "PNEUMONIA") for seed in range(2)]
+    mask = examples[0].features.feature[features.LESION_MASK].bytes_list
+    mask.value[:] = [encode(drawn)]
+    pictures: dict[str, np.ndarray] = {}
+
+    def keep(picture: np.ndarray, name: str, field: str, uri: str) -> str:
+        pictures[f"{field} {name}"] = picture
+        return field
+
+    monkeypatch.setattr(explaining, "_write", keep)
+    films = explained(write_split(tmp_path / "split", examples), tmp_path, model=MarkingModel())
+    digests = [one.features.feature["sha256"].bytes_list.value[0].decode() for one in examples]
+    assert {film.sha256 for film in films} == set(digests)
+    for digest, has_mask in zip(digests, (True, False), strict=True):
+        heat = pictures[f"heat {digest}"]
+        cyan, white = ((heat == colour).all(axis=-1) for colour in (CYAN, WHITE))
+        assert cyan[:32, 31].all() and not cyan[:, 33:].any()
+        assert white.any() == has_mask
+        assert not has_mask or (white[32, :].all() and not white[:31].any())

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from components.explanation_gen.pictures import (
+    CYAN,
     MOST_BYTES_A_PIXEL,
     draw_feature_maps,
     draw_film,
     draw_heat,
     encode_small,
+    outlined,
 )
 from models.feature_maps import GAP_PX
 from tests.support import draw_film as any_film
@@ -100,3 +102,17 @@ def test_a_smooth_film_keeps_its_grey_levels() -> None:
     film = cv2.resize(any_film(3, 40), (256, 256), interpolation=cv2.INTER_CUBIC)
     difference = opened(encode_small(film)).astype(int) - film
     assert np.abs(difference).mean() < 1.5
+
+
+def test_a_line_is_drawn_round_what_is_inside() -> None:
+    """A mask of a fourth of the side, on a picture that is higher than wide."""
+    picture = np.zeros((120, 80, 3), np.uint8)
+    inside = np.zeros((20, 20), bool)
+    inside[5:15, 10:20] = True
+    line = outlined(picture, inside, CYAN)
+    assert not picture.any()
+    rows, columns = np.nonzero((line == CYAN).all(axis=-1))
+    assert (rows.min(), rows.max()) == (30, 89)
+    assert (columns.min(), columns.max()) == (40, 79)
+    assert not line[40:80, 50:70].any()
+    np.testing.assert_array_equal(outlined(picture, inside & False, CYAN), picture)

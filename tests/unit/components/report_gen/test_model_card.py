@@ -144,6 +144,17 @@ def test_it_says_whether_the_network_is_told_more_than_the_film(report: Report, 
     assert sentence not in card
 
 
+def test_it_says_what_marked_lesions_are_where_the_model_marks_them(
+    report: Report, card: str
+) -> None:
+    record = {**report.training.record, "hyperparameters": {"network": {"segmentation": True}}}
+    marks = model_card(replace(report, training=replace(report.training, record=record)))
+    for sentence in ("it is no measure of extent or course", "and the marked lesions."):
+        assert sentence in marks
+        assert sentence not in card
+    assert len(tables(marks)) == len(tables(card))
+
+
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_names_are_text_in_markdown(report: Report, name: str) -> None:
     plain = kinds_of(read(model_card(report)))

@@ -1,0 +1,114 @@
+"""Lesion masks: what a person has drawn on a film, from a file to the bytes of the contract.
+
+A mask is a PNG of the film's own size, black but for what belongs to a lesion. It is drawn on the
+film as viewers show it, upright. What goes on is encoded anew, so that no text of the file does.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngImageFile
+
+from models.features import NORMAL
+from radiographs.decoding import CanonicalFilm
+from radiographs.errors import UnusableImage
+from radiographs.films import Film
+
+_LESION = 255  # of what goes on; the rest is 0
+_PLAIN = {"1": "L", "P": "RGB"}  # by mode, where values are no levels
+_OPAQUE_MODES = ("1", "L", "P", "RGB", "I", "I;16")
+
+
+def read_mask(read: Callable[[str], bytes], film: Film, image: CanonicalFilm) -> bytes:
+    """Reads the mask that was drawn on a film.
+
+    Args:
+        read: Returns the content of a file below the data root.
+        film: That the mask is of.
+        image: What was read of it.
+
+    Returns:
+        Of `canonical_mask`; empty where none was drawn.
+
+    Raises:
+        UnusableImage: Saying what is wrong with the mask. Its path may tell a patient's name; it
+            is in the manifest.
+    """
+    if not film.lesion_mask:
+        return b""
+    try:
+        data = read(film.lesion_mask)
+    except UnusableImage:
+        raise UnusableImage(
+            "its lesion mask cannot be read; put it where the manifest says, or empty the cell"
+        ) from None
+    return canonical_mask(data, film, image)
+
+
+def canonical_mask(data: bytes, film: Film, image: CanonicalFilm) -> bytes:
+    """Turns the file of a lesion mask into the one that goes on.
+
+    Args:
+        data: The encoded file.
+        film: What is known of the film that the mask is of.
+        image: What was read of that film.
+
+    Returns:
+        Grey PNG of 8 bits of the film's size, 255 in lesions and 0 elsewhere, without metadata.
+
+    Raises:
+        UnusableImage: Saying what is wrong with the mask.
+    """
+    inside = _decoded(data, (image.facts.width_px, image.facts.height_px))
+    if film.label == NORMAL and inside.any():
+        raise UnusableImage(
+            f"its lesion mask shows a lesion, but its label is {NORMAL}; correct one of the two"
+        )
+    file = io.BytesIO()
+    Image.fromarray(inside.astype(np.uint8) * _LESION).save(file, "PNG")
+    return file.getvalue()
+
+
+def _decoded(data: bytes, size_px: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Returns `[height, width]`, true in lesions."""
+    try:
+        with PngImageFile(io.BytesIO(data)) as stored:
+            if sorted(stored.size) != sorted(size_px):  # before its pixels are decoded
+                raise _of_another_size(stored.size, size_px)
+            mask = ImageOps.exif_transpose(stored)
+            if mask.size != size_px:
+                raise _of_another_size(mask.size, size_px)
+            return _two_valued(mask)
+    except UnusableImage:
+        raise
+    except Exception:  # whatever a decoder makes of a file that nobody has foreseen
+        raise UnusableImage(
+            "its lesion mask is no PNG, or a damaged one; save it again as PNG"
+        ) from None
+
+
+def _of_another_size(size_px: tuple[int, int], of_film_px: tuple[int, int]) -> UnusableImage:
+    return UnusableImage(
+        f"its lesion mask has {size_px[0]} x {size_px[1]} pixels and the film upright "
+        f"{of_film_px[0]} x {of_film_px[1]}; save it in the film's size"
+    )
+
+
+def _two_valued(mask: Image.Image) -> npt.NDArray[np.bool_]:
+    if mask.mode not in _OPAQUE_MODES or "transparency" in mask.info:
+        raise UnusableImage("parts of its lesion mask are transparent; save it without alpha")
+    plain = _PLAIN.get(mask.mode)
+    levels = np.asarray(mask.convert(plain) if plain else mask)
+    levels = levels.reshape(*levels.shape[:2], -1)
+    inside = levels.any(axis=-1)
+    drawn = levels[inside]
+    if inside.all() or (drawn != drawn[:1]).any():
+        raise UnusableImage(
+            "its lesion mask is not black with one other value in the lesions; save it as such"
+        )
+    return inside
