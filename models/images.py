@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -44,8 +44,6 @@ OVERSAMPLING = 2
 # a film of 100 megapixels takes 400 MB before it is resized.
 _PARALLEL_FILMS = 4
 
-_LOOKED_AT_TOGETHER = 8  # films, by the network that finds lungs
-
 ANY_FILM = IngestOptions()
 
 
@@ -67,18 +65,8 @@ class Framed(NamedTuple):
     outline: tf.Tensor
 
 
-class Frame(NamedTuple):
-    """What brings a film to the size of the network's input.
-
-    Attributes:
-        find: finds lung fields, [films, SIDE_PX, SIDE_PX, 2] float32 in [0, 1], of films squashed
-            to [films, SIDE_PX, SIDE_PX] uint8; None where nobody looks.
-        cut: takes an upright decoded film, [height, width, 1] float32 in [0, 255], the fields of
-            it alone, and the size in pixels.
-    """
-
-    find: Callable[[tf.Tensor], tf.Tensor] | None
-    cut: Callable[[tf.Tensor, tf.Tensor, int], Framed]
+# From an upright decoded film, [height, width, 1] float32 in [0, 255], and a size in pixels.
+Frame = Callable[[tf.Tensor, int], Framed]
 
 
 class Prepared(NamedTuple):
@@ -98,23 +86,9 @@ class Prepared(NamedTuple):
     outlines: tf.Tensor
 
 
-class _Decoded(NamedTuple):
-    """A film before anybody has looked for lungs.
-
-    Attributes:
-        pixels: [height, width, 1] float32 in [0, 255], upright and without its border.
-        quality: what the file alone tells, scalar string.
-    """
-
-    pixels: tf.Tensor
-    quality: tf.Tensor
-
-
-def _whole(film: tf.Tensor, _: tf.Tensor, size_px: int) -> Framed:
+def whole_film(film: tf.Tensor, size_px: int) -> Framed:
+    """Brings a whole film to one size, the `Frame` that looks for nothing."""
     return Framed(resize_image(film, size_px), tf.constant(True), no_lungs(), no_outline())
-
-
-WHOLE_FILM = Frame(None, _whole)  # looks for nothing
 
 
 def no_lungs() -> tf.Tensor:
@@ -133,7 +107,7 @@ def prepare_films(
     border_crop: float = 0.0,
     bounds: IngestOptions = ANY_FILM,
     enhance: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
-    frame: Frame = WHOLE_FILM,
+    frame: Frame = whole_film,
 ) -> Prepared:
     """Brings the films of a batch to one size, each by itself, and says which are none.
 
@@ -151,31 +125,19 @@ def prepare_films(
     Returns:
         The films.
     """
+    black = tf.zeros([size_px, size_px], tf.uint8)
 
-    def decode(film: tf.Tensor) -> _Decoded:
+    def prepare(film: tf.Tensor) -> tuple[tf.Tensor, ...]:
         quality = quality_of_header(film, bounds)
-        return tf.cond(
-            quality == features.QUALITY_OK,
-            lambda: _decode(film, size_px, border_crop),
-            lambda: _Decoded(tf.zeros([1, 1, 1]), quality),
-        )
-
-    def finish(decoded: _Decoded, fields: tf.Tensor) -> tuple[tf.Tensor, ...]:
         prepared = tf.cond(
-            decoded.quality == features.QUALITY_OK,
-            lambda: _judged(frame.cut(decoded.pixels, fields, size_px)),
-            lambda: _not_judged(size_px, decoded.quality),
+            quality == features.QUALITY_OK,
+            lambda: _decode_and_judge(film, size_px, border_crop, frame),
+            lambda: Prepared(black, quality, no_lungs(), no_outline()),
         )
         return tuple(prepared._replace(pixels=enhance(prepared.pixels)))
 
-    films = tf.shape(encoded, out_type=tf.int64)[0]
-    decoded = _each(
-        tf.data.Dataset.range(films), lambda place: (place, decode(encoded[place]))
-    ).ignore_errors()
-    with_fields = _with_fields(decoded, frame.find)
-    finished = _each(with_fields, lambda place, film, fields: (place, finish(film, fields)))
-    failed = tuple(_not_judged(size_px, tf.constant(features.UNDECODABLE)))
-    return Prepared(*_gathered(finished, films, failed))
+    failed = (black, tf.constant(features.UNDECODABLE), no_lungs(), no_outline())
+    return Prepared(*film_by_film(encoded, prepare, failed))
 
 
 def film_by_film(
@@ -196,37 +158,11 @@ def film_by_film(
         The results, each with the batch as first axis.
     """
     films = tf.shape(encoded, out_type=tf.int64)[0]
-    treated = _each(tf.data.Dataset.range(films), lambda place: (place, treat(encoded[place])))
-    return _gathered(treated, films, failed)
-
-
-def _each(films: tf.data.Dataset, treat: Callable[..., Any]) -> tf.data.Dataset:
-    return films.map(treat, num_parallel_calls=_PARALLEL_FILMS, deterministic=False)
-
-
-def _with_fields(
-    decoded: tf.data.Dataset, find: Callable[[tf.Tensor], tf.Tensor] | None
-) -> tf.data.Dataset:
-    """Adds the fields of each film to its place and pixels; none where nobody looks for them.
-
-    The network looks at several films at once, which takes half of the time of each alone.
-    """
-    if find is None:
-        nothing = tf.zeros([0, 0, 2])
-        return decoded.map(lambda place, film: (place, film, nothing))
-    squashed = _each(decoded, lambda place, film: (place, film, resize_image(film.pixels, SIDE_PX)))
-
-    def look(places: tf.data.Dataset, films: Any, small: tf.data.Dataset) -> tf.data.Dataset:
-        fields = small.batch(_LOOKED_AT_TOGETHER).map(find).unbatch()
-        return tf.data.Dataset.zip((places, films, fields))
-
-    return squashed.window(_LOOKED_AT_TOGETHER).flat_map(look)
-
-
-def _gathered(
-    treated: tf.data.Dataset, films: tf.Tensor, failed: tuple[tf.Tensor, ...]
-) -> tuple[tf.Tensor, ...]:
-    """Brings places and results together as a batch, with what stands for those that failed."""
+    treated = tf.data.Dataset.range(films).map(
+        lambda place: (place, treat(encoded[place])),
+        num_parallel_calls=_PARALLEL_FILMS,
+        deterministic=False,
+    )
     # One more, since a dataset without an element has nothing to hand out.
     beyond = tf.data.Dataset.from_tensors((films, failed))
     gathered = treated.ignore_errors().concatenate(beyond).batch(films + 1)
@@ -241,22 +177,26 @@ def decode_and_resize(
     encoded: tf.Tensor,
     size_px: int,
     border_crop: float = 0.0,
-) -> tuple[tf.Tensor, tf.Tensor]:
+    frame: Frame = whole_film,
+    parts: FilmParts | None = None,
+) -> tuple[Framed, tf.Tensor]:
     """Decodes one film, cuts its border off and brings it to the size of the network's input.
 
     Args:
         encoded: scalar string, a JPEG or PNG file.
         size_px: height and width of the result; the aspect ratio is not kept.
         border_crop: share of height and width cut off at each side, below 0.5.
+        frame: what brings it to the size.
+        parts: of the file, where they have been read.
 
     Returns:
-        [size_px, size_px] uint8, the film, upright; and whether every pixel is opaque, scalar bool.
+        The film, upright; and whether every pixel is opaque, scalar bool.
 
     Raises:
         tf.errors.InvalidArgumentError: the bytes are no JPEG or PNG file, or a broken one.
     """
-    film, opaque = decode_upright(encoded, size_px, border_crop)
-    return resize_image(without_border(film, border_crop), size_px), opaque
+    film, opaque = decode_upright(encoded, size_px, border_crop, parts)
+    return frame(without_border(film, border_crop), size_px), opaque
 
 
 def decode_upright(
@@ -367,31 +307,25 @@ def stretch(levels: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value((levels - darkest) * (255.0 / span), 0.0, 255.0)
 
 
-def _decode(encoded: tf.Tensor, size_px: int, border_crop: float) -> _Decoded:
-    parts = film_parts(encoded)
-    film, opaque = decode_upright(encoded, size_px, border_crop, parts)
-    quality = tf.where(parts.has_hole, features.INCOMPLETE, features.QUALITY_OK)
-    quality = tf.where(opaque, quality, features.TRANSPARENT)
-    quality = tf.where(parts.is_understood, quality, features.UNDECODABLE)
-    return _Decoded(without_border(film, border_crop), quality)
-
-
-def _judged(framed: Framed) -> Prepared:
+def _decode_and_judge(
+    encoded: tf.Tensor, size_px: int, border_crop: float, frame: Frame
+) -> Prepared:
     """Returns what is known of a film, without the batch; black pixels where it is not judged."""
+    parts = film_parts(encoded)
+    framed, opaque = decode_and_resize(encoded, size_px, border_crop, frame, parts)
     pixels, shown, lungs, outline = framed
     counts = tf.math.bincount(tf.cast(tf.reshape(pixels, [-1]), tf.int32), minlength=256)
     low, high = _quantiles(counts, grey_levels.BLANK_SHARE)
     is_blank = high - low < grey_levels.BLANK_SPREAD
     quality = tf.where(tf.reduce_any(shown), features.QUALITY_OK, features.NO_LUNGS)
     quality = tf.where(is_blank, features.BLANK, quality)
+    quality = tf.where(parts.has_hole, features.INCOMPLETE, quality)
+    quality = tf.where(opaque, quality, features.TRANSPARENT)
+    quality = tf.where(parts.is_understood, quality, features.UNDECODABLE)
     is_judged = quality == features.QUALITY_OK
     return Prepared(
         tf.where(is_judged, pixels, 0), quality, tf.where(is_judged, lungs, 0), outline & is_judged
     )
-
-
-def _not_judged(size_px: int, quality: tf.Tensor) -> Prepared:
-    return Prepared(tf.zeros([size_px, size_px], tf.uint8), quality, no_lungs(), no_outline())
 
 
 def _quantiles(counts: tf.Tensor, share: float) -> tuple[tf.Tensor, tf.Tensor]:

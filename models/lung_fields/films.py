@@ -109,7 +109,7 @@ def read_pixels(film: MaskedFilm) -> npt.NDArray[np.uint8]:
     """
     with tf.io.gfile.GFile(film.film_uri, "rb") as file:
         encoded = read_film(file.read(), _ANY_SIZE).encoded
-    return decode_and_resize(tf.constant(encoded), SIDE_PX)[0].numpy()
+    return decode_and_resize(tf.constant(encoded), SIDE_PX)[0].pixels.numpy()
 
 
 def read_mask(film: MaskedFilm) -> npt.NDArray[np.bool_]:

@@ -6,13 +6,11 @@ values) tells the ward and the scanner, and with them the label, without showing
 
 from __future__ import annotations
 
-from functools import partial
-
 import tensorflow as tf
 
 from models import features
 from models.hyperparameters import Preprocessing
-from models.images import WHOLE_FILM, Frame, Framed, no_lungs, resize_image
+from models.images import Frame, Framed, no_lungs, resize_image, whole_film
 from models.lung_fields.fields import LUNG, are_plausible, box_of_lungs, find_fields
 from models.lung_fields.network import SIDE_PX
 
@@ -28,11 +26,11 @@ def make_frame(settings: Preprocessing) -> Frame:
         whole, and as one where no lungs were found.
     """
     if settings.lungs == "none":
-        return WHOLE_FILM
+        return whole_film
     framed = _crop if settings.lungs == "crop" else _mask
 
-    def cut(film: tf.Tensor, fields: tf.Tensor, size_px: int) -> Framed:
-        fields = fields[tf.newaxis]
+    def frame(film: tf.Tensor, size_px: int) -> Framed:
+        fields = find_fields(resize_image(film, SIDE_PX)[tf.newaxis], settings.lung_fields_weights)
         found = are_plausible(fields)[0]
         pixels, lungs = tf.cond(
             found,
@@ -42,7 +40,7 @@ def make_frame(settings: Preprocessing) -> Frame:
         outline = tf.reduce_max(fields[0], axis=-1) > LUNG
         return Framed(pixels, found, lungs, found & outline)
 
-    return Frame(partial(find_fields, weights=settings.lung_fields_weights), cut)
+    return frame
 
 
 def crop_edges(fields: tf.Tensor, sides_px: tf.Tensor, settings: Preprocessing) -> tf.Tensor:

@@ -103,7 +103,7 @@ def resize_after_full_decode(encoded: bytes, size_px: int) -> np.ndarray:
 def test_shrinking_while_decoding_stays_close_to_a_full_decode() -> None:
     encoded = encode(film(1000, 1400), "JPEG")
     expected = resize_after_full_decode(encoded, 224)
-    result = images.decode_and_resize(tf.constant(encoded), 224)[0].numpy()
+    result = images.decode_and_resize(tf.constant(encoded), 224)[0].pixels.numpy()
     assert np.abs(result.astype(float) - expected).mean() < 1.0
 
 
@@ -114,7 +114,7 @@ def test_shrinking_while_decoding_stays_close_on_radiographs() -> None:
     for path in paths:
         encoded = path.read_bytes()
         expected = resize_after_full_decode(encoded, 224)
-        result = images.decode_and_resize(tf.constant(encoded), 224)[0].numpy()
+        result = images.decode_and_resize(tf.constant(encoded), 224)[0].pixels.numpy()
         assert np.abs(result.astype(float) - expected).mean() < 1.0, path.name
 
 
@@ -127,7 +127,7 @@ def test_the_border_is_cut_off_before_resizing(border_crop: float, height: int, 
     across, down = int(border_crop * width), int(border_crop * height)
     inner = Image.fromarray(pixels).crop((across, down, width - across, height - down))
     expected = resize(np.asarray(inner), 112)
-    result = images.decode_and_resize(encoded, 112, border_crop)[0]
+    result = images.decode_and_resize(encoded, 112, border_crop)[0].pixels
     # Rounding may move an edge by one pixel of the original.
     assert np.abs(result.numpy().astype(float) - expected).mean() < 2
     if border_crop * width == across and border_crop * height == down:
@@ -137,7 +137,7 @@ def test_the_border_is_cut_off_before_resizing(border_crop: float, height: int, 
 def test_without_a_border_nothing_is_cut_off() -> None:
     pixels = film(112, 112)
     encoded = tf.constant(encode(pixels, "PNG"))
-    np.testing.assert_array_equal(images.decode_and_resize(encoded, 112, 0.0)[0], pixels)
+    np.testing.assert_array_equal(images.decode_and_resize(encoded, 112, 0.0)[0].pixels, pixels)
 
 
 def test_a_jpeg_is_shrunk_no_further_than_its_inner_part_allows() -> None:
@@ -145,7 +145,7 @@ def test_a_jpeg_is_shrunk_no_further_than_its_inner_part_allows() -> None:
     encoded = encode(film(900, 900), "JPEG")
     whole = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE)
     expected = cv2.resize(whole[180:720, 180:720], (224, 224), interpolation=cv2.INTER_AREA)
-    result = images.decode_and_resize(tf.constant(encoded), 224, 0.2)[0]
+    result = images.decode_and_resize(tf.constant(encoded), 224, 0.2)[0].pixels
     np.testing.assert_allclose(result.numpy().astype(int), expected, atol=1)
 
 

@@ -158,18 +158,6 @@ class TestQuality:
         alone, _ = prepare([chests()[1].pixels], settings(lungs))
         np.testing.assert_array_equal(pixels[-1], alone[0])
 
-    @pytest.mark.parametrize("lungs", ["crop", "mask"])
-    def test_each_of_many_films_is_framed_by_its_own_lungs(self, lungs: str) -> None:
-        """Several are looked at together, and one of them is no film."""
-        encoded = [encode(chest.pixels) for chest in chests()]
-        encoded.insert(3, b"no film")
-        chosen = settings(lungs)
-        together = prepare_pixels(tf.constant(encoded), chosen, BOUNDS)
-        alone = [prepare_pixels(tf.constant([film]), chosen, BOUNDS) for film in encoded]
-        for of_all, of_each in zip(together, zip(*alone, strict=True), strict=True):
-            np.testing.assert_array_equal(of_all, np.concatenate(of_each))
-        assert [word.decode() for word in together.qualities.numpy()].count("ok") == 12
-
     def test_a_blank_film_stays_a_blank_one(self) -> None:
         blank = np.full((SIZE_PX, SIZE_PX), 90, np.uint8)
         assert prepare([blank], settings("crop"))[1] == [features.BLANK]
