@@ -45,19 +45,25 @@ def _cutting(
 
     def cut(of_film: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         mask, frame = of_film
-        whole = tf.cast(tf.io.decode_png(mask, channels=1), tf.float32)
+        whole = tf.io.decode_png(mask, channels=1)
         sides_px = tf.cast(tf.tile(tf.shape(whole)[:2], [2]), tf.float32)
         top, left, bottom, right = tf.unstack(tf.cast(tf.round(frame * sides_px), tf.int32))
-        return resize_image(whole[top:bottom, left:right], size_px)
+        return resize_image(tf.cast(whole[top:bottom, left:right], tf.float32), size_px)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 2)
     def cut_all(films: tf.Tensor, masks: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         places = tf.where(masks != "")[:, 0]
-        drawn_on = tf.concat([tf.gather(films, places), [""]], axis=0)  # one at least
-        frames = look_at_whole(drawn_on, settings, SIDE_PX).frames[:-1]
-        of_size = tf.TensorSpec([size_px, size_px], tf.uint8)
-        cut_out = (tf.gather(masks, places), frames)
-        return places, tf.map_fn(cut, cut_out, fn_output_signature=of_size)
+
+        def cut_drawn() -> tf.Tensor:
+            frames = look_at_whole(tf.gather(films, places), settings, SIDE_PX).frames
+            of_size = tf.TensorSpec([size_px, size_px], tf.uint8)
+            cut_out = (tf.gather(masks, places), frames)
+            # One after the other: a film may have a hundred megapixels.
+            return tf.map_fn(cut, cut_out, parallel_iterations=1, fn_output_signature=of_size)
+
+        # A served model is given no mask, and looks for no lungs a second time.
+        none = tf.zeros([0, size_px, size_px], tf.uint8)
+        return places, tf.cond(tf.size(places) > 0, cut_drawn, lambda: none)
 
     return cut_all
 

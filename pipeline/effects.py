@@ -195,8 +195,15 @@ RULES = (
     ),
     Rule(
         ("evaluation.audit_films",),
-        lambda config: not (config.evaluation.shift_audit or config.evaluation.swap_audit),
-        "it needs evaluation.shift_audit=true or evaluation.swap_audit=true",
+        lambda config: (
+            not (
+                config.evaluation.shift_audit
+                or config.evaluation.swap_audit
+                or config.network.segmentation
+            )
+        ),
+        "it needs evaluation.shift_audit=true, evaluation.swap_audit=true or "
+        "network.segmentation=true",
     ),
     Rule(
         ("evaluation.control_epochs",),

@@ -50,7 +50,7 @@ _SEARCHED_BYTES = 1024  # for a film that does not begin where the file does
 # That are decoded at once, at up to 16 bytes each on the way; a usual film has one to ten million
 # pixels, so these do not wait.
 ROOM_PX = 64_000_000
-_ROOM = Room(ROOM_PX)
+ROOM = Room(ROOM_PX)
 _HANDY_SIDE_PX = 4096  # of a film that is looked at after it was encoded
 
 
@@ -115,7 +115,7 @@ def read_film(data: bytes, options: IngestOptions) -> CanonicalFilm:
 
         def check_sides(width_px: int, height_px: int) -> None:
             _check_sides(width_px, height_px, options)
-            decoding.enter_context(_ROOM.taken(width_px * height_px))
+            decoding.enter_context(ROOM.taken(width_px * height_px))
 
         return _read(data, decoder, check_sides)
 

@@ -11,17 +11,23 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
-from PIL.PngImagePlugin import PngImageFile
+from PIL import Image
 
 from models.features import NORMAL
-from radiographs.decoding import CanonicalFilm
+from radiographs.decoding import ROOM, CanonicalFilm
 from radiographs.errors import UnusableImage
 from radiographs.films import Film
+from radiographs.formats.decoder import transparent
+from radiographs.formats.png import decode_drawing
 
 _LESION = 255  # of what goes on; the rest is 0
-_PLAIN = {"1": "L", "P": "RGB"}  # by mode, where values are no levels
-_OPAQUE_MODES = ("1", "L", "P", "RGB", "I", "I;16")
+
+
+class _Refused(UnusableImage):
+    """What is wrong with a mask, in words that speak of masks."""
+
+
+_DAMAGED = _Refused("its lesion mask is no PNG, or a damaged one; save it again as PNG")
 
 
 def read_mask(read: Callable[[str], bytes], film: Film, image: CanonicalFilm) -> bytes:
@@ -76,39 +82,33 @@ def canonical_mask(data: bytes, film: Film, image: CanonicalFilm) -> bytes:
 
 def _decoded(data: bytes, size_px: tuple[int, int]) -> npt.NDArray[np.bool_]:
     """Returns `[height, width]`, true in lesions."""
+
+    def check_sides(width_px: int, height_px: int) -> None:
+        if (width_px, height_px) != size_px:
+            raise _Refused(
+                f"its lesion mask has {width_px} x {height_px} pixels and the film upright "
+                f"{size_px[0]} x {size_px[1]}; save it in the film's size"
+            )
+
     try:
-        with PngImageFile(io.BytesIO(data)) as stored:
-            if sorted(stored.size) != sorted(size_px):  # before its pixels are decoded
-                raise _of_another_size(stored.size, size_px)
-            mask = ImageOps.exif_transpose(stored)
-            if mask.size != size_px:
-                raise _of_another_size(mask.size, size_px)
-            return _two_valued(mask)
-    except UnusableImage:
+        with ROOM.taken(size_px[0] * size_px[1]):
+            return _two_valued(decode_drawing(data, check_sides))
+    except _Refused:
         raise
+    except UnusableImage as error:
+        if str(error) == str(transparent()):
+            raise _Refused(
+                "parts of its lesion mask are transparent; save it without alpha"
+            ) from None
+        raise _DAMAGED from None
     except Exception:  # whatever a decoder makes of a file that nobody has foreseen
-        raise UnusableImage(
-            "its lesion mask is no PNG, or a damaged one; save it again as PNG"
-        ) from None
+        raise _DAMAGED from None
 
 
-def _of_another_size(size_px: tuple[int, int], of_film_px: tuple[int, int]) -> UnusableImage:
-    return UnusableImage(
-        f"its lesion mask has {size_px[0]} x {size_px[1]} pixels and the film upright "
-        f"{of_film_px[0]} x {of_film_px[1]}; save it in the film's size"
-    )
-
-
-def _two_valued(mask: Image.Image) -> npt.NDArray[np.bool_]:
-    if mask.mode not in _OPAQUE_MODES or "transparency" in mask.info:
-        raise UnusableImage("parts of its lesion mask are transparent; save it without alpha")
-    plain = _PLAIN.get(mask.mode)
-    levels = np.asarray(mask.convert(plain) if plain else mask)
-    levels = levels.reshape(*levels.shape[:2], -1)
-    inside = levels.any(axis=-1)
-    drawn = levels[inside]
-    if inside.all() or (drawn != drawn[:1]).any():
-        raise UnusableImage(
+def _two_valued(levels: npt.NDArray[np.uint8 | np.uint16]) -> npt.NDArray[np.bool_]:
+    inside = levels > 0
+    if inside.any() and (inside.all() or (levels[inside] != levels.max()).any()):
+        raise _Refused(
             "its lesion mask is not black with one other value in the lesions; save it as such"
         )
     return inside

@@ -61,6 +61,7 @@ _SEXES = {
     **dict.fromkeys(("o", "other"), OTHER),
     "": UNKNOWN,
 }
+_NO_FILE = "."  # the data root itself, which nobody can read as a file
 _LIST_MARKS = re.compile(r"[\[\]'\"]")  # as a program writes a list into a cell
 _NO_FINDING = "no finding"
 # A finding by itself: what denies or doubts one is a sentence, and of neither class.
@@ -259,18 +260,28 @@ def _take_keyed_row(rows: _Rows, values: dict[str, str], keys: Keys, where: str)
                 f"{before} and {where}: the same film has two labels, '{others[LABEL]}' and "
                 f"'{values[LABEL]}'; correct one of the rows"
             )
+        masks = {_known(others[LESION_MASK]), _known(values[LESION_MASK])} - {""}
+        if len(masks) > 1:
+            raise DataError(
+                f"{before} and {where}: the same film has two lesion masks; leave one of them"
+            )
+        others[LESION_MASK] = "".join(masks)
 
 
 def _check_path(written: str, where: str) -> None:
     if not written:
         raise DataError(f"{where}: the path is empty; fill it in or remove the row")
-    plain = _plain(written)
-    absolute = plain.startswith("/") or re.match(r"[A-Za-z]:|\w+://", written)
-    if absolute or plain == ".." or plain.startswith("../"):
+    if _leads_out(written):
         raise DataError(
             f"{where}: the path '{written}' leads out of the data root; write it relative to the "
             "data root"
         )
+
+
+def _leads_out(written: str) -> bool:
+    plain = _plain(written)
+    absolute = plain.startswith("/") or re.match(r"[A-Za-z]:|\w+://", written)
+    return bool(absolute) or plain == ".." or plain.startswith("../")
 
 
 def _find_masks(rows: _Rows, paths: Sequence[str]) -> None:
@@ -278,10 +289,17 @@ def _find_masks(rows: _Rows, paths: Sequence[str]) -> None:
     listing = _Listing(paths)
     for where, values in rows.of.values():
         written = _known(values[LESION_MASK])
-        if written:
-            _check_path(written, where)
-        # One that is not there is said of its film, which is then set aside.
-        values[LESION_MASK] = next(iter(listing.find(written)), written)
+        if not written:
+            values[LESION_MASK] = ""
+            continue
+        if _leads_out(written):
+            # Not the path itself, which may tell a patient's name.
+            raise DataError(
+                f"{where}: the {LESION_MASK} leads out of the data root; write it relative to the "
+                "data root"
+            )
+        # Of one that is not there its film tells, which is then set aside.
+        values[LESION_MASK] = next(iter(listing.find(written)), _NO_FILE)
         if values[LESION_MASK] in rows.of:
             raise DataError(f"{where}: the {LESION_MASK} is a film itself; name the mask of it")
 

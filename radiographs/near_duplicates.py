@@ -23,6 +23,7 @@ from scipy.cluster.hierarchy import DisjointSet
 from radiographs.data_roots import DataRoot
 from radiographs.decoding import read_film
 from radiographs.difference_hash import difference_hash
+from radiographs.errors import UnusableImage
 from radiographs.options import IngestOptions
 
 Fingerprint = npt.NDArray[np.uint8]
@@ -129,13 +130,19 @@ def pairs_of_one_film(root: DataRoot, options: IngestOptions, pairs: Sequence[Pa
         Whether both films are one, for each pair.
     """
 
-    def read(path: str) -> Film:
-        return reduced(read_film(root.content(path), options).grey)
+    def read(path: str) -> Film | None:
+        try:
+            return reduced(read_film(root.content(path), options).grey)
+        except UnusableImage:  # it could be read before: who reads it next says what is wrong
+            return None
 
     paths = sorted({path for pair in pairs for path in pair})
     with ThreadPoolExecutor() as threads:
         films = dict(zip(paths, threads.map(read, paths), strict=True))
-    return [same_film(films[one], films[other]) for one, other in pairs]
+    of_pairs = ((films[one], films[other]) for one, other in pairs)
+    return [
+        one is not None and other is not None and same_film(one, other) for one, other in of_pairs
+    ]
 
 
 def candidates(prints: npt.NDArray[np.uint8]) -> list[tuple[int, int]]:

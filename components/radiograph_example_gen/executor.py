@@ -257,7 +257,7 @@ class _ReadSome(beam.DoFn):
             except UnusableImage as error:
                 yield beam.pvalue.TaggedOutput(_UNUSABLE, [film.path, str(error)])
                 continue
-            yield _Read(film.path, split, to_example(film, image, mask), description)
+            yield _Read(str(film.path), split, to_example(film, image, mask), description)
             if shows_text(image.grey):
                 yield beam.pvalue.TaggedOutput(_TEXT, film.path)
             if self._options.near_duplicates != IGNORE:

@@ -21,8 +21,8 @@ _AT_ONCE = 32  # items; fewer make Beam cost more than the work
 class OnWorkers:
     """A `radiographs.spread.Spread` that runs a Beam pipeline for each piece of work.
 
-    Results come back through files, the only way that every engine has. What is only a few items
-    is done here, as a cluster takes longer to start than these do.
+    Results come back through files, the only way that every engine has. What one worker
+    would do at a stretch is done here.
     """
 
     def __init__(self, make_pipeline: Callable[[], beam.Pipeline], folder: str):
@@ -38,7 +38,11 @@ class OnWorkers:
     def __call__(
         self, work: Callable[[Sequence[Item]], Iterable[Result]], items: Sequence[Item], what: str
     ) -> list[Result]:
-        """Hands out the items, as `Spread` says."""
+        """Hands out the items, as `Spread` says.
+
+        Raises:
+            RuntimeError: If results do not come back.
+        """
         if len(items) <= _AT_ONCE:
             return here(work, items, what)
         prefix = os.path.join(self._folder, f"results-{uuid.uuid4().hex}")
@@ -51,7 +55,14 @@ class OnWorkers:
                 | "Results" >> WriteRecords(prefix, _RESULTS)
             )
         done = sorted(_read(prefix), key=lambda one: one[0])
-        return [result for _, results in done for result in results]
+        results = [result for _, of_some in done for result in of_some]
+        if len(results) != len(items):
+            raise RuntimeError(
+                f"{what}: {len(results):,} of {len(items):,} results came back through "
+                f"{self._folder}; every worker has to reach it, so put the pipeline root where all "
+                "can"
+            )
+        return results
 
 
 class _Work(beam.DoFn):

@@ -79,20 +79,37 @@ class PngDecoder:
     def decode(self, data: bytes, check_sides: CheckSides) -> DecodedFilm:
         """Decodes the luminance; a grey upright film of 8 bits is kept without its metadata."""
         chunks = list(_chunks(data))
-        header = _header(chunks)
-        orientation = next(
-            (orientation_of(body) for name, body in chunks if name == _EXIF), UPRIGHT
-        )
+        header, orientation = _header(chunks), _orientation(chunks)
         check_sides(*_turned(header, orientation))
         if header.bits == 1:
             raise UnusableImage(
                 "it is black and white without grey levels; export it again with 8 or 16 bit"
             )
-        chunks = _unpackable([one for one in chunks if one[0] in _PICTURE], header)
-        picture = _START + b"".join(_packed(name, body) for name, body in chunks)
+        chunks, picture = _picture(chunks, header)
         levels = upright(_levels(picture, header), orientation)
         alone = header.plain and orientation == UPRIGHT and all(n != _ALPHA for n, _ in chunks)
         return DecodedFilm(levels, levels.shape[1], levels.shape[0], picture if alone else None)
+
+
+def decode_drawing(data: bytes, check_sides: CheckSides) -> np.ndarray:
+    """Decodes what was drawn on a film, which may be of 1 bit, as strictly as a film.
+
+    Args:
+        data: The encoded file.
+        check_sides: Called with the upright sides, before any pixel is decoded.
+
+    Returns:
+        `[height, width]` uint8 or uint16, its luminance, upright.
+
+    Raises:
+        UnusableImage: If it is no PNG, damaged, or not opaque.
+    """
+    if not data.startswith(_START):
+        raise damaged("it is no PNG")
+    chunks = list(_chunks(data))
+    header, orientation = _header(chunks), _orientation(chunks)
+    check_sides(*_turned(header, orientation))
+    return upright(_levels(_picture(chunks, header)[1], header), orientation)
 
 
 def encode_png(grey: np.ndarray) -> bytes:
@@ -111,6 +128,16 @@ def png_size(data: bytes) -> tuple[int, int]:
     """Returns width and height of a PNG that `PngDecoder` has kept, in pixels."""
     header = _header(list(itertools.islice(_chunks(data), 1)))
     return header.width_px, header.height_px
+
+
+def _orientation(chunks: list[_Chunk]) -> int:
+    return next((orientation_of(body) for name, body in chunks if name == _EXIF), UPRIGHT)
+
+
+def _picture(chunks: list[_Chunk], header: _Header) -> tuple[list[_Chunk], bytes]:
+    """Returns the chunks that make the picture, all of it there, and the file that they are."""
+    chunks = _unpackable([one for one in chunks if one[0] in _PICTURE], header)
+    return chunks, _START + b"".join(_packed(name, body) for name, body in chunks)
 
 
 def _turned(header: _Header, orientation: int) -> tuple[int, int]:

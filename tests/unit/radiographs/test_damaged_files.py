@@ -146,7 +146,7 @@ class TestMemory:
         monkeypatch.setattr(JpegDecoder, "decode", slow)
         data = encode(draw_film(1, 100), ".jpg")
         for room, most in ((15_000, 1), (25_000, 2), (100_000, 4)):
-            monkeypatch.setattr(decoding, "_ROOM", Room(room))
+            monkeypatch.setattr(decoding, "ROOM", Room(room))
             at_once.clear()
             barrier = threading.Barrier(most)
             threads = [threading.Thread(target=read_film, args=(data, OPTIONS)) for _ in range(4)]

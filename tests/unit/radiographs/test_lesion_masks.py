@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,13 @@ def of_palette() -> Image.Image:
     return picture
 
 
+def without_last_rows() -> bytes:
+    """Sound in all but that half of the rows its header tells of are not there."""
+    half = saved(INSIDE.astype(np.uint8)[: HEIGHT // 2] * 255)
+    header = b"IHDR" + struct.pack(">II", WIDTH, HEIGHT) + half[24:29]
+    return half[:12] + header + struct.pack(">I", zlib.crc32(header)) + half[33:]
+
+
 GREY = INSIDE.astype(np.uint8)
 
 
@@ -61,8 +70,12 @@ GREY = INSIDE.astype(np.uint8)
     [
         GREY * 255, GREY, INSIDE, INSIDE.astype(np.uint16) * 65535, np.dstack([GREY * 255] * 3),
         np.dstack([GREY * 200, GREY * 0, GREY * 0]), of_palette(),
+        np.dstack([GREY * 255] * 3 + [GREY * 0 + 255]), np.dstack([GREY * 255, GREY * 0 + 255]),
     ],
-    ids=["0 and 255", "0 and 1", "1 bit", "16 bit", "RGB", "red", "palette"],
+    ids=[
+        "0 and 255", "0 and 1", "1 bit", "16 bit", "RGB", "red", "palette", "opaque RGBA",
+        "opaque grey alpha",
+    ],
 )  # fmt: skip
 def test_a_mask_of_two_values_is_read_whatever_they_are(mask: np.ndarray | Image.Image) -> None:
     goes_on = levels(canonical_mask(saved(mask), FILM, image_of()))
@@ -90,11 +103,12 @@ def test_a_mask_without_a_lesion_is_known_to_be_empty() -> None:
         (saved(np.dstack([GREY * 255, GREY])), "transparent; save it without alpha"),
         (saved(GREY * 255, format="JPEG"), "is no PNG, or a damaged one; save it again as PNG"),
         (saved(GREY * 255)[:60], "is no PNG, or a damaged one"),
+        (without_last_rows(), "is no PNG, or a damaged one"),
         (b"", "is no PNG, or a damaged one"),
     ],
     ids=[
         "narrower", "turned", "colours", "three values", "inverted", "white", "RGBA", "grey alpha",
-        "JPEG", "cut short", "empty",
+        "JPEG", "cut short", "rows missing", "empty",
     ],
 )  # fmt: skip
 def test_what_is_no_mask_of_the_film_is_refused_in_one_sentence(data: bytes, reason: str) -> None:
