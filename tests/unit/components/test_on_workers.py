@@ -8,6 +8,7 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
+from tfx.dsl.io import fileio
 
 from components.radiograph_example_gen.executor import film_files, plan_ingest
 from components.radiograph_example_gen.on_workers import OnWorkers
@@ -59,6 +60,14 @@ class TestWorkers:
         for first in (0, 1):
             workers(squares, range(first, 40 + first), WHAT)
         assert len(list((tmp_path / "results").iterdir())) == 2
+
+    def test_results_that_do_not_come_back_are_said(
+        self, workers: OnWorkers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(fileio, "glob", lambda pattern: [])
+        told = "numbers squared: 0 of 40 results came back through .*; every worker has to reach it"
+        with pytest.raises(RuntimeError, match=told):
+            workers(squares, range(40), WHAT)
 
     def test_a_few_items_need_no_engine(self, tmp_path: Path) -> None:
         def never() -> beam.Pipeline:

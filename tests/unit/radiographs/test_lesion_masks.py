@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -17,7 +18,7 @@ from radiographs.data_roots import read_layout
 from radiographs.decoding import CanonicalFilm, read_film
 from radiographs.errors import DataError, UnusableImage
 from radiographs.films import Film
-from radiographs.lesion_masks import canonical_mask
+from radiographs.lesion_masks import canonical_mask, read_mask
 from radiographs.local_roots import LocalRoot
 from radiographs.options import IngestOptions
 from tests.support import draw_film, encode
@@ -195,11 +196,23 @@ class TestManifest:
         (root / "drawn" / "a.png").write_bytes(saved(GREY))
         assert self.layout(root)["films/PNEUMONIA3.png"] == "drawn/a.png"
 
-    @pytest.mark.parametrize("written", ["../a.png", "/etc/a.png", "gs://b/a.png"])
-    def test_a_path_out_of_the_root_is_refused(self, tmp_path: Path, written: str) -> None:
+    @pytest.mark.parametrize("written", ["../Doe.png", "/etc/Doe.png", "gs://b/Doe.png"])
+    def test_a_path_out_of_the_root_is_refused_and_not_quoted(
+        self, tmp_path: Path, written: str
+    ) -> None:
         root = write_root(tmp_path, {"PNEUMONIA3": written})
-        with pytest.raises(DataError, match=r"manifest\.csv line 5: .* leads out of the data root"):
+        told = r"manifest\.csv line 5: .* leads out of the data root"
+        with pytest.raises(DataError, match=told) as refused:
             self.layout(root)
+        assert "Doe" not in str(refused.value)
+
+    def test_what_is_not_listed_is_never_opened(self, tmp_path: Path) -> None:
+        root = write_root(tmp_path, {"PNEUMONIA3": "pipe.png"})
+        os.mkfifo(root / "pipe.png")  # whoever opens it waits for ever
+        mask = self.layout(root)["films/PNEUMONIA3.png"]
+        film = Film("films/PNEUMONIA3.png", "PNEUMONIA", "virus", "p", lesion_mask=mask)
+        with pytest.raises(UnusableImage, match="its lesion mask cannot be read; put it where"):
+            read_mask(LocalRoot(str(root)).content, film, image_of())
 
     def test_a_film_is_no_mask(self, tmp_path: Path) -> None:
         root = write_root(tmp_path, {"PNEUMONIA3": "films/PNEUMONIA4.png"})

@@ -133,3 +133,8 @@ def test_pairs_are_told_of_in_their_order(folder: Path) -> None:
         ("NORMAL/normal0.png", "NORMAL/normal1.png"),
     )
     assert files.show_one_film([same, other, same]) == [True, False, True]
+
+
+def test_a_film_that_is_gone_when_it_is_read_again_shows_no_other(folder: Path) -> None:
+    files = FilmFiles(LocalRoot(str(folder)), IngestOptions())
+    assert files.show_one_film([("NORMAL/normal0.png", "NORMAL/gone.png")]) == [False]
