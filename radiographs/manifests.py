@@ -260,12 +260,15 @@ def _take_keyed_row(rows: _Rows, values: dict[str, str], keys: Keys, where: str)
                 f"{before} and {where}: the same film has two labels, '{others[LABEL]}' and "
                 f"'{values[LABEL]}'; correct one of the rows"
             )
-        masks = {_known(others[LESION_MASK]), _known(values[LESION_MASK])} - {""}
-        if len(masks) > 1:
+        mask, another = _known(others[LESION_MASK]), _known(values[LESION_MASK])
+        if mask and another and mask != another:
             raise DataError(
                 f"{before} and {where}: the same film has two lesion masks; leave one of them"
             )
-        others[LESION_MASK] = "".join(masks)
+        if another:
+            merged = others.copy()
+            merged[LESION_MASK] = another
+            rows.of[path] = where, merged
 
 
 def _check_path(written: str, where: str) -> None:

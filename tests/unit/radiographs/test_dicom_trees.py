@@ -52,6 +52,15 @@ class TestKeys:
         layout = read("SOPInstanceUID,label\n1.1,NORMAL\n1.4,PNEUMONIA\n")
         assert labels_of(layout) == {"p1/a": "NORMAL", "p2/d": "PNEUMONIA"}
 
+    def test_the_mask_may_be_in_any_row_of_a_film(self) -> None:
+        rows = (
+            "SOPInstanceUID,label,lesion_mask\n1.4,NORMAL,\n1.1,PNEUMONIA,\n1.1,PNEUMONIA,m.png\n"
+        )
+        films = read(rows, more={"m.png": ""}).films
+        assert {film.path: film.lesion_mask for film in films} == {"p1/a": "m.png", "p2/d": ""}
+        with pytest.raises(DataError, match=r"line 4 and .*line 5: the same film has two"):
+            read(rows + "1.1,PNEUMONIA,n.png\n", more={"m.png": "", "n.png": ""})
+
     def test_patient_id(self) -> None:
         layout = read("PatientID,label\nP1,NORMAL\nP2,PNEUMONIA\n")
         assert labels_of(layout) == {
