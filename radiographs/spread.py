@@ -14,6 +14,9 @@ from typing import Protocol, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# Is told what is done to how many items; returns what is told each time that so many more are.
+Tell = Callable[[str, int], Callable[[int], None]]
+
 _LOG = logging.getLogger(__name__)
 
 _AT_ONCE = 64  # items, to bound the memory
@@ -40,15 +43,37 @@ class Spread(Protocol):
         ...
 
 
-def here(
-    work: Callable[[Sequence[Item]], Iterable[Result]], items: Sequence[Item], what: str
-) -> list[Result]:
-    """Does all work in this process, as `Spread` says."""
-    results: list[Result] = []
-    for some in chunks(items, _AT_ONCE):
-        results += work(some)
-        tell_progress(what, len(results), len(some), len(items))
-    return results
+def log_progress(what: str, items: int) -> Callable[[int], None]:
+    """Says in the log, now and then, how far work has come, as `Tell` says."""
+    done = 0
+
+    def advance(some: int) -> None:
+        nonlocal done
+        before, done = done, done + some
+        if done // _ITEMS_PER_MESSAGE > before // _ITEMS_PER_MESSAGE:
+            _LOG.info("%s of %s %s", f"{done:,}", f"{items:,}", what)
+
+    return advance
+
+
+def in_this_process(tell: Tell = log_progress) -> Spread:
+    """Returns what does all work in this process.
+
+    Args:
+        tell: Is told how far it has come.
+    """
+
+    def spread(
+        work: Callable[[Sequence[Item]], Iterable[Result]], items: Sequence[Item], what: str
+    ) -> list[Result]:
+        results: list[Result] = []
+        advance = tell(what, len(items))
+        for some in chunks(items, _AT_ONCE):
+            results += work(some)
+            advance(len(some))
+        return results
+
+    return spread
 
 
 def chunks(items: Iterable[Item], at_once: int) -> Iterator[tuple[Item, ...]]:
@@ -58,14 +83,4 @@ def chunks(items: Iterable[Item], at_once: int) -> Iterator[tuple[Item, ...]]:
         yield chunk
 
 
-def tell_progress(what: str, done: int, last: int, of_all: int) -> None:
-    """Says how far work has come, now and then.
-
-    Args:
-        what: Is done.
-        done: Items so far.
-        last: How many of them since it was last called.
-        of_all: Items.
-    """
-    if done // _ITEMS_PER_MESSAGE > (done - last) // _ITEMS_PER_MESSAGE:
-        _LOG.info("%s of %s %s", f"{done:,}", f"{of_all:,}", what)
+here = in_this_process()

@@ -12,7 +12,7 @@ from apache_beam.coders import PickleCoder
 from tfx.dsl.io import fileio
 
 from components.radiograph_example_gen.record_files import ReadRecords, WriteRecords
-from radiographs.spread import Item, Result, chunks, here, tell_progress
+from radiographs.spread import Item, Result, chunks, here, log_progress
 
 _RESULTS = PickleCoder()
 _AT_ONCE = 32  # items; fewer make Beam cost more than the work
@@ -72,13 +72,14 @@ class _Work(beam.DoFn):
         self._work = work
         self._what = what
         self._items = items
-        self._done = 0  # by this worker
+
+    def setup(self) -> None:
+        self._advance = log_progress(self._what, self._items)  # by this worker
 
     def process(self, some: tuple[int, Sequence[Any]]) -> Iterator[tuple[int, list[Any]]]:
         place, items = some
         yield place, list(self._work(items))
-        self._done += len(items)
-        tell_progress(self._what, self._done, len(items), self._items)
+        self._advance(len(items))
 
 
 def _read(prefix: str) -> Iterator[Any]:

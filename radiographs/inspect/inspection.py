@@ -6,7 +6,7 @@ rest is looked at with what is known, so that a user sees all that is wrong at o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from models.features import SPLITS
@@ -28,9 +28,7 @@ from radiographs.options import BY_STYLE, IGNORE, IngestOptions
 from radiographs.overrides import ConfigError
 from radiographs.quarantine import refuse_too_many
 from radiographs.splits import SplitPlan
-
-# Is told what is being done, and is called with the number of films each time some are done.
-Tell = Callable[[str, int], Callable[[int], None]]
+from radiographs.spread import Tell, in_this_process
 
 
 @dataclass
@@ -100,8 +98,7 @@ def inspect_films(
         found.stops.append(("layout", str(error)))
         return found
     paths = [film.path for film in layout.films]
-    files = FilmFiles(root, options)
-    tell("looking for identical files", 0)
+    files = FilmFiles(root, options, in_this_process(tell))
     files.measure(paths)
     identical = find_identical_files(files, paths)
     layout = _without_excluded(found, layout, identical, files)
@@ -109,9 +106,8 @@ def inspect_films(
     found.layout = _settled(found, layout, options)
     found.plan = _planned(found, found.layout, files)
     films = found.layout.films
-    found.films = read_films(root, films, options, tell("reading films", len(films)))
+    found.films = read_films(root, films, options, tell("films read", len(films)))
     if options.near_duplicates != IGNORE:
-        tell("comparing films", 0)
         digests = {path: facts.sha256 for path, facts in found.films.facts.items()}
         alike = near_duplicates(found.films.prints, digests, files.show_one_film)
         found.near_duplicates = alike

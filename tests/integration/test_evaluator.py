@@ -46,7 +46,7 @@ def example(number: int) -> bytes:
         features.SUBTYPE: features.BACTERIA if is_pneumonia else features.SUBTYPE_NONE,
         features.PATIENT_ID: f"patient {number}", features.SHA256: f"{number:02x}",
         features.SITE: "here", features.VIEW: "PA", features.SEX: "F",
-        features.STYLE: "1",
+        features.STYLE: "1", features.LESION_MASK: "",
         features.SOURCE_FORMAT: "PNG",
         **dict.fromkeys(
             (
