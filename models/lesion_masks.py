@@ -18,6 +18,11 @@ from models.images import resize_image
 from models.lung_fields.network import SIDE_PX
 from models.lung_fields.whole_films import look_at_whole
 
+NO_LESION_MASKS = (
+    "network.segmentation learns from lesion masks, and no film of train has one; name them in the "
+    "column lesion_mask of the manifest, or set network.segmentation=false"
+)
+
 
 def cut_masks(
     films: tf.Tensor, masks: tf.Tensor, settings: Preprocessing

@@ -15,7 +15,7 @@ from models import features
 from models.augmentation import augment_with_masks
 from models.hyperparameters import Hyperparameters
 from models.input_pipeline import TransformedFilms
-from models.lesion_masks import unpack_masks
+from models.lesion_masks import NO_LESION_MASKS, unpack_masks
 from models.lesions import LesionFinder, lesion_loss
 from models.preprocessing import standardise, unpack_images
 
@@ -51,11 +51,7 @@ class KnownLesions:
         """
         has_mask = films.sizes_of(features.LESION_MASK_XF) > 0
         if not has_mask.any():
-            raise ValueError(
-                "network.segmentation learns from lesion masks, and no film of train has one; "
-                "name them in the column lesion_mask of the manifest, or set "
-                "network.segmentation=false"
-            )
+            raise ValueError(NO_LESION_MASKS)
         return cls(np.flatnonzero(has_mask), np.flatnonzero((films.classes == 0) & ~has_mask))
 
 

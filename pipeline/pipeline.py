@@ -109,6 +109,7 @@ def create_components(
         previous_statistics=accepted.outputs[STATISTICS] if accepted else None,
         accepted=accepted.outputs[REPORT] if accepted else None,
         settings=config.data_gate,
+        learns_lesions=config.network.segmentation,
     )
 
     transform = _transform(config, examples, data_schema, framing)

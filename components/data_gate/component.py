@@ -10,6 +10,7 @@ from components.artifacts import DataGateReport
 from components.data_gate.executor import (
     ACCEPTED,
     EXAMPLES,
+    LEARNS_LESIONS,
     PREVIOUS,
     REPORT,
     SCHEMA,
@@ -26,6 +27,7 @@ class DataGateSpec(component_spec.ComponentSpec):
 
     PARAMETERS = {
         SETTINGS: component_spec.ExecutionParameter(type=str),
+        LEARNS_LESIONS: component_spec.ExecutionParameter(type=int),
         SOURCE_FINGERPRINT: component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -55,6 +57,7 @@ class DataGate(base_component.BaseComponent):
         previous_statistics: types.BaseChannel | None = None,
         accepted: types.BaseChannel | None = None,
         settings: DataGateSettings | None = None,
+        learns_lesions: bool = False,
     ):
         """Describes the gate.
 
@@ -68,6 +71,8 @@ class DataGate(base_component.BaseComponent):
             accepted: Report of an earlier run, at most one, in which a person let the same films
                 pass although they had drifted from the same data.
             settings: What is served, and why drift is accepted.
+            learns_lesions: Whether the network is to learn from lesion masks, which train then
+                has to have.
         """
         optional = {PREVIOUS: previous_statistics, ACCEPTED: accepted}
         super().__init__(
@@ -78,6 +83,7 @@ class DataGate(base_component.BaseComponent):
                 report=types.Channel(type=DataGateReport),
                 **{
                     SETTINGS: (settings or DataGateSettings()).model_dump_json(),
+                    LEARNS_LESIONS: int(learns_lesions),
                     SOURCE_FINGERPRINT: source_fingerprint,
                     **{name: channel for name, channel in optional.items() if channel},
                 },

@@ -18,6 +18,7 @@ from components.data_gate.account import Comparison, account_files, stop_sentenc
 from components.data_gate.drift import DRIFT, SKEW, Distance, Statistics, distances
 from models import features
 from models.data_gate_settings import DataGateSettings
+from models.lesion_masks import NO_LESION_MASKS
 from models.remote_files import write_text
 from radiographs.errors import DataError
 from radiographs.leaks import Anomaly, absent_classes, leaks, without_films
@@ -33,6 +34,7 @@ PREVIOUS = "previous_statistics"
 ACCEPTED = "accepted"
 
 SETTINGS = "settings"  # execution property, JSON of DataGateSettings
+LEARNS_LESIONS = "learns_lesions"  # execution property, 1 where lesion masks are to be learnt from
 ACCEPTED_DRIFT = "accepted_drift"  # property of the report: a person's reason, where one overruled
 
 TRAINING_ENVIRONMENT = "TRAINING"
@@ -60,7 +62,8 @@ class DataGateExecutor(base_executor.BaseExecutor):
             input_dict: `examples`, `statistics`, `schema`; `previous_statistics` and `accepted`
                 of at most one artifact, or absent where the runner cannot resolve them.
             output_dict: `report`.
-            exec_properties: `SETTINGS`; the fingerprint only speaks to the cache.
+            exec_properties: `SETTINGS`, `LEARNS_LESIONS`; the fingerprint only speaks to the
+                cache.
 
         Raises:
             DataGateError: With the list of anomalies.
@@ -72,6 +75,7 @@ class DataGateExecutor(base_executor.BaseExecutor):
         breaches = [
             *schema_anomalies(statistics, schema),
             *missing_classes(statistics),
+            *(missing_masks(statistics) if exec_properties.get(LEARNS_LESIONS) else ()),
             *leaks(_identities(input_dict[EXAMPLES], statistics)),
         ]
         comparison = compare(statistics, input_dict.get(PREVIOUS), schema, settings)
@@ -174,6 +178,25 @@ def missing_classes(
             for value in feature.string_stats.top_values
         }
         yield from absent_classes(split, present)
+
+
+def missing_masks(statistics: Mapping[str, Statistics]) -> Iterator[Anomaly]:
+    """Finds that there is no lesion mask to learn from.
+
+    Args:
+        statistics: By split.
+
+    Yields:
+        One anomaly if no film of train has one.
+    """
+    of_masks = [
+        feature
+        for feature in statistics[features.TRAIN].datasets[0].features
+        if list(feature.path.step) == [features.LESION_MASK]
+    ]
+    # TFDV has one kind of statistics with a schema and the other without.
+    if not any(one.bytes_stats.avg_num_bytes or one.string_stats.avg_length for one in of_masks):
+        yield Anomaly(features.TRAIN, features.LESION_MASK, NO_LESION_MASKS)
 
 
 def _load_statistics(artifacts: list[Artifact]) -> dict[str, Statistics]:

@@ -156,9 +156,10 @@ def _wrong_answer(name: str, answer: dict[str, tf.Tensor], expected: np.ndarray)
         yield (
             f"{name} differs from the training path by {difference:.2g}, allowed is {TOLERANCE:.0e}"
         )
-    heatmap = answer.get(features.HEATMAP)
-    if heatmap is not None and not np.all((heatmap >= 0) & (heatmap <= 1)):
-        yield f"{name} returns a heatmap outside [0, 1]"
+    for kind in (features.HEATMAP, features.LESIONS):
+        shares = answer.get(kind)
+        if shares is not None and not np.all((shares >= 0) & (shares <= 1)):
+            yield f"{name} returns values of {kind} outside [0, 1]"
 
 
 def _image_of(example: bytes) -> bytes:

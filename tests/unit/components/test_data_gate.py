@@ -21,6 +21,7 @@ from components.data_gate.executor import (
     DataGateError,
     DataGateExecutor,
     missing_classes,
+    missing_masks,
     schema_anomalies,
 )
 from models import features
@@ -182,6 +183,23 @@ class TestLeaks:
         ]  # fmt: skip
 
 
+class TestMissingMasks:
+    @pytest.mark.parametrize("typed", [True, False], ids=["with a schema", "without one"])
+    def test_one_film_of_train_has_to_have_one(self, typed: bool) -> None:
+        schema = tfdv.load_schema_text(str(SCHEMA_FILE)) if typed else None
+
+        def of(*masks: bytes) -> statistics_pb2.DatasetFeatureStatisticsList:
+            films = pd.DataFrame([{**FILM, "lesion_mask": mask} for mask in masks])
+            options = tfdv.StatsOptions(schema=schema)
+            return tfdv.generate_statistics_from_dataframe(films, options, n_jobs=1)
+
+        drawn, undrawn = of(b"", b"drawn"), of(b"", b"")
+        assert list(missing_masks({"train": drawn, "test": undrawn})) == []
+        (anomaly,) = missing_masks({"train": undrawn, "test": drawn})
+        assert (anomaly.where, anomaly.what) == ("train", "lesion_mask")
+        assert "no film of train has one; name them in the column lesion_mask" in anomaly.why
+
+
 class TestExecutor:
     """Over artifacts written here, so that each breach is by itself."""
 
@@ -202,6 +220,7 @@ class TestExecutor:
         folder: Path,
         splits: dict[str, list[dict[str, Any]]],
         inputs: dict[str, list[Any]] | None = None,
+        learns_lesions: bool = False,
         **settings: str,
     ) -> tuple[list[dict[str, str]], DataGateError | None]:
         """Returns the anomalies in the report, and the error if there was one."""
@@ -233,7 +252,11 @@ class TestExecutor:
                     **(inputs or {}),
                 },
                 {"report": report},
-                {"settings": json.dumps(settings), "source_fingerprint": ""},
+                {
+                    "settings": json.dumps(settings),
+                    "learns_lesions": int(learns_lesions),
+                    "source_fingerprint": "",
+                },
             )
         except DataGateError as raised:
             error = raised
@@ -274,6 +297,12 @@ class TestExecutor:
             ("train", "view"),
             ("test", "label"),
         ]
+
+    def test_masks_are_asked_for_where_they_are_to_be_learnt_from(self, tmp_path: Path) -> None:
+        splits = {split: self.films(split) for split in features.SPLITS}
+        (anomaly,), error = self.run(tmp_path, splits, learns_lesions=True)
+        assert error is not None
+        assert (anomaly["where"], anomaly["what"]) == ("train", "lesion_mask")
 
     def earlier(self, folder: Path, *films: dict[str, Any]) -> dict[str, list[Any]]:
         """Statistics of other films that were accepted before."""

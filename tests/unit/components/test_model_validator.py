@@ -87,12 +87,24 @@ class TestFindFaults:
         (fault,) = find_faults(model, examples, expected)
         assert fault == "predict_images returns a probability that is not a number"
 
+    @pytest.mark.parametrize("shift", [2, -2, np.nan])
     def test_a_heatmap_outside_of_its_range(
+        self, served: Any, examples: list[bytes], expected: np.ndarray, shift: float
+    ) -> None:
+        model = changed(served, "explain_images", "heatmap", lambda value: value + shift)
+        (fault,) = find_faults(model, examples, expected)
+        assert fault == "explain_images returns values of heatmap outside [0, 1]"
+
+    def test_lesions_outside_of_their_range(
         self, served: Any, examples: list[bytes], expected: np.ndarray
     ) -> None:
-        model = changed(served, "explain_images", "heatmap", lambda value: value + 2)
-        (fault,) = find_faults(model, examples, expected)
-        assert fault == "explain_images returns a heatmap outside [0, 1]"
+        def explain(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+            answer = served.signatures["explain_images"](image_bytes=image_bytes)
+            return {**answer, "lesions": answer["heatmap"] + 2}
+
+        signatures = {**served.signatures, "explain_images": explain}
+        (fault,) = find_faults(SimpleNamespace(signatures=signatures), examples, expected)
+        assert fault == "explain_images returns values of lesions outside [0, 1]"
 
     def test_a_signature_that_fails(self, examples: list[bytes], expected: np.ndarray) -> None:
         def fail(**_: tf.Tensor) -> None:
