@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import posixpath
 import zlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -128,7 +129,8 @@ def _pseudonymised(root: DataRoot, options: IngestOptions) -> Layout:
     except DataError as error:
         told = Hiding([], list(headers), pseudonyms).sentence(str(error))
         raise DataError(told, error.files) from None
-    names = [path for path, _ in layout.ignored if _may_identify(layout, path)]
+    beside = set(map(posixpath.dirname, headers))
+    names = [path for path, _ in layout.ignored if _may_identify(layout, path, beside)]
     hiding = Hiding(layout.films, [*headers, *names], pseudonyms)
     return replace(
         layout,
@@ -141,15 +143,16 @@ def _pseudonymised(root: DataRoot, options: IngestOptions) -> Layout:
     )
 
 
-def _may_identify(layout: Layout, path: str) -> bool:
+def _may_identify(layout: Layout, path: str, of_dicom: Container[str]) -> bool:
     """Tells whether the name of an ignored file may be somebody's.
 
     In a tree of patients every one may, but that of the table of labels; and so may what lies
-    beside such a tree.
+    beside such a tree, or in one of the folders `of_dicom` that a manifest leads to.
     """
     kind, name = layout.place_of(path)
     kinds = layout.folders.values() if kind in OF_SEVERAL else (kind,)
-    return "dicom" in kinds and ("/" in name or not is_table(name))
+    beside_patients = "dicom" in kinds or posixpath.dirname(path) in of_dicom
+    return beside_patients and ("/" in name or not is_table(name))
 
 
 def read_headers(

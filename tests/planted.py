@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from pydicom import dcmread
 from pydicom.datadict import DicomDictionary, keyword_dict
 from pydicom.dataset import Dataset
@@ -65,23 +67,38 @@ def planted_film(number: int, seed: int, codes: bool = False) -> bytes:
     return encoded(film)
 
 
+def _planted_mask() -> bytes:
+    """Returns a lesion drawn on a film of `planted_film`, in a file that says whose it is."""
+    drawn = np.zeros((96, 96), np.uint8)
+    drawn[30:50, 20:40] = 255
+    texts = PngInfo()
+    texts.add_text("Comment", f"{NAME} {NUMBER} {BORN}")
+    file = io.BytesIO()
+    Image.fromarray(drawn).save(file, "PNG", pnginfo=texts)
+    return file.getvalue()
+
+
 def write_planted_tree(root: Path, films: int) -> None:
-    """Writes a tree of DICOM files whose folders and files are named for patients, with labels."""
-    rows = ["Accession Number,Patient Name,Birth Date,label,comment"]
+    """Writes DICOM files and masks, named for patients as their folders are, with labels."""
+    rows = ["Accession Number,Patient Name,Birth Date,label,comment,lesion_mask"]
+    (root / f"{NAME} masks").mkdir(parents=True)
     for seed in range(films):
         number = seed // 2
         folder = root / f"{NAME}_{number}" / f"{STUDIED}_{NUMBER}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{NAME}^{seed}").write_bytes(planted_film(number, seed))
         label = ("NORMAL", "PNEUMONIA")[number % 2]
-        rows.append(f"{NAME}A{seed},{NAME}^Jane,{BORN},{label},seen {NAME}")
-    rows.append(f"{NAME}A{films},{NAME}^Joe,{BORN},NORMAL,")
+        mask = f"{NAME} masks/{NAME}{seed}.png" if number % 2 else ""
+        if mask:
+            (root / mask).write_bytes(_planted_mask())
+        rows.append(f"{NAME}A{seed},{NAME}^Jane,{BORN},{label},seen {NAME},{mask}")
+    rows.append(f"{NAME}A{films},{NAME}^Joe,{BORN},NORMAL,,")
     (root / f"{NAME} cut.dcm").write_bytes(planted_film(0, 0)[:-9000])
     # Of a patient with whole films: pseudonyms are random, and so is who makes up a split.
     cut = dcmread(io.BytesIO(planted_film(0, films + 1)))
     cut.PixelData = cut.PixelData[:-4000]
     (root / f"{NAME} short.dcm").write_bytes(encoded(cut))
-    rows.append(f"{NAME}A{films + 1},,,NORMAL,")
+    rows.append(f"{NAME}A{films + 1},,,NORMAL,,")
     (root / f"{NAME} coded.dcm").write_bytes(planted_film(films, films + 2, codes=True))
     (root / f"{NAME} no row.dcm").write_bytes(planted_film(films, films + 3))
     (root / f"{NAME} report.pdf").write_bytes(b"%PDF-")

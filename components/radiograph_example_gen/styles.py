@@ -10,7 +10,6 @@ import heapq
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import apache_beam as beam
@@ -22,6 +21,7 @@ from components.radiograph_example_gen.listing import read_bytes
 from models import features
 from models.remote_files import written_beside
 from radiographs.decoding import read_film
+from radiographs.errors import UnusableImage
 from radiographs.films import Film
 from radiographs.formats.png import encode_png
 from radiographs.options import IngestOptions
@@ -97,9 +97,8 @@ def write_montage(uri: str, root: str, places: Mapping[str, Place], options: Ing
         by_style[style].append((distance, path))
     if not by_style:
         return
-    thumbnail = partial(_thumbnail, root, options)
     rows = [
-        _row([thumbnail(path) for _, path in heapq.nsmallest(TYPICAL, films)])
+        _row(_thumbnails(root, options, [path for _, path in heapq.nsmallest(TYPICAL, films)]))
         for _, films in sorted(by_style.items())
     ]
     with written_beside(f"{uri}/{STYLES_PICTURE}") as path, open(path, "wb") as file:
@@ -110,9 +109,18 @@ def _fitted(described: Mapping[str, Description], seed: int) -> Styles | None:
     return find_styles(described, seed) if described else None
 
 
-def _thumbnail(root: str, options: IngestOptions, path: str) -> npt.NDArray[np.uint8]:
-    grey = read_film(read_bytes(root, path), options).grey
-    return cv2.resize(grey, (CELL_PX, CELL_PX), interpolation=cv2.INTER_AREA)
+def _thumbnails(
+    root: str, options: IngestOptions, paths: Iterable[str]
+) -> list[npt.NDArray[np.uint8]]:
+    films = []
+    for path in paths:
+        try:
+            grey = read_film(read_bytes(root, path), options).grey
+        except UnusableImage as error:  # it could be read before, and is among the examples
+            _LOG.warning("%s is not in %s, as it now %s", path, STYLES_PICTURE, error)
+        else:
+            films.append(cv2.resize(grey, (CELL_PX, CELL_PX), interpolation=cv2.INTER_AREA))
+    return films
 
 
 def _row(films: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import cv2
@@ -39,6 +40,8 @@ def run_over_planted_films(tmp_path_factory: pytest.TempPathFactory) -> LocalRun
         data__min_eval_films_per_class=1,
         tuner__enabled="false",
         train__epochs=1,
+        train__segmentation_steps=1,
+        network__segmentation="true",
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(folder / "written" / "tmp"))
@@ -54,6 +57,10 @@ def test_nothing_planted_is_written(run: LocalRun) -> None:
 
 def test_nothing_planted_is_told(run: LocalRun) -> None:
     assert not PLANTED.search(run.terminal.encode())
+
+
+def test_lesions_were_learnt_from_planted_masks(run: LocalRun) -> None:
+    assert re.search(r"lesions: learnt from \d+ films with a mask", run.log)
 
 
 def test_a_dicom_its_png_and_its_jpeg_have_one_probability(run: LocalRun) -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from models.features import LABELS
+from radiographs.data_roots import read_layout
 from radiographs.dicom_films import Hiding
 from radiographs.dicom_headers import DicomHeader, may_be_dicom, read_dicom_header
 from radiographs.errors import DataError
 from radiographs.formats.dicom.facts import DicomFacts
 from radiographs.layouts import Layout, read_films
+from radiographs.local_roots import LocalRoot
 from radiographs.options import IngestOptions
-from radiographs.pseudonyms import Pseudonyms, real_path
+from radiographs.pseudonyms import Pseudonyms, real_path, write_new_key
 from tests.dicom_films import dicom_file
+from tests.support import draw_film
 
 PA = DicomFacts(view="PA", sex="F", age_years=60, modality="DX")
 HEADERS = {
@@ -254,3 +259,28 @@ class TestHeaders:
     )  # fmt: skip
     def test_are_looked_for_by_name_and_content(self, path: str, expected: bool) -> None:
         assert may_be_dicom(path) is expected
+
+
+@pytest.mark.parametrize("manifest", [True, False], ids=["manifest", "class folders"])
+def test_what_lies_beside_dicom_is_hidden_in_every_layout(tmp_path: Path, manifest: bool) -> None:
+    root = tmp_path / "films"
+    for number, label in enumerate(LABELS):
+        (root / label).mkdir(parents=True)
+        film = dicom_file(draw_film(number), PatientID=str(number))
+        (root / label / f"MUELLER {number}.dcm").write_bytes(film)
+        for beside in (f"MUELLER {number}.txt", f"MUELLER {number}.csv"):
+            (root / label / beside).write_text("Dear")
+    (root / "notes.csv").write_text("of all")
+    if manifest:
+        rows = [f"{label}/MUELLER {number}.dcm,{label}" for number, label in enumerate(LABELS)]
+        (root / "manifest.csv").write_text("\n".join(["path,label", *rows]))
+    write_new_key(tmp_path / "key")
+    options = IngestOptions(pseudonym_key_file=str(tmp_path / "key"))
+    layout = read_layout(LocalRoot(str(root)), options)
+    assert layout.kind == ("manifest" if manifest else "folders")
+    assert sorted(map(real_path, (film.path for film in layout.films))) == [
+        "NORMAL/MUELLER 0.dcm", "PNEUMONIA/MUELLER 1.dcm",
+    ]  # fmt: skip
+    assert len(layout.ignored) == 5
+    assert "MUELLER" not in repr([layout.films, layout.notes, layout.ignored])
+    assert "notes.csv" in dict(layout.ignored)
