@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -170,10 +170,11 @@ def _read_rows(
         header = read_header(where, keys.named(names), _TOLD_BY_TAGS)
     else:
         header = read_header(where, names)
-    find = _finder(paths, header)
+    named = [(line, _named(header, cells)) for line, cells in table]
+    find = _finder(paths, header, (values[LESION_MASK] for _, values in named))
     rows = _Rows()
-    for line, cells in table:
-        where, values = f"{manifest} line {line}", _named(header, cells)
+    for line, values in named:
+        where = f"{manifest} line {line}"
         if keys:
             _take_keyed_row(rows, values, keys, where)
         else:
@@ -203,25 +204,32 @@ class _Listing:
 
 
 class _NamesAnywhere:
-    """The files below the root by name, with or without ending, whatever folder they are in."""
+    """The files below the root by name, with or without ending, whatever folder they are in.
 
-    def __init__(self, paths: Sequence[str]):
+    Masks are often named as their films are: one that a row names as such gives way to a film.
+    """
+
+    def __init__(self, paths: Sequence[str], masks: Iterable[str]):
         bystanders = Bystanders(paths)
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._paths = _Listing(paths)
+        self._masks = {path for written in masks for path in self._paths.find(written)}
         for path in sorted(paths):
             if not bystanders.reason(path):
                 for name in (composed(posixpath.basename(path)), stem_of(path)):
                     self._by_name[name].append(path)
 
     def find(self, written: str) -> list[str]:
-        name = composed(_plain(written))
-        return self._paths.find(written) or self._by_name.get(name, [])
+        named = self._by_name.get(composed(_plain(written)), [])
+        films = [path for path in named if path not in self._masks]
+        return self._paths.find(written) or films or named
 
 
-def _finder(paths: Sequence[str], header: Header) -> Callable[[str], list[str]]:
+def _finder(
+    paths: Sequence[str], header: Header, masks: Iterable[str]
+) -> Callable[[str], list[str]]:
     anywhere = header.of[PATH].kind == "file name"
-    return _NamesAnywhere(paths).find if anywhere else _Listing(paths).find
+    return _NamesAnywhere(paths, masks).find if anywhere else _Listing(paths).find
 
 
 def _take_row(

@@ -67,6 +67,8 @@ def in_this_process(tell: Tell = log_progress) -> Spread:
         work: Callable[[Sequence[Item]], Iterable[Result]], items: Sequence[Item], what: str
     ) -> list[Result]:
         results: list[Result] = []
+        if not items:
+            return results
         advance = tell(what, len(items))
         for some in chunks(items, _AT_ONCE):
             results += work(some)

@@ -105,8 +105,7 @@ def _chosen(examples: Iterable[tf.train.Example], at_most: int) -> Iterator[tf.t
     left = {features.PNEUMONIA: at_most, features.NORMAL: at_most}
     for example in examples:
         label = _value(example, features.LABEL).decode()
-        known = label == features.NORMAL or drawn_lesions(example) is not None
-        if known and left[label]:
+        if left[label] and (label == features.NORMAL or drawn_lesions(example) is not None):
             left[label] -= 1
             yield example
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from PIL import ImageFile
 from radiographs.errors import DataError
 from radiographs.ingest_plan import plan_ingest
 from radiographs.inspect import __main__ as command
+from radiographs.inspect.inspection import inspect_films
 from radiographs.inspect.thumbnails import rejected_thumbnails
 from radiographs.local_roots import LocalRoot
 from radiographs.measures import FilmFiles
@@ -312,6 +313,22 @@ class TestFlags:
     ) -> None:
         out = str(tmp_path / "absent" / "out.html")
         assert "cannot be written" in self.refused([str(fine), "--html", out], capsys)
+
+
+def test_all_reading_tells_how_far_it_has_come(bad: Path) -> None:
+    told: dict[str, list[int]] = {}
+    of_how_many: Counter[str] = Counter()
+
+    def tell(what: str, films: int) -> Callable[[int], None]:
+        of_how_many[what] += films
+        return told.setdefault(what, []).append
+
+    options = IngestOptions(stress_split="test", near_duplicates="join")
+    found = inspect_films(LocalRoot(str(bad)), options, tell)
+    assert set(told) >= {"films measured", "films read"}
+    assert {what: sum(done) for what, done in told.items()} == of_how_many
+    assert found.layout is not None
+    assert of_how_many["films read"] == len(found.layout.films)
 
 
 def test_no_file_name_steers_the_terminal(bad: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import struct
 import zlib
 from pathlib import Path
@@ -216,6 +217,24 @@ class TestManifest:
 
     def test_a_film_is_no_mask(self, tmp_path: Path) -> None:
         root = write_root(tmp_path, {"PNEUMONIA3": "films/PNEUMONIA4.png"})
+        with pytest.raises(DataError, match="line 5: the lesion_mask is a film itself; name the"):
+            self.layout(root)
+
+    def test_a_mask_may_have_the_name_of_its_film(self, tmp_path: Path) -> None:
+        masks = {f"PNEUMONIA{number}": f"drawn/PNEUMONIA{number}.png" for number in (3, 4, 5)}
+        root = write_root(tmp_path, masks)
+        (root / "drawn").mkdir()
+        for mask in masks.values():
+            (root / mask).write_bytes(saved(GREY))
+        table = root / "manifest.csv"
+        by_name = table.read_text().replace("path,", "Image Index,").replace("\nfilms/", "\n")
+        table.write_text(by_name)
+        assert self.layout(root) == {
+            **{f"films/NORMAL{number}.png": "" for number in (0, 1, 2)},
+            **{f"films/{film}.png": mask for film, mask in masks.items()},
+        }
+        shutil.rmtree(root / "drawn")
+        table.write_text(by_name.replace("drawn/PNEUMONIA3", "films/PNEUMONIA4"))
         with pytest.raises(DataError, match="line 5: the lesion_mask is a film itself; name the"):
             self.layout(root)
 
