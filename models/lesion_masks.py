@@ -20,7 +20,8 @@ from models.lung_fields.whole_films import look_at_whole
 
 NO_LESION_MASKS = (
     "network.segmentation learns from lesion masks, and no film of train has one; name them in the "
-    "column lesion_mask of the manifest, or set network.segmentation=false"
+    "column lesion_mask of the manifest, look for films with one in the quarantine list, or set "
+    "network.segmentation=false"
 )
 
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import gzip
 import io
-import posixpath
 import zlib
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -28,7 +27,8 @@ from radiographs.errors import DataError, UnusableImage
 from radiographs.layouts import OF_SEVERAL, Layout
 from radiographs.not_films import is_table
 from radiographs.options import IngestOptions
-from radiographs.pseudonyms import pseudonyms_of, real_path
+from radiographs.pseudonyms import Pseudonyms, pseudonyms_of, real_path
+from radiographs.sentences import quoted_paths
 from radiographs.sites import Files, read_all_films, tell_sites_apart
 from radiographs.spans import Window, refuse_beside_versions, window_of
 
@@ -127,10 +127,8 @@ def _pseudonymised(root: DataRoot, options: IngestOptions) -> Layout:
     try:
         layout = _layout(root, listing, options, headers, window)
     except DataError as error:
-        told = Hiding([], list(headers), pseudonyms).sentence(str(error))
-        raise DataError(told, error.files) from None
-    beside = set(map(posixpath.dirname, headers))
-    names = [path for path, _ in layout.ignored if _may_identify(layout, path, beside)]
+        raise DataError(_told(str(error), listing, headers, pseudonyms), error.files) from None
+    names = _ignored_beside(layout, listing, headers)
     hiding = Hiding(layout.films, [*headers, *names], pseudonyms)
     return replace(
         layout,
@@ -143,16 +141,32 @@ def _pseudonymised(root: DataRoot, options: IngestOptions) -> Layout:
     )
 
 
-def _may_identify(layout: Layout, path: str, of_dicom: Container[str]) -> bool:
-    """Tells whether the name of an ignored file may be somebody's.
+def _told(sentence: str, listing: Listing, headers: Headers, pseudonyms: Pseudonyms) -> str:
+    """Returns what is said of films that cannot be told, without names that may be somebody's."""
+    written = [*listing.paths, *quoted_paths(sentence)] if headers else []
+    paths = [path for path in written if "/" in path or not is_table(path)]
+    return Hiding([], paths, pseudonyms).sentence(sentence)
 
-    In a tree of patients every one may, but that of the table of labels; and so may what lies
-    beside such a tree, or in one of the folders `of_dicom` that a manifest leads to.
+
+def _ignored_beside(layout: Layout, listing: Listing, headers: Headers) -> list[str]:
+    """Returns the ignored files whose names may be somebody's.
+
+    Where there is DICOM at a site every one may, but that of a table at its top, which may be the
+    one that names its films; and so may what lies beside the folders of several sites.
     """
-    kind, name = layout.place_of(path)
-    kinds = layout.folders.values() if kind in OF_SEVERAL else (kind,)
-    beside_patients = "dicom" in kinds or posixpath.dirname(path) in of_dicom
-    return beside_patients and ("/" in name or not is_table(name))
+
+    def top_of(path: str) -> str:
+        return path.removesuffix(layout.place_of(path)[1])
+
+    of_dicom = set(map(top_of, headers))
+    listed = {*listing.paths, *(path for path, _ in listing.aside)}  # no lines of a table
+
+    def may_identify(path: str) -> bool:
+        kind, name = layout.place_of(path)
+        among_patients = top_of(path) in of_dicom or (bool(headers) and kind in OF_SEVERAL)
+        return among_patients and ("/" in name or not is_table(name))
+
+    return [path for path, _ in layout.ignored if path in listed and may_identify(path)]
 
 
 def read_headers(

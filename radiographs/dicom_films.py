@@ -6,7 +6,6 @@ identifies a patient: from now on there are pseudonyms.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,8 +15,7 @@ from models.features import AGE_UNKNOWN, STUDY_DAY_UNKNOWN, UNKNOWN
 from radiographs.dicom_headers import DicomHeader, Headers
 from radiographs.films import Film, FilmTags
 from radiographs.pseudonyms import Pseudonyms, hidden
-
-_QUOTED = re.compile(r"'([^']*)'")
+from radiographs.sentences import with_quoted
 
 
 def with_tags(films: Sequence[Film], headers: Headers) -> tuple[list[Film], list[str]]:
@@ -102,6 +100,7 @@ class Hiding:
         self._patients = {
             film.patient_id: pseudonyms.of("patient", film.patient_id) for film in films
         }
+        self._words = {**self._patients, **self._paths}
 
     def film(self, film: Film) -> Film:
         """Returns a film that says neither who it shows nor where it lies."""
@@ -124,7 +123,4 @@ class Hiding:
         head, colon, path = sentence.rpartition(": ")
         if colon and path in self._paths:
             sentence = f"{head}: {self._paths[path]}"
-        return _QUOTED.sub(lambda quoted: f"'{self._hide(quoted[1])}'", sentence)
-
-    def _hide(self, word: str) -> str:
-        return self._paths.get(word) or self._patients.get(word, word)
+        return with_quoted(sentence, self._words)

@@ -137,8 +137,7 @@ def manifest_hints(paths: Sequence[str]) -> list[str]:
     names = ", ".join(f"'{name}'" for name in tables[:_SHOWN])
     first = tables[0]
     if first.lower().endswith((".csv", ".tsv", ".txt")):
-        remedy = f"if it names the films, set data.manifest={first}"
+        remedy = f"if it names the films, set data.manifest='{first}'"
     else:
-        name = posixpath.splitext(posixpath.basename(first))[0]
-        remedy = f"if it names the films, save it as {name}.csv and set data.manifest={name}.csv"
+        remedy = "if it names the films, save it as CSV and set data.manifest to that file"
     return [f"{names} {'is' if len(tables) == 1 else 'are'} not read; {remedy}."]

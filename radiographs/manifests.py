@@ -221,8 +221,9 @@ class _NamesAnywhere:
 
     def find(self, written: str) -> list[str]:
         named = self._by_name.get(composed(_plain(written)), [])
-        films = [path for path in named if path not in self._masks]
-        return self._paths.find(written) or films or named
+        exact = self._paths.find(written)
+        films = ([path for path in found if path not in self._masks] for found in (exact, named))
+        return next(filter(None, films), exact or named)
 
 
 def _finder(

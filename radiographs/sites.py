@@ -8,7 +8,6 @@ the site as well; the spans of a site share its patients.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -22,11 +21,11 @@ from radiographs.layouts import Layout, find_films, read_films, with_links_and_h
 from radiographs.not_films import HIDDEN, NO_PICTURE, is_hidden, is_no_picture
 from radiographs.options import SITES, IngestOptions
 from radiographs.patient_ids import one_spelling
+from radiographs.sentences import with_quoted
 from radiographs.spans import Window, span_number
 
 OUTSIDE_SPANS = "not in the folder of a span"
 OUTSIDE_SITES = "not in the folder of a site"
-_QUOTED = re.compile(r"'([^']*)'")
 _MARK = "/"  # between site and patient, in an id
 
 
@@ -266,7 +265,7 @@ def _read_folder(
     headers = {name: files.headers[path] for name, path in inside.items() if path in files.headers}
 
     def told(sentence: str) -> str:  # whole paths, so that those of DICOM files can be hidden
-        return _QUOTED.sub(lambda word: f"'{inside.get(word[1], word[1])}'", sentence)
+        return with_quoted(sentence, inside)
 
     def read_text(name: str) -> str:
         return files.text_of(inside[name])

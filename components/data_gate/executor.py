@@ -1,4 +1,4 @@
-"""The work of DataGate: schema anomalies, shared patients, shared images."""
+"""The work of DataGate: schema anomalies, missing classes and masks, leaks, drift."""
 
 from __future__ import annotations
 
@@ -187,11 +187,14 @@ def missing_masks(statistics: Mapping[str, Statistics]) -> Iterator[Anomaly]:
         statistics: By split.
 
     Yields:
-        One anomaly if no film of train has one.
+        One anomaly if train has films and none of them a mask.
     """
+    train = statistics.get(features.TRAIN)
+    if train is None or train.datasets[0].num_examples == 0:
+        return
     of_masks = [
         feature
-        for feature in statistics[features.TRAIN].datasets[0].features
+        for feature in train.datasets[0].features
         if list(feature.path.step) == [features.LESION_MASK]
     ]
     # TFDV has one kind of statistics with a schema and the other without.

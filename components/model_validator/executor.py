@@ -159,7 +159,7 @@ def _wrong_answer(name: str, answer: dict[str, tf.Tensor], expected: np.ndarray)
     for kind in (features.HEATMAP, features.LESIONS):
         shares = answer.get(kind)
         if shares is not None and not np.all((shares >= 0) & (shares <= 1)):
-            yield f"{name} returns values of {kind} outside [0, 1]"
+            yield f"{name} returns {kind} outside [0, 1]"
 
 
 def _image_of(example: bytes) -> bytes:

@@ -117,7 +117,7 @@ def _thumbnails(
         try:
             grey = read_film(read_bytes(root, path), options).grey
         except UnusableImage as error:  # it could be read before, and is among the examples
-            _LOG.warning("%s is not in %s, as it now %s", path, STYLES_PICTURE, error)
+            _LOG.warning("%s, which is left out of %s, now %s", path, STYLES_PICTURE, error)
         else:
             films.append(cv2.resize(grey, (CELL_PX, CELL_PX), interpolation=cv2.INTER_AREA))
     return films

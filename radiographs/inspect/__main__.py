@@ -26,6 +26,7 @@ from radiographs.inspect.thumbnails import film_thumbnails, group_thumbnails, re
 from radiographs.local_roots import LocalRoot, check_folder
 from radiographs.options import IngestOptions
 from radiographs.overrides import ConfigError, explain, merged, parse_override
+from radiographs.spread import Tell
 
 EXIT_FINE, EXIT_USAGE, EXIT_DATA = 0, 2, 3
 _PLAIN_WIDTH = 160  # characters, where the output is no terminal
@@ -94,7 +95,7 @@ def _check_output(file: Path, root: Path) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+def _progress() -> Iterator[Tell]:
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -107,7 +108,7 @@ def _progress() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
     ) as bar:
 
         def tell(what: str, films: int) -> Callable[[int], None]:
-            task = bar.add_task(what, total=films or None)
+            task = bar.add_task(what, total=films)
             return lambda done: bar.advance(task, done)
 
         yield tell

@@ -199,6 +199,12 @@ class TestMissingMasks:
         assert (anomaly.where, anomaly.what) == ("train", "lesion_mask")
         assert "no film of train has one; name them in the column lesion_mask" in anomaly.why
 
+    def test_of_no_film_none_is_asked_for(self) -> None:
+        empty = statistics_pb2.DatasetFeatureStatisticsList()
+        empty.datasets.add(num_examples=0)
+        assert list(missing_masks({"train": empty, "test": statistics({})})) == []
+        assert list(missing_masks({"test": statistics({})})) == []
+
 
 class TestExecutor:
     """Over artifacts written here, so that each breach is by itself."""

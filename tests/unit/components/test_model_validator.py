@@ -93,7 +93,7 @@ class TestFindFaults:
     ) -> None:
         model = changed(served, "explain_images", "heatmap", lambda value: value + shift)
         (fault,) = find_faults(model, examples, expected)
-        assert fault == "explain_images returns values of heatmap outside [0, 1]"
+        assert fault == "explain_images returns heatmap outside [0, 1]"
 
     def test_lesions_outside_of_their_range(
         self, served: Any, examples: list[bytes], expected: np.ndarray
@@ -104,7 +104,7 @@ class TestFindFaults:
 
         signatures = {**served.signatures, "explain_images": explain}
         (fault,) = find_faults(SimpleNamespace(signatures=signatures), examples, expected)
-        assert fault == "explain_images returns values of lesions outside [0, 1]"
+        assert fault == "explain_images returns lesions outside [0, 1]"
 
     def test_a_signature_that_fails(self, examples: list[bytes], expected: np.ndarray) -> None:
         def fail(**_: tf.Tensor) -> None:

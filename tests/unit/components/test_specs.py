@@ -46,6 +46,7 @@ FINGERPRINTS: dict[Any, dict[str, str]] = {
     AuditGate: {"source_fingerprint": "code"},
     DataGate: {"source_fingerprint": "code"},
 }
+PLAIN: dict[Any, dict[str, Any]] = {Auditor: {}, AuditGate: {}, DataGate: {"learns_lesions": True}}
 OPTIONAL = {"previous_statistics", "accepted"}
 
 every = pytest.mark.parametrize("component", [Auditor, AuditGate, DataGate])
@@ -67,12 +68,13 @@ def test_each_channel_arrives_under_its_own_name(component: Any) -> None:
 
 @every
 def test_settings_travel_as_json_and_fingerprints_as_they_are(component: Any) -> None:
-    node = component(**channels(component), **SETTINGS[component], **FINGERPRINTS[component])
+    as_they_are = {**FINGERPRINTS[component], **PLAIN[component]}
+    node = component(**channels(component), **SETTINGS[component], **as_they_are)
     properties = node.exec_properties
-    assert properties.keys() == SETTINGS[component].keys() | FINGERPRINTS[component].keys()
+    assert properties.keys() == SETTINGS[component].keys() | as_they_are.keys()
     for name, settings in SETTINGS[component].items():
         assert json.loads(properties[name]) == settings.model_dump(mode="json")
-    assert {name: properties[name] for name in FINGERPRINTS[component]} == FINGERPRINTS[component]
+    assert {name: properties[name] for name in as_they_are} == as_they_are
 
 
 @every
@@ -93,3 +95,4 @@ def test_the_data_gate_does_without_what_a_runner_cannot_find() -> None:
     assert node.inputs.keys() == needed.keys()
     assert json.loads(node.exec_properties["settings"]) == DataGateSettings().model_dump()
     assert node.exec_properties["source_fingerprint"] == ""
+    assert node.exec_properties["learns_lesions"] == 0

@@ -36,4 +36,4 @@ def test_a_film_that_has_gone_since_is_left_out_and_told_of(
         np.testing.assert_array_equal(cell, small)
     assert not drawn[:CELL_PX, 2 * CELL_PX :].any() and not drawn[CELL_PX:, CELL_PX:].any()
     (told,) = caplog.messages
-    assert told.startswith("gone.png is not in styles.png, as it now cannot be read (")
+    assert told.startswith("gone.png, which is left out of styles.png, now cannot be read (")

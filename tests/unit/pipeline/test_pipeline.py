@@ -85,6 +85,10 @@ class TestComponents:
         assert learns == {**plain, "segmentation": True}
         assert other == plain
 
+    def test_the_data_gate_asks_for_masks_where_they_are_learnt_from_alone(self) -> None:
+        for changes, asks in (([], 0), (["network.segmentation=true"], 1)):
+            assert components(*changes)["DataGate"].exec_properties["learns_lesions"] == asks
+
     def test_transform_waits_for_the_data_gate(self) -> None:
         nodes = {node.id: node for node in create_components(load_config(), LOCATIONS, None)}
         assert nodes["DataGate"] in nodes["Transform"].upstream_nodes

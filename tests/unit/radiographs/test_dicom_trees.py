@@ -261,26 +261,69 @@ class TestHeaders:
         assert may_be_dicom(path) is expected
 
 
-@pytest.mark.parametrize("manifest", [True, False], ids=["manifest", "class folders"])
-def test_what_lies_beside_dicom_is_hidden_in_every_layout(tmp_path: Path, manifest: bool) -> None:
-    root = tmp_path / "films"
-    for number, label in enumerate(LABELS):
-        (root / label).mkdir(parents=True)
-        film = dicom_file(draw_film(number), PatientID=str(number))
-        (root / label / f"MUELLER {number}.dcm").write_bytes(film)
-        for beside in (f"MUELLER {number}.txt", f"MUELLER {number}.csv"):
-            (root / label / beside).write_text("Dear")
-    (root / "notes.csv").write_text("of all")
-    if manifest:
-        rows = [f"{label}/MUELLER {number}.dcm,{label}" for number, label in enumerate(LABELS)]
-        (root / "manifest.csv").write_text("\n".join(["path,label", *rows]))
-    write_new_key(tmp_path / "key")
-    options = IngestOptions(pseudonym_key_file=str(tmp_path / "key"))
-    layout = read_layout(LocalRoot(str(root)), options)
-    assert layout.kind == ("manifest" if manifest else "folders")
-    assert sorted(map(real_path, (film.path for film in layout.films))) == [
-        "NORMAL/MUELLER 0.dcm", "PNEUMONIA/MUELLER 1.dcm",
-    ]  # fmt: skip
-    assert len(layout.ignored) == 5
-    assert "MUELLER" not in repr([layout.films, layout.notes, layout.ignored])
-    assert "notes.csv" in dict(layout.ignored)
+class TestNamesBesideDicom:
+    """The names of folders and files beside DICOM films may be those of patients."""
+
+    NAME = "O'MUELLER"
+
+    @pytest.fixture(name="root")
+    def write_root(self, tmp_path: Path) -> Path:
+        root = tmp_path / "films"
+        for number, label in enumerate(LABELS):
+            patient = root / label / f"{self.NAME} {number}"
+            (patient / "study").mkdir(parents=True)
+            film = dicom_file(draw_film(number), PatientID=f"{self.NAME} {number}")
+            (patient / "study" / "1.dcm").write_bytes(film)
+            for beside in (patient / "study" / "more" / "r.txt", patient / "r.pdf",
+                           root / label / f"{self.NAME}.txt", root / f"{self.NAME} {number}.pdf",
+                           patient / f"{self.NAME}.csv"):  # fmt: skip
+                beside.parent.mkdir(exist_ok=True)
+                beside.write_text("Dear")
+        return root
+
+    def write_manifest(self, root: Path, more: str = "") -> None:
+        films = [
+            f"{label}/{self.NAME} {number}/study/1.dcm,{label}"
+            for number, label in enumerate(LABELS)
+        ]
+        (root / "manifest.csv").write_text("\n".join(["path,label", *films, more]))
+
+    def read(self, root: Path) -> Layout:
+        key = root.parent / "key"
+        if not key.exists():
+            write_new_key(key)
+        return read_layout(LocalRoot(str(root)), IngestOptions(pseudonym_key_file=str(key)))
+
+    @pytest.mark.parametrize("kind", ["manifest", "folders"])
+    def test_they_are_pseudonyms(self, root: Path, kind: str) -> None:
+        if kind == "manifest":
+            self.write_manifest(root)
+        layout = self.read(root)
+        assert layout.kind == kind
+        assert sorted(real_path(film.path).rpartition("/")[2] for film in layout.films) == [
+            "1.dcm", "1.dcm",
+        ]  # fmt: skip
+        assert len(layout.ignored) == 10
+        assert "MUELLER" not in repr([layout.films, layout.notes, layout.ignored])
+        assert self.read(root).ignored == layout.ignored
+
+    def test_a_line_of_the_table_is_no_name(self, root: Path) -> None:
+        self.write_manifest(root)
+        table = root / "manifest.csv"
+        table.write_text(table.read_text().replace("label", "Finding Labels", 1)
+                         .replace(",NORMAL", ",No Finding") + "\n")  # fmt: skip
+        assert "MUELLER" not in repr(self.read(root).ignored)
+
+    @pytest.mark.parametrize("written", ["gone/{}.dcm", "{}.dcm", "a\\{}", "../{}/1"])
+    def test_an_error_names_no_file_that_a_row_names(self, root: Path, written: str) -> None:
+        self.write_manifest(root, f"{written.format(self.NAME)},NORMAL")
+        with pytest.raises(DataError) as told:
+            self.read(root)
+        assert "line 4" in str(told.value) and "MUELLER" not in str(told.value)
+
+    def test_an_error_names_no_file_beside_them(self, root: Path) -> None:
+        for film in (root / "PNEUMONIA").rglob("*.dcm"):
+            film.unlink()
+        with pytest.raises(DataError, match="PNEUMONIA") as told:
+            self.read(root)
+        assert "MUELLER" not in str(told.value)

@@ -320,6 +320,7 @@ def test_all_reading_tells_how_far_it_has_come(bad: Path) -> None:
     of_how_many: Counter[str] = Counter()
 
     def tell(what: str, films: int) -> Callable[[int], None]:
+        assert films > 0
         of_how_many[what] += films
         return told.setdefault(what, []).append
 

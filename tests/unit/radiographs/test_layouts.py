@@ -568,9 +568,9 @@ class TestManifestName:
         ("table", "sentence"),
         [
             ("metadata.csv", "'metadata.csv' is not read; if it names the films, set data.mani"),
-            ("manifest.tsv", "set data.manifest=manifest.tsv"),
-            ("Manifest.xlsx", "save it as Manifest.csv and set data.manifest=Manifest.csv"),
-            ("meta/manifest.csv", "set data.manifest=meta/manifest.csv"),
+            ("manifest.tsv", "set data.manifest='manifest.tsv'"),
+            ("Manifest.xlsx", "save it as CSV and set data.manifest to that file"),
+            ("meta/manifest.csv", "set data.manifest='meta/manifest.csv'"),
         ],
     )  # fmt: skip
     def test_a_table_beside_class_folders_is_named(self, table: str, sentence: str) -> None:
@@ -659,7 +659,7 @@ class TestNearlyRightFolders:
     @pytest.mark.parametrize("name", ["labels.csv.txt", "labels.csv"])
     def test_a_table_is_named(self, name: str) -> None:
         notes = read_folders(*TWO_FILMS, name).notes
-        assert any(f"if it names the films, set data.manifest={name}" in note for note in notes)
+        assert any(f"if it names the films, set data.manifest='{name}'" in note for note in notes)
 
 
 class TestBesideFilms:

@@ -233,6 +233,10 @@ class TestManifest:
             **{f"films/NORMAL{number}.png": "" for number in (0, 1, 2)},
             **{f"films/{film}.png": mask for film, mask in masks.items()},
         }
+        shutil.move(root / "drawn" / "PNEUMONIA3.png", root)
+        table.write_text(by_name.replace("drawn/PNEUMONIA3", "PNEUMONIA3"))
+        assert self.layout(root)["films/PNEUMONIA3.png"] == "PNEUMONIA3.png"
+        (root / "PNEUMONIA3.png").unlink()
         shutil.rmtree(root / "drawn")
         table.write_text(by_name.replace("drawn/PNEUMONIA3", "films/PNEUMONIA4"))
         with pytest.raises(DataError, match="line 5: the lesion_mask is a film itself; name the"):
