@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from components.pusher.executor import CARD
 from models import features
 from models.training_films import are_new, read_seen
 from pipeline.config import load_config
+from radiographs.decoding import read_film
+from radiographs.options import IngestOptions
+from radiographs.phantoms import draw_patient, draw_phantom
 from tests.conftest import FLOOR, SMALL, TUNED_DROPOUT
+from tests.dicom_films import dicom_file
 from tests.support import (
     LocalRun,
     digests,
@@ -66,6 +74,30 @@ class TestPushed:
     )
     def test_work_directory_is_laid_out_as_agreed(self, pushed: LocalRun, pattern: str) -> None:
         assert list(pushed.work.path.glob(pattern))
+
+    @pytest.mark.parametrize(("seed", "label"), enumerate(features.LABELS * 2))
+    def test_a_dicom_its_png_and_its_jpeg_have_one_probability(
+        self, pushed: LocalRun, seed: int, label: str
+    ) -> None:
+        grey = draw_phantom(seed, 200, draw_patient(seed, label)).pixels
+        jpeg = io.BytesIO()
+        Image.fromarray(grey).save(jpeg, "JPEG", quality=95)
+        deep = grey.astype(np.uint16) * 16
+        whole = {"WindowCenter": 2040.5, "WindowWidth": 4081}
+        files = [
+            cv2.imencode(".png", grey)[1].tobytes(),
+            dicom_file(grey),
+            dicom_file(deep, 12, **whole),
+            dicom_file(4080 - deep, 12, PhotometricInterpretation="MONOCHROME1", **whole),
+            jpeg.getvalue(),
+        ]
+        model: Any = tf.saved_model.load(str(pushed.model))
+        encoded = [read_film(file, IngestOptions()).encoded for file in files]
+        answers = model.signatures[features.PREDICT_IMAGES](image_bytes=tf.constant(encoded))
+        *lossless, lossy = answers[features.PROBABILITY].numpy().tolist()
+        assert lossless == pytest.approx([lossless[0]] * 4, abs=1e-6)
+        # JPEG moves a level by two; a network of two epochs makes more of that than a trained one.
+        assert lossy == pytest.approx(lossless[0], abs=0.02)
 
     def test_run_folder_holds_its_files(self, pushed: LocalRun) -> None:
         assert set(digests(pushed.folder)) == {

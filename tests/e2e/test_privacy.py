@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import re
-from typing import Any
 
-import cv2
-import numpy as np
 import pytest
-import tensorflow as tf
-from PIL import Image
 
-from models import features
-from radiographs.decoding import read_film
-from radiographs.options import IngestOptions
 from radiographs.pseudonyms import write_new_key
 from tests.conftest import SMALL
-from tests.dicom_films import dicom_file
 from tests.planted import PLANTED, found_in, write_planted_tree
-from tests.support import LocalRun, draw_film, run_local, settings
+from tests.support import LocalRun, run_local, settings
 
 FILMS = 60
 
@@ -61,24 +51,3 @@ def test_nothing_planted_is_told(run: LocalRun) -> None:
 
 def test_lesions_were_learnt_from_planted_masks(run: LocalRun) -> None:
     assert re.search(r"lesions: learnt from \d+ films with a mask", run.log)
-
-
-def test_a_dicom_its_png_and_its_jpeg_have_one_probability(run: LocalRun) -> None:
-    model: Any = tf.saved_model.load(str(run.model))
-    grey = draw_film(3, 200)
-    jpeg = io.BytesIO()
-    Image.fromarray(grey).save(jpeg, "JPEG", quality=95)
-    deep = grey.astype(np.uint16) * 16
-    files = [
-        dicom_file(grey),
-        cv2.imencode(".png", grey)[1].tobytes(),
-        jpeg.getvalue(),
-        dicom_file(deep, 12, WindowCenter=2040.5, WindowWidth=4081),
-        dicom_file(4080 - deep, 12, PhotometricInterpretation="MONOCHROME1", WindowCenter=2040.5,
-                   WindowWidth=4081),
-    ]  # fmt: skip
-    encoded = [read_film(file, IngestOptions()).encoded for file in files]
-    answers = model.signatures[features.PREDICT_IMAGES](image_bytes=tf.constant(encoded))
-    probabilities = answers[features.PROBABILITY].numpy()
-    assert np.ptp(probabilities) < 0.01
-    assert not np.isnan(probabilities).any()
