@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 
@@ -30,6 +31,9 @@ def with_quoted(sentence: str, words: Mapping[str, str]) -> str:
 
 
 def quoted_paths(sentence: str) -> list[str]:
-    """Returns the quoted words of a sentence that are written as paths of DICOM files may be."""
-    words = _QUOTED.findall(sentence)
-    return [word for word in words if "/" in word or "\\" in word or word.endswith(".dcm")]
+    """Returns the quoted words of a sentence that are written as paths or names of files."""
+
+    def is_path(word: str) -> bool:
+        return "/" in word or "\\" in word or len(posixpath.splitext(word)[1]) > 1
+
+    return list(filter(is_path, _QUOTED.findall(sentence)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -317,12 +318,22 @@ class TestNamesBesideDicom:
         assert "x/labels.csv line 4" in dict(layout.ignored)
         assert "MUELLER" not in repr(layout.ignored)
 
-    @pytest.mark.parametrize("written", ["gone/{}.dcm", "{}.dcm", "a\\{}", "../{}/1"])
+    @pytest.mark.parametrize("written", ["gone/{}", "{}.dcm", "{}.png", "a\\{}", "../{}/1"])
     def test_an_error_names_no_file_that_a_row_names(self, root: Path, written: str) -> None:
         self.write_manifest(root, f"{written.format(self.NAME)},NORMAL")
         with pytest.raises(DataError) as told:
             self.read(root)
         assert "line 4" in str(told.value) and "MUELLER" not in str(told.value)
+
+    def test_an_error_names_no_file_without_an_ending(self, root: Path) -> None:
+        for label in LABELS:
+            shutil.rmtree(root / label)
+        for name in (self.NAME, f"{self.NAME} 2"):
+            (root / name).write_bytes(dicom_file(draw_film(0)))
+        (root / "manifest.csv").write_text(f"path,label\n{self.NAME},NORMAL\n{self.NAME},NORMAL\n")
+        with pytest.raises(DataError, match="was named before") as told:
+            self.read(root)
+        assert "MUELLER" not in str(told.value)
 
     def test_an_error_names_no_file_beside_them(self, root: Path) -> None:
         for film in (root / "PNEUMONIA").rglob("*.dcm"):

@@ -26,5 +26,5 @@ def test_quoted_words_are_replaced(sentence: str, told: str) -> None:
 
 
 def test_paths_are_told_from_other_words() -> None:
-    sentence = r"'label' has 'a/O'Brien' (line 3), 'c\d', 'e.dcm'; such as 'x/y'"
-    assert quoted_paths(sentence) == ["a/O'Brien", r"c\d", "e.dcm", "x/y"]
+    sentence = r"'Study No.' has 'a/O'Brien' (line 3), 'c\d', 'e.png', 'f'; such as 'x/y'"
+    assert quoted_paths(sentence) == ["a/O'Brien", r"c\d", "e.png", "x/y"]
