@@ -90,6 +90,8 @@ def ablations(base: Hyperparameters) -> dict[str, dict[str, Any]]:
         "3 members": {"train.members": 3},
         "without flip average": {"network.flip_average": False},
         "with flip average": {"network.flip_average": True},
+        "without age, sex and view": {"network.clinical": False},
+        "with age, sex and view": {"network.clinical": True},
         "imbalance none": {"train.imbalance": "none"},
         "imbalance class_weights": {"train.imbalance": "class_weights"},
         "imbalance oversample": {"train.imbalance": "oversample"},
