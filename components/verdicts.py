@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+CONTROL = "control="  # begins the slice of a gate on the margin above a control
+
 
 @dataclass(frozen=True)
 class Verdict:

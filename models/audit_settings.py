@@ -87,9 +87,9 @@ class AuditFloors(Settings):
         0.2,
         ge=0,
         le=1,
-        description="AUC that the model has to be above every control, where frames are swapped "
-        "on lungs in frames of either class; 0 is off, and so is the default without the shortcut "
-        "audit",
+        description="AUC that the model has to be above every control; where frames are swapped, "
+        "on lungs in frames of either class, and above file statistics, which no frame changes, "
+        "it need not be; 0 is off, and so is the default without the shortcut audit",
     )
     min_external_auc: float = Field(0, ge=0, le=1, description="floor of the AUC on the other site")
     min_external_recall: float = Field(

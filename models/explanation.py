@@ -19,8 +19,12 @@ def explain(
 ) -> dict[str, tf.Tensor]:
     """Lays what the network saw out on the whole films.
 
-    Boxes are inside the lungs. Where no plausible lungs are found, which happens only where
+    Boxes are inside the lungs, around what is hottest there, even if the film is hotter elsewhere:
+    their scores say so. Where no plausible lungs are found, which happens only where
     `preprocessing.lungs` is none, they are anywhere on the film, and the extent is unknown.
+
+    Heat is relative to the film's own, and a healthy film has a hottest place too. So scores and
+    extent are multiplied by the probability that there is anything to be seen.
 
     Args:
         evidence: `[batch, rows, columns]` float32, of `models.grad_cam.grad_cam`.
@@ -38,8 +42,10 @@ def explain(
         for side in (size_px, GRID)
     )
     within = tf.reduce_any(films.lungs, axis=-1) | ~films.found[:, tf.newaxis, tf.newaxis]
-    boxes, peaks = find_boxes(heat, within)
-    extent = tf.where(films.found[:, tf.newaxis], hot_share(heat, films.lungs), float("nan"))
+    inside = heat * tf.cast(within, tf.float32)
+    boxes, peaks = find_boxes(largest_is_one(inside))
+    scores = probability * tf.reduce_max(inside, axis=[1, 2])
+    extent = probability[:, tf.newaxis] * hot_share(heat, films.lungs)
     laid = (
         {}
         if lesions is None
@@ -50,7 +56,7 @@ def explain(
         features.HEATMAP: heatmap,
         features.OVERLAY_BYTES: overlay(pixels, heatmap),
         features.BOXES: boxes,
-        features.BOX_SCORES: probability[:, tf.newaxis] * peaks,
-        features.LUNG_OPACITY: extent,
+        features.BOX_SCORES: scores[:, tf.newaxis] * peaks,
+        features.LUNG_OPACITY: tf.where(films.found[:, tf.newaxis], extent, float("nan")),
         **laid,
     }

@@ -129,9 +129,8 @@ HEATMAP = "heatmap"  # float32 [batch, height, width] in [0, 1]
 OVERLAY_BYTES = "overlay_bytes"  # string [batch], PNG
 BOXES = "boxes"  # float32 [batch, MAX_BOXES, 4]: top, left, bottom, right, as shares of the sides
 BOX_SCORES = "box_scores"  # float32 [batch, MAX_BOXES], probability times the largest heat inside
-LUNG_OPACITY = (
-    "lung_opacity"  # float32 [batch, 2], hot share of the lung on the picture's left, right
-)
+# float32 [batch, 2], probability times the hot share of the lung on the picture's left, right
+LUNG_OPACITY = "lung_opacity"
 LESIONS = "lesions"  # float32 [batch, height, width] in [0, 1]; only with network.segmentation
 
 MAX_BOXES = 5  # of a film; rows of boxes that are left over are NaN

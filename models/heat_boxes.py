@@ -1,4 +1,4 @@
-"""From a heatmap to findings: boxes around what is hot inside the lungs, and how much is.
+"""From a heatmap to findings: boxes around what is hot, and how much of each lung is.
 
 Connected components are found by handing the largest number of a component on from cell to cell
 until nothing changes, since TensorFlow has no op for it.
@@ -10,18 +10,17 @@ import tensorflow as tf
 
 from models.features import MAX_BOXES
 
-# Of the largest heat of a film. The first overlaps best with lesions of phantoms.
+# Of the largest heat. The first overlaps best with lesions of phantoms.
 HOT = 0.55  # from which on a place counts
 PEAK = 0.75  # that a region reaches somewhere to have a box, as specks do not
 GRID = 64  # cells along each side of the film; at twice as many, boxes take four times as long
 
 
-def find_boxes(heat: tf.Tensor, within: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def find_boxes(heat: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws a box around each connected region of hot cells.
 
     Args:
-        heat: `[batch, side, side]` float32 in [0, 1].
-        within: `[batch, side, side]` bool, where boxes may be.
+        heat: `[batch, side, side]` float32 in [0, 1], 0 where no box may be.
 
     Returns:
         `[batch, MAX_BOXES, 4]` float32: top, left, bottom, right, as shares of the sides; and
@@ -30,7 +29,7 @@ def find_boxes(heat: tf.Tensor, within: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
     """
     side = heat.shape[1]
     cells = side * side
-    labels = label_components((heat >= HOT) & within)
+    labels = label_components(heat >= HOT)
     batch = tf.shape(heat)[0]
     # A segment for each number of each film; 0 is none, and its cells count for nothing.
     of_film = tf.range(batch)[:, tf.newaxis, tf.newaxis] * (cells + 1)

@@ -23,7 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from components.evaluation.slices import SliceMetrics, load_slices
-from components.report_gen.audit_words import audit_lines
+from components.report_gen.audit_words import audit_lines, ungated_lines
 from components.report_gen.collect import audited_intervals, read_audit
 from components.report_gen.drift_words import drift_lines
 from components.report_gen.label_words import label_lines
@@ -110,6 +110,8 @@ def show(summary: Summary, console: Console, serving_root: Path, page: Path) -> 
             print_plain(f"gate failed: {verdict.why}", style="red")
         elif verdict.accepted:
             print_plain(f"gate overruled: {verdict.why}", style="yellow")
+    for line in ungated_lines(summary.audit, summary.verdicts):
+        print_plain(line, style="yellow")
     print_plain(_comparison_line(summary))
     passed = sum(verdict.passed for verdict in summary.verdicts)
     overruled = sum(bool(verdict.accepted) for verdict in summary.verdicts)

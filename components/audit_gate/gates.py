@@ -16,7 +16,7 @@ from components.auditor.findings import (
     FrameSwaps,
     Shift,
 )
-from components.verdicts import Verdict
+from components.verdicts import CONTROL, Verdict
 from metrics.estimates import Estimate
 from metrics.scores import AUC, RECALL, SPECIFICITY
 from metrics.slices import OVERALL
@@ -25,7 +25,7 @@ from models.audit_settings import AuditFloors
 _SHOWN_NAME = {AUC: "AUC", RECALL: "recall", SPECIFICITY: "specificity"}
 _FRAMES_FOR_LUNGS = "cannot tell a lung from the frame around it"
 _FACTS_FOR_LUNGS = "cannot tell pneumonia from the age, sex and view of those who have it"
-_LEAST_JUDGED = 0.9  # of the films with swapped frames, or the rest says too little
+_LEAST_JUDGED = 0.9  # of the films whose frames were to be swapped, or the rest says too little
 LOWER_BOUND = " lower bound"  # ends the name of a metric that a gate judges by its bound
 
 
@@ -83,9 +83,11 @@ def _swap_gates(settings: AuditFloors, swaps: FrameSwaps | None) -> Iterator[Ver
         return
     if swaps is None:
         why = "no lungs were found in the test films of some class, so no frames were swapped"
-    elif swaps.rows[OTHER_FRAME].films < _LEAST_JUDGED * swaps.films:
-        judged = swaps.rows[OTHER_FRAME].films
-        why = f"the model judged {judged:,} of {swaps.films:,} films with frames of the other class"
+    elif swaps.rows[OTHER_FRAME].films < _LEAST_JUDGED * (swaps.films + swaps.left_out):
+        why = (
+            f"lungs were found in {swaps.films:,} of {swaps.films + swaps.left_out:,} films, and "
+            f"{swaps.rows[OTHER_FRAME].films:,} of these were judged in frames of the other class"
+        )
     else:
         (verdict,) = _floor(settings, OTHER_FRAME, AUC, swaps.rows[OTHER_FRAME], bound)
         yield _of_blind_test(settings, verdict)
@@ -124,7 +126,7 @@ def _control_gates(settings: AuditFloors, findings: Findings) -> Iterator[Verdic
     name = min(margins, key=lambda control: margins[control])
     margin = "AUC margin with frames of either class" if swapped else "AUC margin"
     metric, floor = _named(margin, settings), settings.min_shortcut_margin
-    verdicts = _gate(f"control={name}", metric, margins[name], floor)
+    verdicts = _gate(f"{CONTROL}{name}", metric, margins[name], floor)
     confused = _FACTS_FOR_LUNGS if name == FACTS else _FRAMES_FOR_LUNGS
     yield from (_of_blind_test(settings, verdict, confused) for verdict in verdicts)
 

@@ -32,8 +32,8 @@ class ExplainedFilm:
         slices: Value by slice feature: `{"view": "PA", "style": "1"}`.
         boxes: `[top, left, bottom, right]` each, as shares of the sides, strongest first.
         box_scores: Of each box, in [0, 1].
-        lung_opacity: Hot share of the lung on the left of the film and of the other; empty
-            where no lungs are found.
+        lung_opacity: Probability times the hot share of the lung on the left of the film, and of
+            the other; empty where no lungs are found.
         film: Picture of the film, below the folder of the index, or empty where it cannot be drawn.
         heat: The same film under its heat, or empty.
         feature_maps: Montage of its feature maps, or empty.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from components.auditor.findings import FACTS
+from components.auditor.findings import FACTS, OTHER_FRAME
 from components.auditor.lesions import (
     DICE,
     DRAWN_SHARE,
@@ -13,6 +13,7 @@ from components.auditor.lesions import (
     MARKED_NORMALS,
     POINTING,
 )
+from components.verdicts import CONTROL, Verdict
 from metrics.scores import CALIBRATION_ERROR
 
 _TELLING_MARGIN = 0.05  # of AUC above a control that sees no lungs
@@ -76,6 +77,27 @@ def audit_lines(audit: Mapping[str, Any]) -> Iterator[str]:
         error = _number(external["metrics"][CALIBRATION_ERROR])
         yield f"other site ({external['films']:,} films): {metrics}, calibration error {error}"
         yield from _abstention_lines("films of the other site", external.get("abstention"))
+
+
+def ungated_lines(audit: Mapping[str, Any], verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Yields what no gate asked of a model that was audited, since it was switched off.
+
+    Args:
+        audit: As for `audit_lines`.
+        verdicts: Of all gates.
+    """
+    if not audit:
+        return
+    if not any(one.slice == OTHER_FRAME for one in verdicts):
+        yield (
+            "no gate asked whether the model reads the lungs or the frame around them "
+            "(evaluation.min_swap_auc is 0)"
+        )
+    if not any(one.slice.startswith(CONTROL) for one in verdicts):
+        yield (
+            "no gate asked what can be reached without seeing a lung "
+            "(evaluation.min_shortcut_margin is 0)"
+        )
 
 
 def _confused(control: str) -> str:

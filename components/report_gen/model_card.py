@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from components.report_gen import words
-from components.report_gen.audit_words import audit_lines
+from components.report_gen.audit_words import audit_lines, ungated_lines
 from components.report_gen.checklist import FOR_A_PERSON, answered, identities
 from components.report_gen.environment import markdown_environment, markdown_text
 from components.report_gen.report import Report
@@ -118,8 +118,9 @@ def _label_counts(report: Report) -> dict[str, dict[str, int]]:
 
 
 def _wanting(report: Report) -> list[str]:
-    """Returns gates that failed and parts that are missing: what the evidence does not cover."""
-    return [*(one.why for one in report.verdicts if not one.passed), *report.absent]
+    """Returns gates that failed or were off, and parts that are missing: what lacks evidence."""
+    failed = [one.why for one in report.verdicts if not one.passed]
+    return [*failed, *ungated_lines(report.audit, report.verdicts), *report.absent]
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from components.explanation_gen.index import ExplainedFilm
 from components.report_gen import curve_figures as curves
 from components.report_gen import data_figures
 from components.report_gen.audit_figures import dot_figure, rows_of, rows_of_slices
-from components.report_gen.audit_words import audit_lines
+from components.report_gen.audit_words import audit_lines, ungated_lines
 from components.report_gen.distributions import SHOWN
 from components.report_gen.drift_words import drift_lines
 from components.report_gen.label_words import label_lines
@@ -221,8 +221,11 @@ def _floor(report: Report, metric: str) -> float | None:
 
 
 def gates(report: Report) -> dict[str, Any]:
-    """Every gate, and what those on changes rest on."""
-    return {"changes": [one for one in report.verdicts if one.metric.endswith(" change")]}
+    """Every gate, what those on changes rest on, and what no gate asked."""
+    return {
+        "changes": [one for one in report.verdicts if one.metric.endswith(" change")],
+        "ungated": list(ungated_lines(report.audit, report.verdicts)),
+    }
 
 
 def audits(report: Report) -> dict[str, Any]:

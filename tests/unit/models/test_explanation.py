@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from models import features
@@ -25,8 +26,10 @@ def films(found: bool, frame: tuple[float, ...] = (0.0, 0.0, 1.0, 1.0)) -> Whole
     )
 
 
-def answers(evidence: np.ndarray, whole: WholeFilms) -> dict[str, np.ndarray]:
-    explained = explain(tf.constant(evidence[np.newaxis]), tf.constant([0.8]), whole)
+def answers(
+    evidence: np.ndarray, whole: WholeFilms, probability: float = 0.8
+) -> dict[str, np.ndarray]:
+    explained = explain(tf.constant(evidence[np.newaxis]), tf.constant([probability]), whole)
     return {name: answer.numpy()[0] for name, answer in explained.items()}
 
 
@@ -42,8 +45,28 @@ def test_boxes_are_cut_at_the_lungs_and_heat_is_not() -> None:
     assert np.isnan(others).all()
     np.testing.assert_allclose(answer[features.BOX_SCORES][0], 0.8, atol=1e-6)
     left_lung, right_lung = answer[features.LUNG_OPACITY]
-    np.testing.assert_allclose(left_lung, bottom - top, atol=1e-6)
+    np.testing.assert_allclose(left_lung, 0.8 * (bottom - top), atol=1e-6)
     assert right_lung == 0
+
+
+def test_a_film_that_is_hottest_between_the_lungs_has_boxes_inside_them() -> None:
+    evidence = np.zeros((8, 8), np.float32)
+    evidence[2:4, 3:5], evidence[5:, :2] = 2.0, 1.2
+    answer = answers(evidence, films(found=True))
+    (top, left, bottom, right), *others = answer[features.BOXES]
+    assert (left, bottom, right) == (0, 1, 0.25) and 0.5 < top < 0.75
+    assert np.isnan(others).all()
+    np.testing.assert_allclose(answer[features.BOX_SCORES][0], 0.8 * 1.2 / 2.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("probability", [0.01, 0.5, 1.0])
+def test_what_is_hot_counts_as_much_as_the_film_is_likely_to_be_ill(probability: float) -> None:
+    evidence = np.zeros((8, 8), np.float32)
+    evidence[:, :2] = 1e-6  # the scale of evidence tells nothing
+    answer = answers(evidence, films(found=True), probability)
+    opacity, scores = answer[features.LUNG_OPACITY], answer[features.BOX_SCORES]
+    np.testing.assert_allclose(opacity, [probability, 0], rtol=1e-5)
+    np.testing.assert_allclose(scores[0], probability, rtol=1e-5)
 
 
 def test_without_lungs_boxes_are_anywhere_and_the_extent_is_unknown() -> None:

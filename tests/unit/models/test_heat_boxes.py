@@ -46,8 +46,8 @@ def test_components_are_scipys() -> None:
         assert count == len(np.unique(labels[labels > 0]))
 
 
-def expected_boxes(heat: np.ndarray, within: np.ndarray) -> list[tuple[float, list[float]]]:
-    labels, _ = ndimage.label((heat >= HOT) & within, CORNERS_TOO)
+def expected_boxes(heat: np.ndarray) -> list[tuple[float, list[float]]]:
+    labels, _ = ndimage.label(heat >= HOT, CORNERS_TOO)
     found = []
     for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
         edges = [rows.start, columns.start, rows.stop, columns.stop]
@@ -62,12 +62,12 @@ def test_boxes_are_those_of_scipys_components_the_hottest_first() -> None:
     heat = np.stack([ndimage.gaussian_filter(rng.random((SIDE, SIDE)), 0.9) for _ in range(6)])
     heat -= heat.min(axis=(1, 2), keepdims=True)
     heat = (heat / heat.max(axis=(1, 2), keepdims=True)).astype(np.float32)
-    within = rng.random((6, SIDE, SIDE)) < 0.4
-    boxes, peaks = (part.numpy() for part in find_boxes(tf.constant(heat), tf.constant(within)))
+    heat *= rng.random((6, SIDE, SIDE)) < 0.4
+    boxes, peaks = (part.numpy() for part in find_boxes(tf.constant(heat)))
     assert boxes.shape == (6, MAX_BOXES, 4) and peaks.shape == (6, MAX_BOXES)
     counts = []
-    for of_film, hottest, *drawn in zip(boxes, peaks, heat, within, strict=True):
-        expected = expected_boxes(*drawn)
+    for of_film, hottest, drawn in zip(boxes, peaks, heat, strict=True):
+        expected = expected_boxes(drawn)
         counts.append(len(expected))
         used = min(len(expected), MAX_BOXES)
         np.testing.assert_allclose(hottest[:used], [peak for peak, _ in expected[:used]], rtol=1e-6)
@@ -81,7 +81,7 @@ def test_warm_specks_have_no_box() -> None:
     heat[0, 2:6, 3:9] = (HOT + PEAK) / 2
     heat[0, 12:15, 10:20] = HOT
     heat[0, 13, 11] = 1.0
-    boxes, peaks = find_boxes(tf.constant(heat), tf.ones([1, SIDE, SIDE], tf.bool))
+    boxes, peaks = find_boxes(tf.constant(heat))
     np.testing.assert_allclose(boxes[0, 0], np.array([12, 10, 15, 20]) / SIDE, atol=1e-6)
     assert peaks[0, 0] == 1.0
     assert np.isnan(peaks[0, 1:]).all()
@@ -90,7 +90,7 @@ def test_warm_specks_have_no_box() -> None:
 def test_nothing_hot_has_no_box_and_no_films_have_none() -> None:
     for batch in (0, 2):
         heat = tf.zeros([batch, SIDE, SIDE])
-        boxes, peaks = find_boxes(heat, tf.ones_like(heat, tf.bool))
+        boxes, peaks = find_boxes(heat)
         assert boxes.shape == (batch, MAX_BOXES, 4)
         assert np.isnan(boxes).all() and np.isnan(peaks).all()
 

@@ -179,14 +179,18 @@ class TestLungsAndFrames:
         found = gates(min_swap_auc=0.3, accept_blind_test="why not")
         assert "why not" not in found["frame of the other class", "AUC"].why
 
-    def test_a_model_that_judges_too_few_swapped_films_is_not_judged_by_them(self) -> None:
-        for films, passes in ((222, True), (223, False)):  # 200 were judged
-            swaps = FrameSwaps(0, films, SWAPS.rows)
+    @pytest.mark.parametrize("without_lungs", [0, 20])
+    def test_too_few_swapped_films_judge_no_model(self, without_lungs: int) -> None:
+        for asked, passes in ((222, True), (223, False)):  # 200 were judged
+            swaps = FrameSwaps(without_lungs, asked - without_lungs, SWAPS.rows)
             floors = AuditFloors(min_swap_auc=0.3, min_shortcut_margin=0)
             (gate,) = judge(floors, replace(FINDINGS, frame_swaps=swaps))
             assert gate.passed == passes
         assert not gate.is_defined
-        assert gate.why.startswith("the model judged 200 of 223 films with frames of the other")
+        assert gate.why.startswith(
+            f"lungs were found in {223 - without_lungs} of 223 films, and 200 of these were judged "
+            "in frames of the other class"
+        )
 
     def test_blanks_are_no_reason(self) -> None:
         gate = gates(min_swap_auc=0.7, accept_blind_test="  ")["frame of the other class", "AUC"]

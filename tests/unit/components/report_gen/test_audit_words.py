@@ -7,11 +7,14 @@ import re
 from typing import Any
 
 import pandas as pd
+import pytest
 
-from components.report_gen.audit_words import audit_lines
+from components.report_gen.audit_words import audit_lines, ungated_lines
+from components.report_gen.model_card import model_card
 from components.report_gen.render import environment
 from components.report_gen.report import Report
-from components.report_gen.sections import audits
+from components.report_gen.sections import audits, gates
+from components.verdicts import Verdict
 
 
 def shift(name: str, auc: float | None, recall: float, change: float) -> dict[str, Any]:
@@ -88,6 +91,29 @@ def test_what_did_not_run_is_not_mentioned() -> None:
     for nothing in ({}, off):
         assert list(audit_lines(nothing)) == []
         assert "<table" not in audit_html(nothing) and "No audit ran." in audit_html(nothing)
+
+
+@pytest.mark.parametrize(
+    ("gated", "words"),
+    [
+        ((), ["min_swap_auc", "min_shortcut_margin"]),
+        (("overall", "shift=blur"), ["min_swap_auc", "min_shortcut_margin"]),
+        (("frame of the other class",), ["min_shortcut_margin"]),
+        (("control=outer frame",), ["min_swap_auc"]),
+        (("control=outer frame", "frame of the other class"), []),
+    ],
+)
+def test_what_no_gate_asked_is_said(gated: tuple[str, ...], words: list[str]) -> None:
+    verdicts = tuple(Verdict(one, "AUC", 0.9, 0.8, True, f"{one} passed") for one in gated)
+    lines = list(ungated_lines(AUDIT, verdicts))
+    assert [re.findall(r"evaluation\.(\w+)", line) for line in lines] == [[one] for one in words]
+    report = Report(audit=AUDIT, verdicts=verdicts)
+    page = environment().get_template("gates.html.j2").render(report=report, **gates(report))
+    card = model_card(report)
+    for line in lines:
+        assert line in page
+        assert line.replace("_", r"\_") in card or line in card
+    assert list(ungated_lines({}, verdicts)) == []  # the run stopped before it was audited
 
 
 def test_the_page_holds_every_row() -> None:
