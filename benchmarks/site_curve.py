@@ -21,7 +21,12 @@ from models.fitting import fit
 from models.hyperparameters import with_tuned
 from models.members import each_member
 from models.network import build_network, fold, pneumonia_logit
-from models.scoring import Scorer, calibrate, films_to_calibrate_on
+from models.scoring import (
+    Scorer,
+    calibrate,
+    films_to_calibrate_on,
+    groups_to_calibrate_on,
+)
 from models.served_facts import read_facts
 from pipeline.config import PipelineConfig
 
@@ -121,7 +126,8 @@ class Curve:
                 network.set_weights(fitted.weights)
             unseen = films_to_calibrate_on(train, evaluation, settings)
             scored = Scorer(self._network, unseen, settings, films_alone=True)()
-            calibrated = calibrate(*scored, settings)
+            groups = groups_to_calibrate_on(unseen, settings)
+            calibrated = calibrate(*scored, settings, groups)
             logits = Scorer(self._network, rest, settings, films_alone=True)()[0]
         return self._scored(few.rest, logits, *calibrated)
 

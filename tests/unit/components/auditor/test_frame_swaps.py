@@ -314,3 +314,57 @@ def test_lungs_are_found_where_phantoms_have_them_and_nowhere_else() -> None:
     assert 2 * (inside & expected).sum() / (inside.sum() + expected.sum()) > 0.8
     shrunk = cv2.resize(phantom.pixels, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
     assert np.abs(found.pixels.astype(int) - shrunk).mean() < 2
+
+
+class TestPhantoms:
+    """Drawn radiographs, whose lungs the network finds as it does in a run."""
+
+    CORNER = (slice(2, 12), slice(2, 12))
+    OF_EVERY_LEFT_LUNG = (slice(60, 80), slice(44, 54))
+
+    @pytest.fixture(scope="class", name="chests")
+    def find(self) -> list[Chest | None]:
+        """Of the ill, lungs are denser and a corner bears a marker."""
+        images = []
+        for seed, label in enumerate(LABELS):
+            phantom = draw_phantom(seed, 160)
+            levels = phantom.pixels.astype(int)
+            if label == features.PNEUMONIA:
+                levels[cv2.erode(phantom.lung_mask.astype(np.uint8), np.ones((3, 3))) > 0] += 40
+            levels[:16, :16] = 255 * (label == features.PNEUMONIA)
+            images.append(encode(levels.clip(0, 255).astype(np.uint8)))
+        return list(find_chests(images, 160, "shipped", IngestOptions()))
+
+    @pytest.fixture(scope="class", name="reached_by")
+    def reach(self, chests: list[Chest | None]) -> dict[str, dict[str, float]]:
+        patients = [f"p{number}" for number in range(len(LABELS))]
+        known = pd.DataFrame({features.PATIENT_ID: patients, features.LABEL: LABELS})
+        found = {}
+        for name in ("CORNER", "OF_EVERY_LEFT_LUNG"):
+            model = RegionModel(*getattr(self, name))
+            served = type("Served", (), {"signatures": {"predict_images": model.predict_images}})
+            swaps = audit_frame_swaps(served, known, chests, samples=100)
+            assert swaps is not None and swaps.left_out == 0
+            found[name] = aucs(swaps)
+        return found
+
+    def test_the_regions_are_what_they_are_called(self, chests: list[Chest | None]) -> None:
+        inside = [one.fields.max(axis=-1) > 0.5 for one in chests if one is not None]
+        assert not any(film[self.CORNER].any() for film in inside)
+        assert all(film[self.OF_EVERY_LEFT_LUNG].all() for film in inside)
+
+    def test_a_model_that_reads_the_frame_alone_is_turned_round(
+        self, reached_by: dict[str, dict[str, float]]
+    ) -> None:
+        reached = reached_by["CORNER"]
+        assert reached[OWN_FRAME] == reached[SAME_FRAME] == reached[FRAME_ALONE] == 1
+        assert reached[OTHER_FRAME] == 0
+
+    def test_a_model_that_reads_the_lungs_alone_does_not_change(
+        self, reached_by: dict[str, dict[str, float]]
+    ) -> None:
+        reached = reached_by["OF_EVERY_LEFT_LUNG"]
+        assert reached[OWN_FRAME] > 0.9
+        for kind in (SAME_FRAME, OTHER_FRAME, EITHER_FRAME, LUNGS_ALONE):
+            assert reached[kind] == pytest.approx(reached[OWN_FRAME], abs=0.02)
+        assert reached[FRAME_ALONE] < 0.7
