@@ -48,6 +48,12 @@ def ablations(base: Hyperparameters) -> dict[str, dict[str, Any]]:
         "lungs none": {"preprocessing.lungs": "none"},
         "lungs crop": {"preprocessing.lungs": "crop"},
         "lungs mask": {"preprocessing.lungs": "mask"},
+        "box made square": {"preprocessing.lung_ratio": "keep"},
+        "box stretched": {"preprocessing.lung_ratio": "stretch"},
+        "no margin around lungs": {"preprocessing.lung_margin": 0.0},
+        "twice the margin around lungs": {
+            "preprocessing.lung_margin": min(0.3, 2 * base.preprocessing.lung_margin)
+        },
         "frame swap 0": {"augmentation.frame_swap": 0.0},
         "frame swap 0.5": {"augmentation.frame_swap": 0.5},
         "frame swap 0.8": {"augmentation.frame_swap": 0.8},

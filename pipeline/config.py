@@ -257,7 +257,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     "standard": {
         # What lies around the lungs tells how a film was taken, and with it the class: it is cut
-        # off, and what is left of it is no guide, since it changes hands. Each film is standardised
+        # off, and what is left of it changes hands in half of the films. Each film is standardised
         # by itself, which takes out brightness and contrast, but not gamma.
         "preprocessing": {"lungs": "crop"},
         "augmentation": {"frame_swap": 0.5, "gamma": 0.3},
