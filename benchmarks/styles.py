@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\n{source_fingerprint()[:12]}\n\n{stability_report(described, flags.seeds)}")
         if flags.leave_one_out:
             bench = Bench(Films(flags.data_root, {}), flags.workdir, Console(stderr=True))
-            print(f"\n{leave_one_out(described, standard, bench)}")
+            print(f"\n{leave_one_out(described, standard, bench, flags.held_out)}")
     except (ConfigError, BenchmarkError) as error:
         print(f"styles: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
@@ -120,13 +120,16 @@ def stability_report(films: Described, seeds: int) -> str:
     )
 
 
-def leave_one_out(films: Described, standard: Variant, bench: Bench) -> str:
+def leave_one_out(
+    films: Described, standard: Variant, bench: Bench, only: Sequence[str] = ()
+) -> str:
     """Trains with each style held out that has films of both classes; returns Markdown.
 
     Args:
         films: Of `describe`.
         standard: Settings of every run.
         bench: Where they run.
+        only: These styles; none given are all.
 
     Raises:
         BenchmarkError: If a run fails.
@@ -137,7 +140,7 @@ def leave_one_out(films: Described, standard: Variant, bench: Bench) -> str:
         "| style held out | test films | pneumonia | AUC | recall | specificity |",
         "|---|---:|---:|---:|---:|---:|",
     ]
-    for style in sorted(set(names.values())):
+    for style in sorted(set(only) or set(names.values())):
         if len({films.labels[path] for path, name in names.items() if name == style}) == len(
             LABELS
         ):
@@ -175,6 +178,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--data-root", type=Path, required=True, help="films, as for local_runner")
     add("--seeds", type=positive, default=5, help="clusterings to compare (5)")
     add("--leave-one-out", action="store_true", help="train with each style held out, too")
+    add("--held-out", nargs="+", default=[], metavar="STYLE", help="these styles alone (all)")
     add(
         "--workdir", type=Path, default=Path("work/styles"),
         help="runs, logs and results, also of earlier calls (work/styles)",
