@@ -39,16 +39,19 @@ class Shift:
 
     Attributes:
         name: Of the change.
-        estimate: Metrics at the model's operating point.
+        estimate: Metrics at the model's operating point, of the films that the model judges both
+            unchanged and changed.
         differences: Each of `SHOWN` less its value on the same films unchanged.
         input_change: How far the network's input moves, in grey levels of the film: root mean
             square over the pixels, of the film that moves most. 0 for the unchanged films.
+        left_out: Films that the model judges unchanged, and no longer once changed.
     """
 
     name: str
     estimate: Estimate
     differences: dict[str, float]
     input_change: float
+    left_out: int = 0
 
     @property
     def changes_input(self) -> bool:
@@ -183,6 +186,7 @@ def _shift_json(shift: Shift) -> dict[str, Any]:
     return {
         "name": shift.name,
         "films": reached.films,
+        "left_out": shift.left_out,
         "patients": reached.patients,
         "positives": reached.positives,
         **{name: reached.metrics[name] for name in SHOWN},
@@ -204,7 +208,8 @@ def _shift(row: Mapping[str, Any]) -> Shift:
         }
     )
     differences = {name: _number(row[f"{name}_change"]) for name in SHOWN}
-    return Shift(row["name"], reached, differences, row["input_change"])
+    left_out = row.get("left_out", 0)  # an earlier audit did not count them
+    return Shift(row["name"], reached, differences, row["input_change"], left_out)
 
 
 def _external_json(site: ExternalSite | None) -> dict[str, Any] | None:
