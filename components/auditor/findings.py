@@ -26,6 +26,8 @@ OTHER_FRAME = "frame of the other class"
 EITHER_FRAME = "frame of either class"
 LUNGS_ALONE = "lungs alone"
 FRAME_ALONE = "frame alone"
+# What the picture of swapped frames shows, from left to right.
+PICTURED = (OWN_FRAME, SAME_FRAME, OTHER_FRAME, LUNGS_ALONE, FRAME_ALONE)
 FACTS = "age, sex and view"  # the control that sees no picture, but knows these
 SHOWN = (AUC, RECALL, SPECIFICITY)  # of each shift
 # Root mean square over a film, in its own grey levels. What rounding leaves of a change that the
@@ -100,7 +102,7 @@ class FrameSwaps:
             frame of each class, so that no frame tells the class.
         controls: What networks that see no lungs reach on `EITHER_FRAME`, and what is told by the
             facts of the film that gives the lungs; empty where none was trained.
-        montage: PNG that shows some of them; not in `AUDIT_FILE`.
+        montage: PNG that shows some of them, a column for each of `PICTURED`; not in `AUDIT_FILE`.
     """
 
     left_out: int

@@ -188,5 +188,13 @@ def test_what_is_not_answered_is_said() -> None:
 
 def test_swapped_films_are_shown() -> None:
     picture = b"\x89PNG not really"
-    (shown,) = re.findall('src="data:image/png;base64,([^"]+)"', audit_html(AUDIT, picture))
+    ((alt, shown),) = re.findall(
+        'alt="([^"]+)" src="data:image/png;base64,([^"]+)"', audit_html(AUDIT, picture)
+    )
     assert base64.b64decode(shown) == picture
+    # What `frame_swaps.montage` draws; frames of either class are in no column of their own.
+    assert alt == (
+        "Test films, a row each, those labelled NORMAL above those labelled PNEUMONIA. Columns "
+        "from left to right: own frame, frame of the same class, frame of the other class, lungs "
+        "alone, frame alone."
+    )
