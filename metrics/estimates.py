@@ -65,6 +65,22 @@ class Estimate:
         return self.intervals.get(metric, (math.nan, math.nan))[0]
 
 
+def metrics_of(scores: Scores) -> dict[str, float]:
+    """Measures every metric without its interval.
+
+    Args:
+        scores: Of no film, nothing is defined.
+
+    Returns:
+        As `Estimate.metrics`.
+    """
+    films = len(scores.labels)
+    if not films:
+        return dict.fromkeys(METRICS, math.nan)
+    values = weighted_metrics(np.ones((1, films)), scores)
+    return {name: float(of_films[0]) for name, of_films in values.items()}
+
+
 def estimate(scores: Scores, samples: int) -> Estimate:
     """Measures every metric with its interval.
 
@@ -75,14 +91,13 @@ def estimate(scores: Scores, samples: int) -> Estimate:
     Returns:
         Values and intervals.
     """
+    metrics = metrics_of(scores)
     if not len(scores.labels):
-        return Estimate(0, 0, 0, dict.fromkeys(METRICS, math.nan), {})
+        return Estimate(0, 0, 0, metrics, {})
 
     def table(weights: np.ndarray) -> np.ndarray:
         return np.stack(list(weighted_metrics(weights, scores).values()), axis=1)
 
-    values = table(np.ones((1, len(scores.labels))))[0]
-    metrics = {name: float(value) for name, value in zip(METRICS, values, strict=True)}
     draws = bootstrap(table, scores.patients, samples)
     return Estimate(
         films=len(scores.labels),

@@ -25,7 +25,7 @@ from models.audit_settings import AuditFloors
 _SHOWN_NAME = {AUC: "AUC", RECALL: "recall", SPECIFICITY: "specificity"}
 _FRAMES_FOR_LUNGS = "cannot tell a lung from the frame around it"
 _FACTS_FOR_LUNGS = "cannot tell pneumonia from the age, sex and view of those who have it"
-_LEAST_JUDGED = 0.9  # of the films whose frames were to be swapped, or the rest says too little
+_LEAST_JUDGED = 0.9  # of the films that were to be changed, or the rest says too little
 LOWER_BOUND = " lower bound"  # ends the name of a metric that a gate judges by its bound
 
 
@@ -62,7 +62,7 @@ def _slice_gates(settings: AuditFloors, slices: Mapping[str, Estimate]) -> Itera
 
 
 def _shift_gates(settings: AuditFloors, shifts: Sequence[Shift]) -> Iterator[Verdict]:
-    """Yields a gate on the worst change of each metric."""
+    """Yields a gate on the worst change of each metric: one that leaves too few films, if any."""
     changed = [shift for shift in shifts if shift.name != UNCHANGED]
     if not changed:
         return
@@ -71,9 +71,16 @@ def _shift_gates(settings: AuditFloors, shifts: Sequence[Shift]) -> Iterator[Ver
         RECALL: settings.min_shift_recall,
         SPECIFICITY: settings.min_shift_specificity,
     }
+    fewest = max(changed, key=lambda shift: shift.left_out)
+    judged, films = fewest.estimate.films, fewest.estimate.films + fewest.left_out
     for metric, bound in floors.items():
-        worst = min(changed, key=lambda shift: _judged(settings, metric, shift.estimate))
-        yield from _floor(settings, f"shift={worst.name}", metric, worst.estimate, bound)
+        if bound and _are_too_few(judged, films):
+            why = f"the model judged {judged:,} of {films:,} films under the change '{fewest.name}'"
+            name = _named(_SHOWN_NAME[metric], settings)
+            yield Verdict(f"shift={fewest.name}", name, math.nan, bound, False, why)
+        else:
+            worst = min(changed, key=lambda shift: _rank(_judged(settings, metric, shift.estimate)))
+            yield from _floor(settings, f"shift={worst.name}", metric, worst.estimate, bound)
 
 
 def _swap_gates(settings: AuditFloors, swaps: FrameSwaps | None) -> Iterator[Verdict]:
@@ -83,7 +90,7 @@ def _swap_gates(settings: AuditFloors, swaps: FrameSwaps | None) -> Iterator[Ver
         return
     if swaps is None:
         why = "no lungs were found in the test films of some class, so no frames were swapped"
-    elif swaps.rows[OTHER_FRAME].films < _LEAST_JUDGED * (swaps.films + swaps.left_out):
+    elif _are_too_few(swaps.rows[OTHER_FRAME].films, swaps.films + swaps.left_out):
         why = (
             f"lungs were found in {swaps.films:,} of {swaps.films + swaps.left_out:,} films, and "
             f"{swaps.rows[OTHER_FRAME].films:,} of these were judged in frames of the other class"
@@ -154,6 +161,15 @@ def _floor(
 def _judged(settings: AuditFloors, metric: str, reached: Estimate) -> float:
     by_bound = settings.gate_on == "lower_bound"
     return reached.lower_bound(metric) if by_bound else reached.metrics[metric]
+
+
+def _are_too_few(judged: int, films: int) -> bool:
+    return judged < _LEAST_JUDGED * films
+
+
+def _rank(value: float) -> float:
+    """Puts what is not defined below everything else: it fails."""
+    return -math.inf if math.isnan(value) else value
 
 
 def _named(metric: str, settings: AuditFloors) -> str:

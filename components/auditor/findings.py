@@ -26,6 +26,8 @@ OTHER_FRAME = "frame of the other class"
 EITHER_FRAME = "frame of either class"
 LUNGS_ALONE = "lungs alone"
 FRAME_ALONE = "frame alone"
+# What the picture of swapped frames shows, from left to right.
+PICTURED = (OWN_FRAME, SAME_FRAME, OTHER_FRAME, LUNGS_ALONE, FRAME_ALONE)
 FACTS = "age, sex and view"  # the control that sees no picture, but knows these
 SHOWN = (AUC, RECALL, SPECIFICITY)  # of each shift
 # Root mean square over a film, in its own grey levels. What rounding leaves of a change that the
@@ -39,16 +41,19 @@ class Shift:
 
     Attributes:
         name: Of the change.
-        estimate: Metrics at the model's operating point.
+        estimate: Metrics at the model's operating point, of the films that the model judges both
+            unchanged and changed.
         differences: Each of `SHOWN` less its value on the same films unchanged.
         input_change: How far the network's input moves, in grey levels of the film: root mean
             square over the pixels, of the film that moves most. 0 for the unchanged films.
+        left_out: Films that the model judges unchanged, and no longer once changed.
     """
 
     name: str
     estimate: Estimate
     differences: dict[str, float]
     input_change: float
+    left_out: int = 0
 
     @property
     def changes_input(self) -> bool:
@@ -97,7 +102,7 @@ class FrameSwaps:
             frame of each class, so that no frame tells the class.
         controls: What networks that see no lungs reach on `EITHER_FRAME`, and what is told by the
             facts of the film that gives the lungs; empty where none was trained.
-        montage: PNG that shows some of them; not in `AUDIT_FILE`.
+        montage: PNG that shows some of them, a column for each of `PICTURED`; not in `AUDIT_FILE`.
     """
 
     left_out: int
@@ -183,6 +188,7 @@ def _shift_json(shift: Shift) -> dict[str, Any]:
     return {
         "name": shift.name,
         "films": reached.films,
+        "left_out": shift.left_out,
         "patients": reached.patients,
         "positives": reached.positives,
         **{name: reached.metrics[name] for name in SHOWN},
@@ -204,7 +210,8 @@ def _shift(row: Mapping[str, Any]) -> Shift:
         }
     )
     differences = {name: _number(row[f"{name}_change"]) for name in SHOWN}
-    return Shift(row["name"], reached, differences, row["input_change"])
+    left_out = row.get("left_out", 0)  # an earlier audit did not count them
+    return Shift(row["name"], reached, differences, row["input_change"], left_out)
 
 
 def _external_json(site: ExternalSite | None) -> dict[str, Any] | None:

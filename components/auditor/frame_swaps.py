@@ -33,12 +33,14 @@ from components.auditor.findings import (
     LUNGS_ALONE,
     OTHER_FRAME,
     OWN_FRAME,
+    PICTURED,
     SAME_FRAME,
     Control,
     FrameSwaps,
 )
 from components.auditor.scoring import judged, score_images, scores_of
 from components.auditor.served_pixels import example_of
+from components.montages import titled
 from metrics.estimates import estimate
 from metrics.scores import AUC
 from models import features
@@ -130,18 +132,19 @@ def montage(chests: Sequence[Chest], known: pd.DataFrame) -> Grey:
         known: Label and patient of each.
 
     Returns:
-        `[films * CELL_PX, kinds * CELL_PX]` uint8: a row a film, NORMAL first, the kinds of
-        `swapped_films` across.
+        `[height, width]` uint8: a row a film with its label beside it, NORMAL first, the kinds of
+        `PICTURED` across with their names above, each film `CELL_PX` high and wide.
     """
     labels = known[features.LABEL].to_numpy()
-    places = [np.flatnonzero(labels == label)[:_SHOWN_OF_A_CLASS] for label in features.LABELS]
-    kinds = swapped_films(chests, known).values()
-    return np.vstack(
-        [
-            np.hstack([cv2.resize(kind(place), (CELL_PX, CELL_PX)) for kind in kinds])
-            for place in np.concatenate(places)
-        ]
+    places = np.concatenate(
+        [np.flatnonzero(labels == label)[:_SHOWN_OF_A_CLASS] for label in features.LABELS]
     )
+    pictures = swapped_films(chests, known)
+    rows = [
+        np.hstack([cv2.resize(pictures[kind](place), (CELL_PX, CELL_PX)) for kind in PICTURED])
+        for place in places
+    ]
+    return titled(np.vstack(rows), labels[places].tolist(), PICTURED)
 
 
 def _frames(known: pd.DataFrame, same_class: bool) -> npt.NDArray[np.int64]:

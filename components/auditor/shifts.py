@@ -3,6 +3,10 @@
 A change is applied to the decoded film, which is then encoded and sent like any other. Some
 changes never reach the network: one that scales all grey levels is undone where each film is
 standardised by itself. Such a row says so, since it shows nothing of the model's robustness.
+
+After some changes a model no longer judges every film. If the harder ones go, what is left looks
+better than before, so a change is held against the same films unchanged, and its row says how many
+were left out.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from components.auditor.findings import SHOWN, UNCHANGED, Shift
 from components.auditor.sampling import evenly
 from components.auditor.scoring import judged, score_images, scores_of
 from components.auditor.served_pixels import ServedPixels
-from metrics.estimates import Estimate, estimate
+from metrics.estimates import estimate, metrics_of
 from models import features
 from radiographs.decoding import grey_levels
 from radiographs.formats.png import encode_png
@@ -54,17 +58,16 @@ def audit_shifts(
     decoded = [grey_levels(image, MAX_SIDE_PX) for image in images]
     known = films[[features.PATIENT_ID, features.LABEL]].reset_index(drop=True)
 
-    def reached(changed: Sequence[np.ndarray]) -> Estimate:
-        answers = score_images(served, map(encode_png, changed))
-        return estimate(scores_of(judged(known.join(answers))), samples)
+    def scored(shown: Sequence[np.ndarray]) -> pd.DataFrame:
+        return judged(known.join(score_images(served, map(encode_png, shown))))
 
-    reference = reached(decoded)
+    before = scored(decoded)
+    reference = estimate(scores_of(before), samples)
     shifts = [Shift(UNCHANGED, reference, dict.fromkeys(SHOWN, 0.0), 0.0)]
     for name, change in SHIFTS.items():
         changed = [at_size_of(film, change(film)) for film in decoded]
-        one = reached(changed)
-        differences = {metric: one.metrics[metric] - reference.metrics[metric] for metric in SHOWN}
-        shifts.append(Shift(name, one, differences, input_change(prepared, decoded, changed)))
+        moved = input_change(prepared, decoded, changed)
+        shifts.append(_compared(name, before, scored(changed), moved, samples))
     for shift in shifts:
         _LOG.info("%s", _sentence(shift))
     return shifts
@@ -96,12 +99,25 @@ def input_change(
     return float(np.max(units * moved))
 
 
+def _compared(
+    name: str, before: pd.DataFrame, after: pd.DataFrame, moved: float, samples: int
+) -> Shift:
+    """Measures a change on the films that were judged both unchanged and changed."""
+    both = before.index.intersection(after.index)
+    reached = estimate(scores_of(after.loc[both]), samples)
+    unchanged = metrics_of(scores_of(before.loc[both]))
+    differences = {metric: reached.metrics[metric] - unchanged[metric] for metric in SHOWN}
+    return Shift(name, reached, differences, moved, len(before) - len(both))
+
+
 def _sentence(shift: Shift) -> str:
     values = (
         f"{metric} {shift.estimate.metrics[metric]:.4f} ({shift.differences[metric]:+.4f})"
         for metric in SHOWN
     )
     said = f"{shift.name}: {', '.join(values)} on {shift.estimate.films} films"
+    if shift.left_out:
+        said += f", {shift.left_out} others are not judged any more"
     unseen = shift.name != UNCHANGED and not shift.changes_input
     return f"{said}; the preparation undoes it, the network sees the same" if unseen else said
 

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from components.montages import titled
 from components.radiograph_example_gen.listing import read_bytes
 from models import features
 from models.remote_files import written_beside
@@ -84,7 +85,9 @@ def count_styles(films: Iterable[Film], places: Mapping[str, Place]) -> list[dic
 
 
 def write_montage(uri: str, root: str, places: Mapping[str, Place], options: IngestOptions) -> None:
-    """Draws the films nearest to the centre of each style, a row a style, as `STYLES_PICTURE`.
+    """Draws the films nearest to the centre of each style as `STYLES_PICTURE`.
+
+    Each style is a row with its name beside it, the nearest film on the left.
 
     Args:
         uri: Folder of the report.
@@ -97,12 +100,14 @@ def write_montage(uri: str, root: str, places: Mapping[str, Place], options: Ing
         by_style[style].append((distance, path))
     if not by_style:
         return
+    ordered = sorted(by_style.items())
     rows = [
         _row(_thumbnails(root, options, [path for _, path in heapq.nsmallest(TYPICAL, films)]))
-        for _, films in sorted(by_style.items())
+        for _, films in ordered
     ]
+    picture = titled(np.vstack(rows), [f"style {name}" for name, _ in ordered])
     with written_beside(f"{uri}/{STYLES_PICTURE}") as path, open(path, "wb") as file:
-        file.write(encode_png(np.vstack(rows)))
+        file.write(encode_png(picture))
 
 
 def _fitted(described: Mapping[str, Description], seed: int) -> Styles | None:

@@ -45,6 +45,9 @@ def audit_lines(audit: Mapping[str, Any]) -> Iterator[str]:
                 f"worst {title} under an acquisition change: {worst[metric]:.3f} "
                 f"({worst['name']}, {worst[f'{metric}_change']:+.3f})"
             )
+    left_out = _left_out(changed)
+    if left_out:
+        yield f"no longer judged under an acquisition change, and left out of its row: {left_out}"
     unseen = _unseen(changed)
     if unseen:
         yield f"undone by the preparation, so they show nothing of the model: {unseen}"
@@ -145,6 +148,15 @@ def _lesion_lines(lesions: Mapping[str, Any] | None) -> Iterator[str]:
 def _unseen(changed: Sequence[Mapping[str, Any]]) -> str:
     """Names the changes that do not reach the network."""
     return ", ".join(one["name"] for one in changed if not one["changes_input"])
+
+
+def _left_out(changed: Sequence[Mapping[str, Any]]) -> str:
+    """Counts the films that changes leave without an answer; an earlier audit did not."""
+    return ", ".join(
+        f"{one['name']} ({one['left_out']:,} of {one['films'] + one['left_out']:,} films)"
+        for one in changed
+        if one.get("left_out")
+    )
 
 
 def _with_interval(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from components.auditor.findings import PICTURED
 from components.evaluation.slices import SliceMetrics
 from components.explanation_gen.index import ExplainedFilm
 from components.report_gen import curve_figures as curves
@@ -256,6 +257,7 @@ def audits(report: Report) -> dict[str, Any]:
             "swaps", "lungs and frames swapped", "AUC", rows_of(swaps.get("rows", []), AUC)
         ),
         "swaps_picture": data_uri(report.swaps_picture),
+        "pictured": PICTURED,
         "external": external,
         "site_figure": dot_figure(
             "sites", "own site and other site", "AUC",

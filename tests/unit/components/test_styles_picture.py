@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from components.montages import titled
 from components.radiograph_example_gen.styles import CELL_PX, TYPICAL, write_montage
 from radiographs.formats.png import decode_grey_png, encode_png
 from radiographs.options import IngestOptions
@@ -29,7 +30,11 @@ def test_a_film_that_has_gone_since_is_left_out_and_told_of(
     with caplog.at_level(logging.WARNING):
         write_montage(str(tmp_path), str(tmp_path), places, IngestOptions())
     drawn = decode_grey_png((tmp_path / "styles.png").read_bytes())
-    assert drawn.shape == (2 * CELL_PX, TYPICAL * CELL_PX)
+    assert drawn.shape[0] == 2 * CELL_PX
+    titles, drawn = drawn[:, : -TYPICAL * CELL_PX], drawn[:, -TYPICAL * CELL_PX :]
+    np.testing.assert_array_equal(
+        titled(drawn, ["style 1", "style 2"])[:, : titles.shape[1]], titles
+    )
     for name, row, column in (("near.png", 0, 0), ("far.png", 0, 1), ("other.png", 1, 0)):
         cell = drawn[row * CELL_PX :, column * CELL_PX :][:CELL_PX, :CELL_PX]
         small = cv2.resize(films[name], (CELL_PX, CELL_PX), interpolation=cv2.INTER_AREA)

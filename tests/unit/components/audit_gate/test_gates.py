@@ -150,6 +150,54 @@ def test_a_value_at_the_floor_passes_and_says_so() -> None:
     assert gate.why == "AUC on external is 0.8800, the floor is 0.8800"
 
 
+class TestChangesThatLeaveFewFilms:
+    FLOORS = AuditFloors(min_shift_auc=0.5, min_shift_recall=0.5, min_swap_auc=0,
+                         min_shortcut_margin=0)  # fmt: skip
+
+    def judged(self, *shifts: Shift) -> dict[tuple[str, str], Verdict]:
+        found = judge(self.FLOORS, replace(FINDINGS, shifts=[SHIFTS[0], *shifts]))
+        return {(gate.slice, gate.metric): gate for gate in found}
+
+    @pytest.mark.parametrize(("left_out", "passes"), [(22, True), (23, False)])
+    def test_too_few_are_not_judged_by(self, left_out: int, passes: bool) -> None:
+        # As with frames swapped, nine in ten have to be judged: of 222 films 200 are, of 223 not.
+        easier = replace(SHIFTS[1], left_out=left_out)
+        found = self.judged(easier, SHIFTS[2])
+        assert {gate.passed for gate in found.values()} == {passes}
+        assert {gate.is_defined for gate in found.values()} == {passes}
+        if not passes:
+            assert set(found) == {("shift=blur", "AUC"), ("shift=blur", "recall")}
+            assert {gate.why for gate in found.values()} == {
+                "the model judged 200 of 223 films under the change 'blur'"
+            }
+
+    def test_the_change_that_leaves_fewest_is_named(self) -> None:
+        found = self.judged(replace(SHIFTS[1], left_out=100), replace(SHIFTS[2], left_out=101))
+        assert {name for name, _ in found} == {"shift=noise"}
+
+    def test_lower_bounds_do_not_save_it(self) -> None:
+        floors = self.FLOORS.model_copy(update={"gate_on": "lower_bound", "min_shift_recall": 0})
+        few = replace(SHIFTS[1], left_out=23)
+        (gate,) = (
+            one
+            for one in judge(floors, replace(FINDINGS, shifts=[SHIFTS[0], few]))
+            if one.slice.startswith("shift=")
+        )
+        assert (gate.metric, gate.bound, gate.passed) == ("AUC lower bound", 0.5, False)
+
+    def test_nobody_asks_where_no_floor_is_set(self) -> None:
+        floors = AuditFloors(min_swap_auc=0, min_shortcut_margin=0)
+        few = replace(SHIFTS[1], left_out=1000)
+        assert judge(floors, replace(FINDINGS, shifts=[SHIFTS[0], few])) == []
+
+    def test_a_metric_that_is_not_defined_is_the_worst_wherever_it_stands(self) -> None:
+        undefined = Shift("gamma 1.4", reached(math.nan, math.nan), NO_CHANGE, 9.0)
+        for order in ([SHIFTS[1], undefined], [undefined, SHIFTS[1]]):
+            found = self.judged(*order)
+            assert {name for name, _ in found} == {"shift=gamma 1.4"}
+            assert not any(gate.passed for gate in found.values())
+
+
 class TestLungsAndFrames:
     BLIND = "the model, or its test, cannot tell a lung from the frame around it"
 

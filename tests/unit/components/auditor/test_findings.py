@@ -23,7 +23,7 @@ ABSTENTION = Abstention(0.1, 0.9, 0.2, 0.3, math.nan)
 CONTROL = Control(
     name="outer frame", auc=0.7, auc_interval=(0.6, 0.8), margin=0.2, margin_interval=(0.1, 0.3)
 )
-SHIFT = Shift("blur", REACHED, {"auc": -0.01, "recall": math.nan, "specificity": 0.125}, 2.5)
+SHIFT = Shift("blur", REACHED, {"auc": -0.01, "recall": math.nan, "specificity": 0.125}, 2.5, 6)
 FINDINGS = Findings(
     slices={"overall": REACHED, "view=AP": SMALLER},
     subtype_auc=(0.75, (0.5, 0.875)),
@@ -63,7 +63,7 @@ CONTENT = {
     "slices": {"overall": REACHED_JSON, "view=AP": SMALLER_JSON},
     "shifts": [
         {
-            "name": "blur", "films": 40, "patients": 30, "positives": 25,
+            "name": "blur", "films": 40, "left_out": 6, "patients": 30, "positives": 25,
             "auc": 0.9, "recall": 0.85, "specificity": 0.75,
             "auc_interval": [0.8, 0.96], "recall_interval": [0.7, 0.9],
             "specificity_interval": None,
@@ -129,6 +129,13 @@ def test_an_audit_of_an_earlier_version_misses_no_control_and_marks_no_lesion() 
     earlier = {name: part for name, part in CONTENT.items() if name not in later}
     assert Findings.from_json(earlier).missing_controls == {}
     assert Findings.from_json(earlier).lesions is None
+
+
+def test_an_audit_of_an_earlier_version_leaves_no_film_out_of_a_shift() -> None:
+    content = json.loads(json.dumps(CONTENT))
+    del content["shifts"][0]["left_out"]
+    (read,) = Findings.from_json(content).shifts
+    assert (read.left_out, read.input_change) == (0, 2.5)
 
 
 @pytest.mark.parametrize(("moved", "seen"), [(0.0, False), (0.999, False), (1.0, True)])

@@ -24,6 +24,7 @@ from components.auditor.findings import (
     LUNGS_ALONE,
     OTHER_FRAME,
     OWN_FRAME,
+    PICTURED,
     SAME_FRAME,
     FrameSwaps,
 )
@@ -283,10 +284,22 @@ class TestAudit:
             assert all(a // 4 != b // 4 for a, b in enumerate(drawn))
             assert len(set(drawn)) > 6
 
+    def test_the_montage_names_every_kind_of_film(self) -> None:
+        chests, known = films()
+        found = [one for one in chests if one is not None]
+        assert list(PICTURED) == list(swapped_films(found, known))
+
     def test_the_montage_shows_each_kind(self) -> None:
         chests, known = films()
         shown = montage([one for one in chests if one is not None], known)
-        assert shown.shape == (6 * CELL_PX, 5 * CELL_PX)
+        above, beside = shown.shape[0] - 6 * CELL_PX, shown.shape[1] - 5 * CELL_PX
+        assert 0 < above < CELL_PX and 0 < beside < CELL_PX
+        titles = np.vsplit(shown[above:, :beside], 6)  # NORMAL three times, then PNEUMONIA
+        for title, same in zip(titles, [titles[0]] * 3 + [titles[3]] * 3, strict=True):
+            np.testing.assert_array_equal(title, same)
+        assert not np.array_equal(titles[0], titles[3])
+        assert all(title.any() for title in np.hsplit(shown[:above, beside:], 5))
+        shown = shown[above:, beside:]
         corners = shown[4::CELL_PX, 4::CELL_PX].astype(int)
         own, _, other, _, alone = corners.T
         np.testing.assert_array_equal(own, alone)

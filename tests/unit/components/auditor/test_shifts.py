@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import recall_score, roc_auc_score
 
 from components.auditor.changes import SHIFTS, contrast, gamma
 from components.auditor.findings import NO_CHANGE_LEVELS, Shift
@@ -16,7 +18,7 @@ from components.auditor.shifts import audit_shifts, choose_films, input_change
 from metrics.estimates import Estimate
 from models.hyperparameters import Preprocessing
 from tests.support import draw_film, encode
-from tests.unit.components.auditor.conftest import SIDE_PX
+from tests.unit.components.auditor.conftest import RELUCTANT_BELOW, SIDE_PX
 from tests.unit.components.auditor.films import example_of, film_of
 
 
@@ -65,6 +67,99 @@ class TestAudit:
         brighter = rows["gamma 0.7"]
         assert brighter.estimate.metrics["specificity"] < 1
         assert brighter.differences["specificity"] == brighter.estimate.metrics["specificity"] - 1
+
+
+class TestFilmsNoLongerJudged:
+    """A model that judges no dark film, and a change that makes films dark."""
+
+    MEANS = (80, 92, 96, 100, 130, 140, 150, 160, 170, 180)
+    # The ill films among the darkest are called normal; a gamma of 1.4 leaves them unjudged.
+    LABELS = np.array([1, 1, 1, 0, 1, 0, 1, 1, 0, 1])
+
+    @pytest.fixture(name="films", scope="class")
+    def make_films(self) -> list[np.ndarray]:
+        return [film_of(seed, mean) for seed, mean in enumerate(self.MEANS)]
+
+    @pytest.fixture(name="audit", scope="class")
+    def make_audit(
+        self, films: list[np.ndarray], mean_model: Any, reluctant_model: Any
+    ) -> Callable[[list[int]], dict[str, Shift]]:
+        """Audits some of the films, by their places."""
+
+        def audit(places: list[int]) -> dict[str, Shift]:
+            examples = [
+                example_of(films[at], ("NORMAL", "PNEUMONIA")[self.LABELS[at]], patient_id=f"p{at}")
+                for at in places
+            ]
+            found = audit_shifts(
+                reluctant_model,
+                score_examples(reluctant_model, examples),
+                [encode(films[at]) for at in places],
+                prepared(mean_model, "per_image"),
+                samples=100,
+            )
+            return {shift.name: shift for shift in found}
+
+        return audit
+
+    @pytest.fixture(name="rows", scope="class")
+    def audit_every_film(self, audit: Callable[[list[int]], dict[str, Shift]]) -> dict[str, Shift]:
+        return audit(list(range(len(self.MEANS))))
+
+    def expected(self, films: list[np.ndarray], chosen: np.ndarray) -> dict[str, float]:
+        """Metrics of some films by scikit-learn."""
+        means = np.array([film.mean() for film in films])[chosen]
+        truth, called = self.LABELS[chosen], means / 255 >= 0.5
+        return {
+            "auc": roc_auc_score(truth, means),
+            "recall": recall_score(truth, called),
+            "specificity": recall_score(truth, called, pos_label=0),
+        }
+
+    def test_a_change_is_held_against_the_same_films_unchanged(
+        self, films: list[np.ndarray], rows: dict[str, Shift]
+    ) -> None:
+        darker = [gamma(film, 1.4) for film in films]
+        before, after = (
+            np.array([film.mean() >= RELUCTANT_BELOW for film in some]) for some in (films, darker)
+        )
+        assert (before.sum(), after.sum()) == (9, 6)
+        shift = rows["gamma 1.4"]
+        assert (shift.estimate.films, shift.left_out) == (6, 3)
+        reached, unchanged = self.expected(darker, after), self.expected(films, after)
+        for metric, value in reached.items():
+            assert shift.estimate.metrics[metric] == pytest.approx(value), metric
+            assert shift.differences[metric] == pytest.approx(value - unchanged[metric]), metric
+        # Against all unchanged films, a third of which is gone, the change would be a gain.
+        every = self.expected(films, before)
+        assert reached["auc"] > every["auc"]
+        assert shift.differences["auc"] == pytest.approx(0)
+
+    def test_a_film_that_is_judged_only_once_changed_does_not_count(
+        self, films: list[np.ndarray], rows: dict[str, Shift]
+    ) -> None:
+        brighter = gamma(films[0], 0.7)
+        assert films[0].mean() < RELUCTANT_BELOW < brighter.mean()
+        assert rows["unchanged"].estimate.films == rows["gamma 0.7"].estimate.films == 9
+        assert rows["unchanged"].left_out == rows["gamma 0.7"].left_out == 0
+
+    def test_the_log_says_how_many_are_left_out(
+        self,
+        audit: Callable[[list[int]], dict[str, Shift]],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        with caplog.at_level("INFO"):
+            rows = audit([1, 3, 4])  # the first two are judged, and not where they are darkened
+        said = dict(zip(rows, caplog.messages, strict=True))
+        assert " on 1 films, 2 others are not judged any more" in said["gamma 1.4"]
+        assert "not judged" not in said["unchanged"] + said["gamma 0.7"]
+
+    def test_where_nothing_is_judged_any_more_nothing_is_defined(
+        self, audit: Callable[[list[int]], dict[str, Shift]]
+    ) -> None:
+        shift = audit([1, 3])["gamma 1.4"]
+        assert (shift.estimate.films, shift.left_out) == (0, 2)
+        assert np.isnan(list(shift.differences.values())).all()
 
 
 class TestInputChange:

@@ -177,7 +177,8 @@ def _write_audit(uris: dict[str, Path], films: pd.DataFrame) -> None:
     }  # fmt: skip
     plain = {name: row["metrics"][name] for name in ("auc", "recall", "specificity")}
     shift = {
-        "films": 9, **plain, **{f"{name}_interval": row["intervals"][name] for name in plain},
+        "films": 9, "left_out": 0, **plain,
+        **{f"{name}_interval": row["intervals"][name] for name in plain},
         **{f"{name}_change": 0.0 for name in plain}, "changes_input": True, "input_change": 3.0,
     }  # fmt: skip
     control = {"auc": 0.6, "auc_interval": [0.5, 0.7], "margin": 0.3, "margin_interval": [0.2, 0.4]}

@@ -26,7 +26,11 @@ def shift(name: str, auc: float | None, recall: float, change: float) -> dict[st
         "specificity_change": -change,
     }
     seen = {"changes_input": name not in ("unchanged", "gamma 1.4")}
-    return {"name": name, "films": 40, **values, **intervals, **changes, **seen}
+    left_out = 12 if name == "blur" else 0
+    return {
+        "name": name, "films": 40 - left_out, "left_out": left_out, **values, **intervals,
+        **changes, **seen,
+    }  # fmt: skip
 
 
 AUDIT: dict[str, Any] = {
@@ -77,6 +81,8 @@ def test_the_gist_names_the_worst() -> None:
         "worst AUC under an acquisition change: 0.910 (gamma 1.4, -0.050)",
         "worst recall under an acquisition change: 0.800 (blur, -0.100)",
         "worst specificity under an acquisition change: 0.450 (one class, -0.050)",
+        "no longer judged under an acquisition change, and left out of its row: blur (12 of 40 "
+        "films)",
         "undone by the preparation, so they show nothing of the model: gamma 1.4",
         "AUC with lungs and frames swapped: own frame 0.960 (0.900-0.990), "
         "frame of the other class 0.500 (0.400-0.600)",
@@ -122,6 +128,8 @@ def test_the_page_holds_every_row() -> None:
     assert "show nothing of the model: gamma 1.4</li>" in page
     shifts, swaps, controls, external = pd.read_html(page.replace("<small>", " <small>"))
     assert list(shifts["films are"]) == [one["name"] for one in AUDIT["shifts"]]
+    assert list(shifts["films"]) == [40, 28, 40, 40]
+    assert list(shifts["not judged"]) == [0, 12, 0, 0]
     assert list(shifts["recall change"]) == [0.0, -0.1, -0.05, 0.05]
     assert list(shifts["specificity change"]) == [0.0, 0.1, 0.05, -0.05]
     assert list(shifts["AUC"]) == [
@@ -140,6 +148,16 @@ def test_the_page_holds_every_row() -> None:
         "recall": "0.600 0.500-0.700", "specificity": "-", "ECE": 0.123,
     }  # fmt: skip
     assert "AUC 0.875 (0.750-0.938)" in page
+
+
+def test_an_earlier_audit_did_not_count_what_is_left_out() -> None:
+    earlier = [
+        {key: value for key, value in one.items() if key != "left_out"} for one in AUDIT["shifts"]
+    ]
+    audit = {**AUDIT, "shifts": earlier}
+    assert not any("no longer judged" in line for line in audit_lines(audit))
+    shifts, *_ = pd.read_html(audit_html(audit))
+    assert list(shifts["not judged"]) == ["-"] * 4
 
 
 def test_a_plain_test_that_facts_alone_pass_is_called_so() -> None:
@@ -196,5 +214,13 @@ def test_what_is_not_answered_is_said() -> None:
 
 def test_swapped_films_are_shown() -> None:
     picture = b"\x89PNG not really"
-    (shown,) = re.findall('src="data:image/png;base64,([^"]+)"', audit_html(AUDIT, picture))
+    ((alt, shown),) = re.findall(
+        'alt="([^"]+)" src="data:image/png;base64,([^"]+)"', audit_html(AUDIT, picture)
+    )
     assert base64.b64decode(shown) == picture
+    # What `frame_swaps.montage` draws; frames of either class are in no column of their own.
+    assert alt == (
+        "Test films, a row each, those labelled NORMAL above those labelled PNEUMONIA. Columns "
+        "from left to right: own frame, frame of the same class, frame of the other class, lungs "
+        "alone, frame alone."
+    )

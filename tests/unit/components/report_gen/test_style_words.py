@@ -76,6 +76,7 @@ def test_the_page_has_a_row_a_style_and_the_picture() -> None:
     assert f"<td>{2 / 6:.3f}</td>" in rows[1]
     assert "<td>-</td>" in rows[2] and "0.000" not in rows[2]  # no normal film, no specificity
     assert "data:image/png;base64,iVBORw==" in page
+    assert 'alt="Films nearest to the centre of each style, a row a style from 1 to 3, ' in page
     assert "<img" not in styles_on_page(STYLES, SLICES, b"")
     assert styles_on_page([], SLICES, b"\x89PNG") == ""
 

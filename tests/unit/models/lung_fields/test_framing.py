@@ -197,7 +197,7 @@ NOTHING_KNOWN = {name: [_OF_TYPE[spec.dtype]] for name, spec in RAW.items()}
 FILMS = (chests()[0].pixels, no_chests()["noise"], chests()[1].pixels)
 
 
-@pytest.fixture(scope="module", params=["crop"], name="lungs")
+@pytest.fixture(scope="module", params=["crop", "mask"], name="lungs")
 def choose_lungs(request: pytest.FixtureRequest) -> str:
     return request.param
 
