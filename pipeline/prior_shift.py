@@ -8,11 +8,12 @@ import logging
 import math
 import posixpath
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
@@ -35,6 +36,10 @@ from radiographs.patient_ids import identify_patients
 # Beyond these the probabilities of all films are 0 or 1 in float32.
 LEAST, MOST = 1e-4, 1 - 1e-4
 
+# Of four other sites at most 7 % of the films are out of distribution (README.md). A site of which
+# more than this share is differs in more than its prevalence.
+MOST_UNLIKE = 0.2
+
 BOOTSTRAP_SAMPLES = 200
 
 _LOG = logging.getLogger(__name__)
@@ -45,14 +50,22 @@ class Unlabelled:
     """What a folder of films without labels says of its prevalence.
 
     Attributes:
-        films: That the model judged.
+        films: That the estimate rests on: judged, and not out of distribution.
+        out_of_distribution: Films that were judged, but are unlike those the model learned from.
         left_out: Files that are no usable film, or that the model did not judge.
         prevalence: Estimated.
     """
 
     films: int
+    out_of_distribution: int
     left_out: int
     prevalence: Prevalence
+
+    @property
+    def is_unknown_site(self) -> bool:
+        """Whether more than `MOST_UNLIKE` of the judged films are out of distribution."""
+        judged_films = self.films + self.out_of_distribution
+        return self.out_of_distribution > MOST_UNLIKE * judged_films
 
 
 @dataclass(frozen=True)
@@ -87,13 +100,15 @@ def correct_by_share(model: str, prevalence: float, to: str) -> Corrected:
     return _correct(version, _facts(version), prevalence, {"method": "stated"}, to)
 
 
-def correct_by_films(model: str, root: str, to: str) -> Corrected:
+def correct_by_films(model: str, root: str, to: str, warn: Callable[[str], None]) -> Corrected:
     """Moves a model to the prevalence of films that nobody has labelled.
 
     Args:
         model: Folder of a version, or of versions.
         root: Local or remote folder of films; what it says of labels is not read.
         to: Folder of versions that gets the new one.
+        warn: Is given a sentence, before the version is written, where the model does not know
+            films of this kind.
 
     Returns:
         The new version.
@@ -105,16 +120,19 @@ def correct_by_films(model: str, root: str, to: str) -> Corrected:
     version = find_version(model)
     facts = _facts(version)
     found = look_at_films(version, facts, root)
+    if found.is_unknown_site:
+        warn(_unknown_site(found, root))
     share = found.prevalence.share
     if not LEAST <= share <= MOST:
         which = "none" if share < LEAST else "each"
         raise DataError(
-            f"the {found.films} films of {root} look as if {which} were pneumonia, which is no "
-            "share to correct for; give more films, or state it with --prevalence"
+            f"the {found.films} films of {root} that count look as if {which} were pneumonia, "
+            "which is no share to correct for; give more films, or state it with --prevalence"
         )
     how = {
         "method": "expectation maximisation",
         "films": found.films,
+        "out_of_distribution": found.out_of_distribution,
         "left_out": found.left_out,
         "interval": list(found.prevalence.interval),
     }
@@ -122,7 +140,7 @@ def correct_by_films(model: str, root: str, to: str) -> Corrected:
 
 
 def look_at_films(version: str, facts: ServedFacts, root: str) -> Unlabelled:
-    """Estimates the prevalence of a folder of films.
+    """Estimates the prevalence of the films of a folder that are not out of distribution.
 
     Args:
         version: Folder of a model.
@@ -133,7 +151,7 @@ def look_at_films(version: str, facts: ServedFacts, root: str) -> Unlabelled:
         The estimate and what it rests on.
 
     Raises:
-        DataError: If there is no film that the model judges.
+        DataError: If there is no film that the model judges, or all are out of distribution.
     """
     if not fileio.isdir(root):
         raise DataError(f"{root} is no folder; check --films")
@@ -151,14 +169,36 @@ def look_at_films(version: str, facts: ServedFacts, root: str) -> Unlabelled:
         raise DataError(
             f"the model judges none of the {len(usable)} films of {root}; check --films"
         )
+    known = _in_distribution(answers, root)
     patients = identify_patients(usable, {}, FileNameRules(IngestOptions())).of
     prevalence = estimate_prevalence(
-        answers[features.PROBABILITY].to_numpy(np.float64),
+        known[features.PROBABILITY].to_numpy(np.float64),
         _assumed(version, facts),
-        np.array([patients[usable[place]] for place in answers.index]),
+        np.array([patients[usable[place]] for place in known.index]),
         BOOTSTRAP_SAMPLES,
     )
-    return Unlabelled(len(answers), len(paths) - len(answers), prevalence)
+    return Unlabelled(len(known), len(answers) - len(known), len(paths) - len(answers), prevalence)
+
+
+def _in_distribution(answers: pd.DataFrame, root: str) -> pd.DataFrame:
+    """Returns the judged films that are like those the model learned from, under the same index."""
+    # Asked so that NaN, the distance of a model that measures none, is like them.
+    known = answers[~(answers[features.OUT_OF_DISTRIBUTION] > 1)]
+    if known.empty:
+        raise DataError(
+            f"the model marks all {len(answers)} films of {root} that it judges as out of "
+            "distribution, so they tell of no prevalence; check --films, or label some and train "
+            "on them with local_runner.py --start-from"
+        )
+    return known
+
+
+def _unknown_site(found: Unlabelled, root: str) -> str:
+    return (
+        f"the model does not know the films of {root}: it marks {found.out_of_distribution} of "
+        f"{found.films + found.out_of_distribution} as out of distribution, so the share that the "
+        "others tell may be wrong; label some and train on them with local_runner.py --start-from"
+    )
 
 
 def _images(root: str, paths: list[str], usable: list[str]) -> Iterator[bytes]:

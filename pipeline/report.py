@@ -102,8 +102,8 @@ def show(summary: Summary, console: Console, serving_root: Path, page: Path) -> 
     for line in chain(*told):
         print_plain(line)
     console.print(slice_table(summary.slices))
-    styles = summary.data.get("styles", [])
-    for line in (*style_lines(styles, summary.slices), *audit_lines(summary.audit)):
+    styles, agreement = summary.data.get("styles", []), summary.data.get("style_agreement")
+    for line in (*style_lines(styles, agreement, summary.slices), *audit_lines(summary.audit)):
         print_plain(line)
     for verdict in summary.verdicts:
         if not verdict.passed:

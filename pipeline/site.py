@@ -32,14 +32,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if flags.films is None:
             corrected = prior_shift.correct_by_share(flags.model, flags.prevalence, flags.to)
         else:
-            corrected = prior_shift.correct_by_films(flags.model, flags.films, flags.to)
+            corrected = prior_shift.correct_by_films(flags.model, flags.films, flags.to, _say)
     except (ConfigError, DataError) as error:
-        print(f"site: {error}", file=sys.stderr)
+        _say(str(error))
         return _EXIT_REFUSED
     for line in _account(corrected.correction):
         print(line)
     print(f"wrote {corrected.folder}")
     return _EXIT_WRITTEN
+
+
+def _say(sentence: str) -> None:
+    print(f"site: {sentence}", file=sys.stderr)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -70,7 +74,8 @@ def _account(correction: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"{correction['films']} films look as if a share of {after:.4f} were pneumonia "
             f"({low:.4f}-{high:.4f}), if films of a class look as those that the model was "
-            f"calibrated on; {correction['left_out']} files were left out"
+            f"calibrated on; {correction['out_of_distribution']} films that the model marks as out "
+            f"of distribution do not count, and {correction['left_out']} files were left out"
         )
     lines.append(
         f"prevalence {before:.4f} -> {after:.4f}, "

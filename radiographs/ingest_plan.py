@@ -9,6 +9,7 @@ film.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -66,16 +67,18 @@ def plan_splits(files: FilmFiles, layout: Layout, identical: Sequence[Sequence[s
     """
     options = files.options
     paths = [film.path for film in layout.films]
+    places, agreement = _styled(files, paths) if options.split == BY_STYLE else ({}, math.nan)
     plan = assign_splits(
         layout.films,
         options,
         identical=[*identical, *(_alike(files, paths) if options.near_duplicates == JOIN else ())],
         statistics_of=lambda some: _statistics(files, some),
-        places=_places(files, paths) if options.split == BY_STYLE else {},
+        places=places,
         site_by_site=layout.kind == "sites",
         lasting=bool(layout.spans),
     )
-    return replace(plan, notes=[*layout.notes, *patient_notes(layout.films), *plan.notes])
+    notes = [*layout.notes, *patient_notes(layout.films), *plan.notes]
+    return replace(plan, notes=notes, style_agreement=agreement)
 
 
 def _alike(files: FilmFiles, paths: Sequence[str]) -> list[list[str]]:
@@ -92,10 +95,12 @@ def _statistics(files: FilmFiles, paths: Sequence[str]) -> dict[str, np.ndarray]
     return {path: one.statistics for path, one in known.items() if one.statistics is not None}
 
 
-def _places(files: FilmFiles, paths: Sequence[str]) -> Mapping[str, Place]:
-    """Returns style and distance of the films that training and serving can use, by path."""
+def _styled(files: FilmFiles, paths: Sequence[str]) -> tuple[Mapping[str, Place], float]:
+    """Returns style and distance of films that training and serving can use, and the agreement."""
     described = files.descriptions(paths)
     if not described:
-        return {}
-    names, distances = find_styles(described, files.options.seed).nearest(list(described.values()))
-    return dict(zip(described, zip(names, distances.tolist(), strict=True), strict=True))
+        return {}, math.nan
+    styles = find_styles(described, files.options.seed)
+    names, distances = styles.nearest(list(described.values()))
+    places = zip(names, distances.tolist(), strict=True)
+    return dict(zip(described, places, strict=True)), styles.agreement

@@ -12,6 +12,7 @@ that either test split holds the classes in the same proportion.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,12 +49,14 @@ class SplitPlan:
         notes: What was decided, as sentences for the user.
         carved: The splits that were cut from the train films; empty if all were given.
         places: Style of each usable film, where the split was made by it.
+        style_agreement: Of halves of the films, as `Styles` has it, where there are `places`.
     """
 
     split_of: dict[str, str]
     notes: list[str]
     carved: tuple[str, ...]
     places: Mapping[str, Place] = field(default_factory=dict)
+    style_agreement: float = math.nan
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ that half of the films would not show again says nothing.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -85,8 +86,8 @@ class Styles:
         mean: `[DESCRIPTION_LENGTH]` float64 of the films fitted.
         axes: `[components, DESCRIPTION_LENGTH]` float64.
         centres: `[styles, components]` float64, the style with most fine detail first.
-        agreement: Adjusted Rand index between the styles that halves of the films give; 1 where
-            there is one style only.
+        agreement: Mean adjusted Rand index between halves of the films that each find so many
+            styles; NaN where there is one style only, as nothing is divided there.
     """
 
     mean: Array
@@ -143,7 +144,7 @@ def find_styles(descriptions: Mapping[str, Description], seed: int) -> Styles:
     with threadpool_limits(1):
         axes = _axes(points)
         places = (points - mean) @ axes.T
-        centres, agreement = places.mean(axis=0, keepdims=True), 1.0
+        centres, agreement = places.mean(axis=0, keepdims=True), math.nan
         for count in range(len(STYLES), 1, -1):
             agreed = _agreement(places, count, rng.integers(2**31, size=_HALVINGS).tolist())
             if agreed >= _LEAST_AGREEMENT:

@@ -33,6 +33,7 @@ from components.radiograph_example_gen.reading import (
 )
 from components.radiograph_example_gen.record_files import WriteRecords
 from components.radiograph_example_gen.report import (
+    AGREEMENT_LINES,
     LINES_SUFFIX,
     PRINT_LINES,
     QUARANTINE_LINES,
@@ -40,7 +41,7 @@ from components.radiograph_example_gen.report import (
     TEXT_LINES,
     write_report,
 )
-from components.radiograph_example_gen.styles import FindStyles, place_of
+from components.radiograph_example_gen.styles import FindStyles, agreement_of, place_of
 from components.radiograph_example_gen.through_files import ThroughFiles
 from models import features
 from models.hyperparameters import Preprocessing
@@ -71,12 +72,13 @@ SPANS = "spans"  # property of the examples: numbers of all spans read; `span` i
 
 _UNUSABLE = "unusable"
 _STYLED = "styled"
+_AGREEMENT = "agreement"
 _PRINTED = "printed"
 _TEXT = "text"
 # Tag of what is not an example, and how the files of its lines begin.
 _LINES = (
     (_UNUSABLE, QUARANTINE_LINES), (_STYLED, STYLE_LINES), (_PRINTED, PRINT_LINES),
-    (_TEXT, TEXT_LINES),
+    (_TEXT, TEXT_LINES), (_AGREEMENT, AGREEMENT_LINES),
 )  # fmt: skip
 
 _EXAMPLE_FILES = write_split.DEFAULT_TF_RECORD_FILE_NAME
@@ -189,7 +191,8 @@ class ReadFilms(beam.PTransform):
     """Reads films: each group of `(Film, split)` becomes tf.Examples tagged by split.
 
     A file that is no usable film goes to the tag `unusable` as `[path, reason]`, the style of every
-    other one to the tag `styled` as `[path, style, distance to its centre, sha256]`.
+    other one to the tag `styled` as `[path, style, distance to its centre, sha256]`. How far halves
+    of the films agree on the styles goes to the tag `agreement`.
     """
 
     def __init__(
@@ -229,6 +232,7 @@ class ReadFilms(beam.PTransform):
         waiting = read[_STYLED] | "Wait" >> ThroughFiles(self._folder)
         given = waiting | "GiveStyle" >> give.with_outputs(_STYLED, *features.SPLITS)
         of_tag = {tag: given[tag] for tag in (_STYLED, *features.SPLITS)}
+        of_tag[_AGREEMENT] = styles | "Agreement" >> beam.FlatMap(agreement_of)
         return {**{tag: read[tag] for tag in (_UNUSABLE, _PRINTED, _TEXT)}, **of_tag}
 
 

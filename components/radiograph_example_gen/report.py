@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ _MOST_LICENCE_CHARACTERS = 2000
 # Beam writes lines to files that begin so, and `write_report` takes them up.
 QUARANTINE_LINES = "quarantine"
 STYLE_LINES = "styles"
+AGREEMENT_LINES = "agreement"
 PRINT_LINES = "fingerprints"
 TEXT_LINES = "texts"
 LINES_SUFFIX = ".jsonl"
@@ -59,6 +61,7 @@ def write_report(uri: str, root: str, files: FilmFiles, layout: Layout, plan: Sp
     with_text = sorted(_read_lines(_lines(uri, TEXT_LINES)))
     report = account(layout, plan, unusable) | {
         "styles": count_styles(kept, places),
+        "style_agreement": _style_agreement(uri, plan),
         "near_duplicates": count_groups(alike),
         "burned_in_text": count_text(with_text),
         "licence": _licences(root, layout.folders),
@@ -71,10 +74,18 @@ def write_report(uri: str, root: str, files: FilmFiles, layout: Layout, plan: Sp
     digests = {path: digest for path, _, _, digest in styled}
     write_film_list(uri, kept, digests, plan.split_of, copies, set(with_text))
     write_montage(uri, root, places, files.options)
-    write_text(f"{uri}/{INGEST_FILE}", json.dumps(report, indent=2))
+    write_text(f"{uri}/{INGEST_FILE}", json.dumps(report, indent=2, allow_nan=False))
     if unusable:
         _LOG.info("%d of %d files quarantined", len(unusable), len(layout.films))
     refuse_too_many(unusable, len(layout.films), files.options)
+
+
+def _style_agreement(uri: str, plan: SplitPlan) -> float | None:
+    """Returns how far halves of the films agree on the styles; None where one style is all."""
+    (agreement,) = _read_lines(_lines(uri, AGREEMENT_LINES)) or [math.nan]
+    if plan.places:  # the styles of the plan are those of the films
+        agreement = plan.style_agreement
+    return None if math.isnan(agreement) else agreement
 
 
 def _licences(root: str, folders: Iterable[str]) -> str:

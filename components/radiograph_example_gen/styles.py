@@ -61,6 +61,11 @@ def place_of(styles: Styles, description: Description) -> Place:
     return name, float(distance)
 
 
+def agreement_of(styles: Styles | None) -> list[float]:
+    """Returns how far halves of the films agree on the styles, once; nothing of no film."""
+    return [] if styles is None else [styles.agreement]
+
+
 def count_styles(films: Iterable[Film], places: Mapping[str, Place]) -> list[dict[str, Any]]:
     """Counts the films of each style.
 

@@ -83,7 +83,7 @@ def data(report: Report) -> dict[str, Any]:
         "examples": examples(report.films),
         "styles": styles,
         "drift_lines": drift_lines(report.data.drift),
-        "style_lines": list(style_lines(styles, report.slices)),
+        "style_lines": list(style_lines(styles, ingest.get("style_agreement"), report.slices)),
         "style_sentences": {value: style_sentence(one) for value, one in tested.items()},
         "style_slices": {value: _rates(one) for value, one in tested.items()},
         "styles_picture": data_uri(report.data.styles_picture),

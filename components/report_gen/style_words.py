@@ -8,20 +8,33 @@ from typing import Any
 from components.evaluation.slices import SliceMetrics
 from models.features import PNEUMONIA, STYLE
 
+_ONE_STYLE = (
+    "one style of acquisition, as the films are few, or alike, or halves of them do not agree on "
+    "more; how far halves agree on one is not defined"
+)
+
 
 def style_lines(
-    styles: Sequence[Mapping[str, Any]], slices: Sequence[SliceMetrics]
+    styles: Sequence[Mapping[str, Any]], agreement: float | None, slices: Sequence[SliceMetrics]
 ) -> Iterator[str]:
-    """Yields the gist: how many styles there are, and the one whose normal films fare worst.
+    """Yields the gist: the styles, how sure they are, and the one whose normal films fare worst.
 
     Args:
         styles: Counts of the ingest, a row a style.
+        agreement: Adjusted Rand index of halves of the films; None where it is not known.
         slices: Of the test films.
     """
     if len(styles) < 2:
+        if styles:
+            yield _ONE_STYLE
         return
     shares = ", ".join(_percent(style[PNEUMONIA], style["films"]) for style in styles)
     yield f"{len(styles)} styles of acquisition, by what lies around the lungs; pneumonia: {shares}"
+    if agreement is not None:
+        yield (
+            f"halves of the films that each find {len(styles)} styles agree at {agreement:.2f} "
+            "(adjusted Rand index: 1 is the same styles, 0 is chance)"
+        )
     tested = [one for one in slices if one.feature == STYLE and one.negatives]
     if tested:
         worst = min(tested, key=lambda one: one.metrics["specificity"])

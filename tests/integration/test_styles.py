@@ -20,6 +20,7 @@ from components.radiograph_example_gen.component import RadiographExampleGen
 from models import features
 from models.audit_settings import AuditFloors
 from radiographs.options import IngestOptions
+from radiographs.styles import describe_surroundings, find_styles
 from tests.support import encode, read_examples, run_components
 from tests.unit.components.audit_gate.test_gates import FINDINGS
 
@@ -27,6 +28,24 @@ from tests.unit.components.audit_gate.test_gates import FINDINGS
 COUNTS = {("noisy", "NORMAL"): 30, ("noisy", "PNEUMONIA"): 20,
           ("smooth", "NORMAL"): 24, ("smooth", "PNEUMONIA"): 50}  # fmt: skip
 SPREAD = {"noisy": 25, "smooth": 2}
+
+
+def draw_graded(root: Path, least: float, most: float, films: int) -> None:
+    """Writes films of as many noises as there are films, so that styles have no gap between."""
+    rng = np.random.default_rng(1)
+    for number, spread in enumerate(np.linspace(least, most, films)):
+        folder = root / features.LABELS[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        smooth = cv2.resize(rng.uniform(60, 190, (4, 4)), (96, 96))
+        film = (smooth + spread * rng.standard_normal((96, 96))).round().clip(0, 255)
+        (folder / f"child{number}.png").write_bytes(encode(film.astype(np.uint8)))
+
+
+def ingest_report(folder: Path, films: Path, options: IngestOptions) -> dict[str, Any]:
+    """The account of an ingest, which has to be JSON that every reader takes."""
+    outputs = run_components(folder, RadiographExampleGen(str(films), options))
+    text = (Path(outputs["RadiographExampleGen", "report"].uri) / "ingest.json").read_text()
+    return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
 
 
 def draw_styles(root: Path) -> dict[str, str]:
@@ -92,6 +111,7 @@ class TestIngest:
             {"style": "1", "films": 48, "NORMAL": 29, "PNEUMONIA": 19},
             {"style": "2", "films": 76, "NORMAL": 25, "PNEUMONIA": 51},
         ]
+        assert report["style_agreement"] == 1  # nothing lies between the two
         assert report["rejected"] == 1
         assert any("test holds all 48 films of style 1, and 2 other" in n for n in report["notes"])
         shown = cv2.imread(str(ingested["report"] / "styles.png"), cv2.IMREAD_GRAYSCALE)
@@ -100,6 +120,27 @@ class TestIngest:
         roughness = [np.abs(np.diff(row.astype(int), axis=0)).mean() for row in np.vsplit(shown, 2)]
         assert roughness[0] > 4 * roughness[1]
         assert not list(ingested["report"].glob("*.jsonl"))
+
+
+def test_the_agreement_of_halves_is_that_of_the_films(tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    draw_graded(films, 2, 30, 100)
+    report = ingest_report(tmp_path / "run", films, IngestOptions(seed=4))
+    described = {
+        str(path.relative_to(films)): describe_surroundings(cv2.imread(str(path), 0))
+        for path in films.glob("*/*.png")
+    }
+    agreement = find_styles(described, 4).agreement
+    assert len(report["styles"]) > 1
+    assert report["style_agreement"] == pytest.approx(agreement)
+    assert 0.75 <= agreement < 0.999
+
+
+def test_one_style_has_no_agreement(tmp_path: Path) -> None:
+    draw_graded(tmp_path / "films", 9, 10, 40)
+    report = ingest_report(tmp_path / "run", tmp_path / "films", IngestOptions())
+    assert [row["films"] for row in report["styles"]] == [40]
+    assert report["style_agreement"] is None
 
 
 def test_the_reason_of_a_blind_test_is_in_the_metadata_store(tmp_path: Path) -> None:

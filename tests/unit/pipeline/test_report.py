@@ -59,6 +59,17 @@ class TestShow:
         assert f"quarantined 3\n{line}\n" in shown(dataclasses.replace(SUMMARY, data=data))
         assert "ignored" not in shown(SUMMARY)
 
+    def test_how_far_halves_agree_on_styles_is_said_and_written(self) -> None:
+        rows = [{"style": name, "films": 8, "NORMAL": 2, "PNEUMONIA": 6} for name in "12"]
+        data = {**DATA, "styles": rows, "style_agreement": 0.8125}
+        summary = dataclasses.replace(SUMMARY, data=data)
+        assert "halves of the films that each find 2 styles agree at 0.81 (" in shown(summary)
+        one = dataclasses.replace(
+            SUMMARY, data={**data, "styles": rows[:1], "style_agreement": None}
+        )
+        assert "halves agree on one is not defined\n" in shown(one)
+        assert "style" not in shown(SUMMARY)
+
     def test_a_failed_gate_says_why(self) -> None:
         text = shown(
             dataclasses.replace(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.optimize import minimize_scalar
 from scipy.special import logit
 
 from models import features
@@ -39,6 +40,32 @@ def ask(served: Any, signature: str, examples: list[bytes]) -> Answers:
     name = features.EXAMPLES if whole else features.IMAGE_BYTES
     answer = served.signatures[signature](**{name: tf.constant(batch)})
     return {key: value.numpy() for key, value in answer.items()}
+
+
+def write_films(examples: list[bytes], folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for number, example in enumerate(examples):
+        (folder / f"case{number:03}.png").write_bytes(image_of(example))
+
+
+def most_likely_share(probabilities: np.ndarray, assumed: float) -> float:
+    """The share under which films are most likely, by a search instead of by steps."""
+
+    def unlikeliness(share: float) -> float:
+        ill, well = probabilities / assumed, (1 - probabilities) / (1 - assumed)
+        return -float(np.log(share * ill + (1 - share) * well).sum())
+
+    return float(minimize_scalar(unlikeliness, bounds=(1e-6, 1 - 1e-6), method="bounded").x)
+
+
+def measure_distances(monkeypatch: pytest.MonkeyPatch, distances: np.ndarray) -> None:
+    """Has the model measure these in place of its own, film by film."""
+    asked = prior_shift.score_images
+
+    def score_images(served: Any, images: Any) -> Any:
+        return asked(served, images).assign(out_of_distribution=distances)
+
+    monkeypatch.setattr(prior_shift, "score_images", score_images)
 
 
 def prior(*arguments: str | Path) -> int:
@@ -169,22 +196,77 @@ class TestFilms:
         self, before: Any, base: Path, examples: list[bytes], tmp_path: Path
     ) -> None:
         films = tmp_path / "films" / "deep"
-        films.mkdir(parents=True)
-        for number, example in enumerate(examples):
-            (films / f"case{number:03}.png").write_bytes(image_of(example))
+        write_films(examples, films)
         (films / "notes.txt").write_text("no film")
         (films / "torn.png").write_bytes(image_of(examples[0])[:200])
         assert prior(base, "--films", tmp_path / "films", "--to", tmp_path / "to") == 0
         (version,) = (tmp_path / "to").iterdir()
         _, correction = read_facts(str(version)).content["corrections"]
-        assert (correction["films"], correction["left_out"]) == (len(examples), 1)
+        asked = ask(before, features.PREDICT_IMAGES, examples)
+        known = asked["out_of_distribution"] <= 1
+        assert (correction["films"], correction["left_out"]) == (known.sum(), 1)
+        assert correction["out_of_distribution"] == (~known).sum()
         low, high = correction["interval"]
         assert low <= correction["prevalence"] <= high
         # Corrected for the share, the mean probability of these films is the share.
         answers = ask(tf.saved_model.load(str(version)), features.PREDICT_IMAGES, examples)
-        assert answers["probability"].mean() == pytest.approx(correction["prevalence"], abs=1e-4)
-        uncorrected = ask(before, features.PREDICT_IMAGES, examples)["probability"].mean()
+        corrected = answers["probability"][known].mean()
+        assert corrected == pytest.approx(correction["prevalence"], abs=1e-4)
+        uncorrected = asked["probability"][known].mean()
         assert uncorrected != pytest.approx(correction["prevalence"], abs=1e-3)
+
+    @pytest.mark.parametrize("is_more_than_a_fifth", [False, True])
+    def test_films_out_of_distribution_do_not_count(
+        self, is_more_than_a_fifth: bool, before: Any, base: Path, examples: list[bytes],
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        some = examples[: len(examples) // 5 * 5]
+        write_films(some, tmp_path / "films")
+        (tmp_path / "films" / "torn.png").write_bytes(image_of(some[0])[:200])
+        answers = ask(before, features.PREDICT_IMAGES, some)["probability"].astype(float)
+        unlike = np.argsort(answers)[-(len(some) // 5 + is_more_than_a_fifth) :]
+        distances = np.ones(len(some))  # the threshold, and not beyond it
+        distances[unlike] = 1.01
+        measure_distances(monkeypatch, distances)
+        to = tmp_path / "to"
+        assert prior(base, "--films", tmp_path / "films", "--to", to) == 0
+        (version,) = to.iterdir()
+        _, correction = read_facts(str(version)).content["corrections"]
+        counts = [correction[name] for name in ("films", "out_of_distribution", "left_out")]
+        assert counts == [len(some) - len(unlike), len(unlike), 1]
+        share = most_likely_share(np.delete(answers, unlike), 0.6)
+        assert correction["prevalence"] == pytest.approx(share, abs=1e-3)
+        assert most_likely_share(answers, 0.6) > share + 0.01
+        said = capsys.readouterr()
+        assert f"{len(unlike)} films that the model marks as out of distribution" in said.out
+        warned = f"it marks {len(unlike)} of {len(some)} as out of distribution"
+        assert (warned in said.err) == is_more_than_a_fifth
+        assert ("does not know the films" in said.err) == is_more_than_a_fifth
+
+    def test_a_site_that_is_not_known_is_said_before_anything_is_written(
+        self, base: Path, examples: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        films, to = tmp_path / "films", tmp_path / "to"
+        write_films(examples, films)
+        measure_distances(monkeypatch, np.where(np.arange(len(examples)) % 3, 0.5, 2))
+        told = []
+
+        def note(sentence: str) -> None:
+            told.append((sentence, to.exists()))
+
+        corrected = prior_shift.correct_by_films(str(base), str(films), str(to), note)
+        assert Path(corrected.folder).parent == to
+        ((sentence, is_written),) = told
+        assert f"does not know the films of {films}: it marks" in sentence and not is_written
+
+    def test_a_model_that_measures_no_distance_counts_all(
+        self, base: Path, examples: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_films(examples, tmp_path / "films")
+        measure_distances(monkeypatch, np.full(len(examples), np.nan))
+        found = prior_shift.look_at_films(str(base), read_facts(str(base)), str(tmp_path / "films"))
+        assert (found.films, found.out_of_distribution) == (len(examples), 0)
+        assert not found.is_unknown_site
 
 
 class TestRefusals:
@@ -224,6 +306,18 @@ class TestRefusals:
         monkeypatch.setattr(prior_shift, "score_images", judge_none)
         assert prior(pushed.model, "--films", tmp_path, "--to", tmp_path / "to") == 2
         assert "judges none of the 1 films" in capsys.readouterr().err
+
+    def test_films_that_are_all_out_of_distribution(
+        self, pushed: LocalRun, examples: list[bytes], tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        write_films(examples[:3], tmp_path / "films")
+        measure_distances(monkeypatch, np.full(3, 1.01))
+        assert prior(pushed.model, "--films", tmp_path / "films", "--to", tmp_path / "to") == 2
+        told = capsys.readouterr().err
+        assert f"marks all 3 films of {tmp_path / 'films'} that it judges as out of" in told
+        assert "so they tell of no prevalence; check --films, or label some" in told
+        assert not (tmp_path / "to").exists()
 
     def test_what_is_no_model(
         self, pushed: LocalRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -110,7 +110,11 @@ def _write_data(uris: dict[str, Path]) -> None:
         "ignored_reasons": {"text or table": 1},
         "ignored_folders": {f"{HOSTILE}/x": 1},
         "notes": [f"column {HOSTILE}"],
-        "styles": [{"style": "1", "films": 10, "NORMAL": 4, "PNEUMONIA": 6}],
+        "styles": [
+            {"style": "1", "films": 10, "NORMAL": 4, "PNEUMONIA": 6},
+            {"style": "2", "films": 10, "NORMAL": 5, "PNEUMONIA": 5},
+        ],
+        "style_agreement": 0.8125,
     }
     _json(uris[of.INGEST] / "ingest.json", ingest)
     (uris[of.INGEST] / "quarantine.csv").write_text(f"path,reason\n{HOSTILE}.png,blank\n")

@@ -17,6 +17,7 @@ from components.report_gen.collect import collect
 from components.report_gen.render import render
 from components.report_gen.report import Report
 from components.report_gen.sources import Source
+from pipeline.summary import summarise
 from tests.unit.components.report_gen.small_run import (
     DOUBTFUL_FILM,
     EXPLAINED,
@@ -84,6 +85,10 @@ class TestNumbers:
     def test_are_json_without_nan(self, report: Report) -> None:
         text = json.dumps(report.to_json(), allow_nan=False)
         assert json.loads(text)["films"][-1]["probability"] is None
+
+    def test_how_far_halves_agree_on_styles_comes_along(self, report: Report) -> None:
+        for content in (report.to_json(), summarise(report, Path("/films")).to_json()):
+            assert content["data"]["style_agreement"] == 0.8125
 
     def test_nothing_is_missing(self, report: Report) -> None:
         assert report.absent == ()

@@ -46,22 +46,37 @@ def test_a_style_is_told_in_a_sentence() -> None:
 
 
 def test_the_terminal_is_told_how_many_and_which_is_worst() -> None:
-    found, worst = style_lines(STYLES, SLICES)
+    found, agreed, worst = style_lines(STYLES, 0.7034, SLICES)
     assert found == (
         "3 styles of acquisition, by what lies around the lungs; pneumonia: 38 %, 97 %, 100 %"
+    )
+    assert agreed == (
+        "halves of the films that each find 3 styles agree at 0.70 (adjusted Rand index: 1 is the "
+        "same styles, 0 is chance)"
     )
     assert worst.endswith(f"normal ones fare worst: {style_sentence(SLICES[3])}")
 
 
-def test_one_style_is_none() -> None:
-    assert list(style_lines(STYLES[:1], SLICES)) == []
-    assert list(style_lines([], [])) == []
-    (found,) = style_lines(STYLES, SLICES[:1])
+def test_of_one_style_it_is_said_that_halves_cannot_agree() -> None:
+    (one,) = style_lines(STYLES[:1], None, SLICES)
+    assert one.startswith("one style of acquisition, as the films are few, or alike, or halves")
+    assert one.endswith("how far halves agree on one is not defined")
+    assert list(style_lines([], None, [])) == []
+
+
+def test_an_ingest_of_before_tells_no_agreement() -> None:
+    (found,) = style_lines(STYLES, None, SLICES[:1])
     assert found.startswith("3 styles")
 
 
-def styles_on_page(styles: list[dict[str, Any]], slices: list[SliceMetrics], png: bytes) -> str:
-    facts = DataFacts(ingest={"images": {}, "styles": styles}, styles_picture=png)
+def styles_on_page(
+    styles: list[dict[str, Any]],
+    slices: list[SliceMetrics],
+    png: bytes,
+    agreement: float | None = None,
+) -> str:
+    ingest: dict[str, Any] = {"images": {}, "styles": styles, "style_agreement": agreement}
+    facts = DataFacts(ingest=ingest, styles_picture=png)
     report = Report(data=facts, slices=tuple(slices))
     page = environment().get_template("data.html.j2").render(report=report, **data(report))
     return page.partition("Styles of acquisition</h3>")[2].replace("\n", "")
@@ -79,6 +94,14 @@ def test_the_page_has_a_row_a_style_and_the_picture() -> None:
     assert 'alt="Films nearest to the centre of each style, a row a style from 1 to 3, ' in page
     assert "<img" not in styles_on_page(STYLES, SLICES, b"")
     assert styles_on_page([], SLICES, b"\x89PNG") == ""
+
+
+def test_the_page_says_how_far_halves_agree() -> None:
+    page = styles_on_page(STYLES, SLICES, b"", 0.8125)
+    assert page.index("find 3 styles agree at 0.81 (adjusted") < page.index("<table>")
+    assert "is not defined" not in page
+    one = styles_on_page(STYLES[:1], SLICES, b"")
+    assert "agree on one is not defined" in one and "agree at" not in one
 
 
 def test_a_style_without_test_films_has_no_rates() -> None:
