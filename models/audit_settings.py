@@ -46,10 +46,10 @@ class AuditFloors(Settings):
 
     min_auc: float = Field(0.95, ge=0, le=1, description="floor of the overall ROC AUC")
     min_recall: float = Field(
-        0.85, ge=0, le=1, description="floor of the recall at the operating point, every slice"
+        0.8, ge=0, le=1, description="floor of the recall at the operating point, every slice"
     )
     min_specificity: float = Field(
-        0.85, ge=0, le=1, description="floor of the specificity at the operating point, every slice"
+        0.8, ge=0, le=1, description="floor of the specificity at the operating point, every slice"
     )
     min_slice_positives: int = Field(
         20,

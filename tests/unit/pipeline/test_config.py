@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -232,7 +233,7 @@ def test_the_margin_is_on_by_default_and_goes_with_its_audit() -> None:
 
 @pytest.mark.parametrize(
     ("preset", "least", "loss"),
-    [("demo", 0.5, 0.2), ("standard", 0.85, 0.05), ("pretrained", 0.85, 0.05)],
+    [("demo", 0.5, 0.2), ("standard", 0.8, 0.05), ("pretrained", 0.8, 0.05)],
 )
 def test_every_preset_asks_for_ranking_recall_and_specificity(
     preset: str, least: float, loss: float
@@ -243,7 +244,10 @@ def test_every_preset_asks_for_ranking_recall_and_specificity(
 
 
 @pytest.mark.parametrize("preset", ["standard", "pretrained"])
-def test_no_style_may_be_below_what_the_gate_asks(preset: str) -> None:
+def test_the_threshold_aims_above_what_the_gate_asks_of_every_style(preset: str) -> None:
     config = load_config(preset)
     assert (config.train.group_by, config.train.calibrate_on) == ("style", "worst_group")
-    assert config.train.target_sensitivity == config.evaluation.min_recall
+    # By the deviation of a share of 0.85 among the 55 pneumonias of a style.
+    deviation = math.sqrt(0.85 * 0.15 / 55)
+    assert config.train.target_sensitivity == 0.85
+    assert config.evaluation.min_recall <= 0.85 - deviation
