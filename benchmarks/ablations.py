@@ -20,6 +20,7 @@ LEAN_SETTINGS: Mapping[str, Any] = {
 }
 
 _SHAPE = ("network.width", "network.depth", "network.block", "network.squeeze_excite")
+_BOX = ("preprocessing.lung_ratio", "preprocessing.lung_margin")
 _EXPOSURE = ("augmentation.brightness", "augmentation.contrast", "augmentation.gamma")
 _DETAIL = ("augmentation.sharpness", "augmentation.noise_stddev", "augmentation.erase")
 
@@ -120,6 +121,8 @@ def why_left_out(base: Hyperparameters, settings: Mapping[str, Any]) -> str:
     """Returns why a row of these settings would train what the standard is; empty if it is not."""
     if with_tuned(base, dict(settings)) == base:
         return "the standard has it"
+    if base.preprocessing.lungs == "none" and set(settings) <= set(_BOX):
+        return "no lungs are looked for"
     if not base.network.from_nothing and set(settings) <= set(_SHAPE):
         return "the shape is that of the backbone or the weights"
     return ""

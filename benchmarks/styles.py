@@ -63,9 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         described = describe(flags.data_root, config)
         print(f"`python -m {_PROGRAM} {shlex.join(words)}`\n\n{describe_machine()}")
         print(f"\n{source_fingerprint()[:12]}\n\n{stability_report(described, flags.seeds)}")
-        if flags.leave_one_out:
+        if flags.leave_one_out is not None:
             bench = Bench(Films(flags.data_root, {}), flags.workdir, Console(stderr=True))
-            print(f"\n{leave_one_out(described, standard, bench, flags.held_out)}")
+            print(f"\n{leave_one_out(described, standard, bench, flags.leave_one_out)}")
     except (ConfigError, BenchmarkError) as error:
         print(f"styles: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
@@ -133,24 +133,31 @@ def leave_one_out(
 
     Raises:
         BenchmarkError: If a run fails.
+        ConfigError: If there is no such style that has films of both classes.
     """
     seed = standard.config(seed=0).data.seed
-    names = dict(zip(films.descriptions, films.names(seed), strict=True))
+    classes: dict[str, set[str]] = {}
+    for path, name in zip(films.descriptions, films.names(seed), strict=True):
+        classes.setdefault(name, set()).add(films.labels[path])
+    with_both = sorted(name for name, found in classes.items() if len(found) == len(LABELS))
+    unknown = sorted(set(only) - set(with_both))
+    if unknown:
+        raise ConfigError(
+            f"no style {unknown[0]} has films of both classes; --leave-one-out takes "
+            f"{', '.join(with_both) or 'none here'}"
+        )
     lines = [
         "| style held out | test films | pneumonia | AUC | recall | specificity |",
         "|---|---:|---:|---:|---:|---:|",
     ]
-    for style in sorted(set(only) or set(names.values())):
-        if len({films.labels[path] for path, name in names.items() if name == style}) == len(
-            LABELS
-        ):
-            settings = {
-                "data.split": "style",
-                "data.test_styles": f"[{style}]",
-                "data_gate.accept_drift": "each run of the benchmark holds out another style",
-            }
-            (record,) = bench.measure(standard.changed(f"without style {style}", settings), [0])
-            lines.append(_row(style, record))
+    for style in sorted(set(only)) or with_both:
+        settings = {
+            "data.split": "style",
+            "data.test_styles": f"[{style}]",
+            "data_gate.accept_drift": "each run of the benchmark holds out another style",
+        }
+        (record,) = bench.measure(standard.changed(f"without style {style}", settings), [0])
+        lines.append(_row(style, record))
     return "\n".join(lines)
 
 
@@ -177,8 +184,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("--data-root", type=Path, required=True, help="films, as for local_runner")
     add("--seeds", type=positive, default=5, help="clusterings to compare (5)")
-    add("--leave-one-out", action="store_true", help="train with each style held out, too")
-    add("--held-out", nargs="+", default=[], metavar="STYLE", help="these styles alone (all)")
+    add(
+        "--leave-one-out", nargs="*", metavar="STYLE",
+        help="train with each style held out, too, or with each of these",
+    )  # fmt: skip
     add(
         "--workdir", type=Path, default=Path("work/styles"),
         help="runs, logs and results, also of earlier calls (work/styles)",

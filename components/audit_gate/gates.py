@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from components.auditor.findings import (
@@ -88,19 +88,26 @@ def _swap_gates(settings: AuditFloors, swaps: FrameSwaps | None) -> Iterator[Ver
     bound = settings.min_swap_auc
     if not bound:
         return
-    if swaps is None:
-        why = "no lungs were found in the test films of some class, so no frames were swapped"
-    elif _are_too_few(swaps.rows[OTHER_FRAME].films, swaps.films + swaps.left_out):
-        why = (
-            f"lungs were found in {swaps.films:,} of {swaps.films + swaps.left_out:,} films, and "
-            f"{swaps.rows[OTHER_FRAME].films:,} of these were judged in frames of the other class"
-        )
+    why = _too_few_swapped(swaps)
+    if swaps is None or why:
+        metric = _named(_SHOWN_NAME[AUC], settings)
+        verdict = Verdict(OTHER_FRAME, metric, math.nan, bound, False, why)
     else:
         (verdict,) = _floor(settings, OTHER_FRAME, AUC, swaps.rows[OTHER_FRAME], bound)
-        yield _of_blind_test(settings, verdict)
-        return
-    metric = _named(_SHOWN_NAME[AUC], settings)
-    yield _of_blind_test(settings, Verdict(OTHER_FRAME, metric, math.nan, bound, False, why))
+    yield _of_blind_test(settings, verdict)
+
+
+def _too_few_swapped(swaps: FrameSwaps | None) -> str:
+    """Returns why films with swapped frames say too little; an empty string if they say enough."""
+    if swaps is None:
+        return "no lungs were found in the test films of some class, so no frames were swapped"
+    films, judged = swaps.films + swaps.left_out, swaps.rows[OTHER_FRAME].films
+    if not _are_too_few(judged, films):
+        return ""
+    return (
+        f"lungs were found in {swaps.films:,} of {films:,} films, and {judged:,} of these were "
+        "judged in frames of the other class"
+    )
 
 
 def _external_gates(settings: AuditFloors, external: ExternalSite | None) -> Iterator[Verdict]:
@@ -133,7 +140,10 @@ def _control_gates(settings: AuditFloors, findings: Findings) -> Iterator[Verdic
     name = min(margins, key=lambda control: margins[control])
     margin = "AUC margin with frames of either class" if swapped else "AUC margin"
     metric, floor = _named(margin, settings), settings.min_shortcut_margin
-    verdicts = _gate(f"{CONTROL}{name}", metric, margins[name], floor)
+    verdicts: Iterable[Verdict] = _gate(f"{CONTROL}{name}", metric, margins[name], floor)
+    why = _too_few_swapped(findings.frame_swaps) if swapped and floor else ""
+    if why:
+        verdicts = [Verdict(f"{CONTROL}{name}", metric, math.nan, floor, False, why)]
     confused = _FACTS_FOR_LUNGS if name == FACTS else _FRAMES_FOR_LUNGS
     yield from (_of_blind_test(settings, verdict, confused) for verdict in verdicts)
 

@@ -83,23 +83,23 @@ def audit_lines(audit: Mapping[str, Any]) -> Iterator[str]:
 
 
 def ungated_lines(audit: Mapping[str, Any], verdicts: Sequence[Verdict]) -> Iterator[str]:
-    """Yields what no gate asked of a model that was audited, since it was switched off.
+    """Yields what no gate asked of a model that was audited and judged.
 
     Args:
         audit: As for `audit_lines`.
         verdicts: Of all gates.
     """
-    if not audit:
+    if not audit.get("model") or not verdicts:
         return
     if not any(one.slice == OTHER_FRAME for one in verdicts):
         yield (
-            "no gate asked whether the model reads the lungs or the frame around them "
-            "(evaluation.min_swap_auc is 0)"
+            "no gate asked whether the model reads the lungs or the frame around them; "
+            "evaluation.min_swap_auc does"
         )
     if not any(one.slice.startswith(CONTROL) for one in verdicts):
         yield (
-            "no gate asked what can be reached without seeing a lung "
-            "(evaluation.min_shortcut_margin is 0)"
+            "no gate asked what can be reached without seeing a lung; "
+            "evaluation.min_shortcut_margin does"
         )
 
 

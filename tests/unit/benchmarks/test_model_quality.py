@@ -299,6 +299,14 @@ def test_a_row_that_the_standard_has_already_changes_nothing() -> None:
     assert why_left_out(base, rows["no augmentation"]) == "the standard has it"
 
 
+def test_the_box_of_the_lungs_is_left_alone_where_none_is_looked_for() -> None:
+    for lungs, why in (("none", "no lungs are looked for"), ("crop", "")):
+        base = load_config(overrides=[f"preprocessing.lungs={lungs}"]).hyperparameters
+        rows = ablations(base)
+        for name in ("box made square", "no margin around lungs", "twice the margin around lungs"):
+            assert why_left_out(base, rows[name]) == why
+
+
 @pytest.mark.parametrize("network", [{"backbone": "resnet50"}, {"weights": "earlier.keras"}])
 def test_the_shape_of_another_network_is_not_varied(network: dict[str, str]) -> None:
     base = Hyperparameters.model_validate({"network": network})

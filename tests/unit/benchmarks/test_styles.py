@@ -6,10 +6,12 @@ import re
 from typing import Any
 
 import numpy as np
+import pytest
 
 from benchmarks.quality_runs import Record, Variant
 from benchmarks.styles import Described, leave_one_out, stability_report
 from models.features import NORMAL, PNEUMONIA
+from pipeline.config import ConfigError
 from radiographs.styles import DESCRIPTION_LENGTH
 
 PER_STYLE = 80
@@ -47,8 +49,16 @@ def test_each_style_of_both_classes_is_held_out_once() -> None:
             return [Record(variant.name, 0, None, {"metrics": {"overall": overall}}, {})]
 
     runs: Any = Runs()
-    table = leave_one_out(described(), Variant("standard", "standard"), runs)
-    assert table.splitlines()[2:] == ["| 1 | 80 | 50.0% | 0.900 | 0.800 | 0.700 |"]
-    assert runs.overrides == [("data.split=style", "data.test_styles=[1]")]
-    config = Variant("x", "standard", None, runs.overrides[0]).config(seed=0)
-    assert config.data.test_styles == (1,)
+    standard = Variant("standard", "standard")
+    for only in ((), ("1",)):
+        table = leave_one_out(described(), standard, runs, only)
+        assert table.splitlines()[2:] == ["| 1 | 80 | 50.0% | 0.900 | 0.800 | 0.700 |"]
+    one, other = (Variant("x", "standard", None, said).config(seed=0) for said in runs.overrides)
+    assert one == other
+    assert (one.data.split, one.data.test_styles) == ("style", (1,))
+    # Or all runs but the first would be stopped, as their films are others.
+    assert one.data_gate.accept_drift
+    for missing in ("2", "9"):  # of one class; nowhere
+        with pytest.raises(ConfigError, match=f"no style {missing} has films of both classes"):
+            leave_one_out(described(), standard, runs, ("1", missing))
+    assert len(runs.overrides) == 2

@@ -240,6 +240,15 @@ class TestLungsAndFrames:
             "in frames of the other class"
         )
 
+    def test_nor_does_a_margin_on_so_few(self) -> None:
+        for asked, passes in ((222, True), (223, False)):
+            swaps = FrameSwaps(0, asked, SWAPS.rows, CONTROLS)
+            floors = AuditFloors(min_swap_auc=0, min_shortcut_margin=0.1)
+            (gate,) = judge(floors, replace(FINDINGS, frame_swaps=swaps))
+            assert gate.slice.startswith("control=")
+            assert (gate.passed, gate.is_defined) == (passes, passes)
+        assert gate.why.startswith("lungs were found in 223 of 223 films, and 200 of these")
+
     def test_blanks_are_no_reason(self) -> None:
         gate = gates(min_swap_auc=0.7, accept_blind_test="  ")["frame of the other class", "AUC"]
         assert not gate.passed and not gate.accepted

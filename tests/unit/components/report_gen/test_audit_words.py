@@ -102,7 +102,6 @@ def test_what_did_not_run_is_not_mentioned() -> None:
 @pytest.mark.parametrize(
     ("gated", "words"),
     [
-        ((), ["min_swap_auc", "min_shortcut_margin"]),
         (("overall", "shift=blur"), ["min_swap_auc", "min_shortcut_margin"]),
         (("frame of the other class",), ["min_shortcut_margin"]),
         (("control=outer frame",), ["min_swap_auc"]),
@@ -119,7 +118,13 @@ def test_what_no_gate_asked_is_said(gated: tuple[str, ...], words: list[str]) ->
     for line in lines:
         assert line in page
         assert line.replace("_", r"\_") in card or line in card
-    assert list(ungated_lines({}, verdicts)) == []  # the run stopped before it was audited
+
+
+def test_of_a_run_that_stopped_before_its_gates_nothing_is_said_of_them() -> None:
+    passed = (Verdict("overall", "AUC", 0.9, 0.8, True, "overall passed"),)
+    assert list(ungated_lines(AUDIT, ())) == []
+    # As `collect` leaves it where there is no audit.
+    assert list(ungated_lines({"gates": []}, passed)) == []
 
 
 def test_the_page_holds_every_row() -> None:
