@@ -110,7 +110,7 @@ def show(summary: Summary, console: Console, serving_root: Path, page: Path) -> 
             print_plain(f"gate failed: {verdict.why}", style="red")
         elif verdict.accepted:
             print_plain(f"gate overruled: {verdict.why}", style="yellow")
-    for line in ungated_lines(summary.audit, summary.verdicts):
+    for line in ungated_lines(summary.audit):
         print_plain(line, style="yellow")
     print_plain(_comparison_line(summary))
     passed = sum(verdict.passed for verdict in summary.verdicts)

@@ -74,8 +74,10 @@ def _account(correction: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"{correction['films']} films look as if a share of {after:.4f} were pneumonia "
             f"({low:.4f}-{high:.4f}), if films of a class look as those that the model was "
-            f"calibrated on; {correction['out_of_distribution']} films that the model marks as out "
-            f"of distribution do not count, and {correction['left_out']} files were left out"
+            f"calibrated on; left out: {correction['out_of_distribution']} out of distribution, "
+            f"{correction['left_out']} not judged or no films. Nothing here shows that the model "
+            "tells films of this place: score some whose labels are known, as "
+            "evaluation.external_data_root of a run does"
         )
     lines.append(
         f"prevalence {before:.4f} -> {after:.4f}, "

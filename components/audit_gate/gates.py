@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from components.auditor.findings import (
+    EITHER_FRAME,
     FACTS,
     OTHER_FRAME,
     UNCHANGED,
@@ -21,6 +22,7 @@ from metrics.estimates import Estimate
 from metrics.scores import AUC, RECALL, SPECIFICITY
 from metrics.slices import OVERALL
 from models.audit_settings import AuditFloors
+from models.features import NORMAL, PNEUMONIA
 
 _SHOWN_NAME = {AUC: "AUC", RECALL: "recall", SPECIFICITY: "specificity"}
 _FRAMES_FOR_LUNGS = "cannot tell a lung from the frame around it"
@@ -66,21 +68,37 @@ def _shift_gates(settings: AuditFloors, shifts: Sequence[Shift]) -> Iterator[Ver
     changed = [shift for shift in shifts if shift.name != UNCHANGED]
     if not changed:
         return
+    (unchanged,) = (shift.estimate for shift in shifts if shift.name == UNCHANGED)
     floors = {
         AUC: settings.min_shift_auc,
         RECALL: settings.min_shift_recall,
         SPECIFICITY: settings.min_shift_specificity,
     }
-    fewest = max(changed, key=lambda shift: shift.left_out)
-    judged, films = fewest.estimate.films, fewest.estimate.films + fewest.left_out
+    kept = [
+        (judged, films, f"{judged:,} of {films:,} {label} films", shift.name)
+        for shift in changed
+        for label, judged, films in _by_class(shift.estimate, unchanged)
+    ]
+    judged, films, counts, fewest = min(kept, key=lambda one: one[0] / max(one[1], 1))
     for metric, bound in floors.items():
         if bound and _are_too_few(judged, films):
-            why = f"the model judged {judged:,} of {films:,} films under the change '{fewest.name}'"
+            why = f"the model judged {counts} under the change '{fewest}'"
             name = _named(_SHOWN_NAME[metric], settings)
-            yield Verdict(f"shift={fewest.name}", name, math.nan, bound, False, why)
+            yield Verdict(f"shift={fewest}", name, math.nan, bound, False, why)
         else:
             worst = min(changed, key=lambda shift: _rank(_judged(settings, metric, shift.estimate)))
             yield from _floor(settings, f"shift={worst.name}", metric, worst.estimate, bound)
+
+
+def _by_class(judged: Estimate, films: Estimate) -> Iterator[tuple[str, int, int]]:
+    """Yields label, films judged and all films of each class that has any."""
+    negatives = judged.films - judged.positives, films.films - films.positives
+    for label, (some, of) in (
+        (NORMAL, negatives),
+        (PNEUMONIA, (judged.positives, films.positives)),
+    ):
+        if of:
+            yield label, some, of
 
 
 def _swap_gates(settings: AuditFloors, swaps: FrameSwaps | None) -> Iterator[Verdict]:
@@ -88,7 +106,7 @@ def _swap_gates(settings: AuditFloors, swaps: FrameSwaps | None) -> Iterator[Ver
     bound = settings.min_swap_auc
     if not bound:
         return
-    why = _too_few_swapped(swaps)
+    why = _too_few_swapped(swaps, OTHER_FRAME)
     if swaps is None or why:
         metric = _named(_SHOWN_NAME[AUC], settings)
         verdict = Verdict(OTHER_FRAME, metric, math.nan, bound, False, why)
@@ -97,16 +115,22 @@ def _swap_gates(settings: AuditFloors, swaps: FrameSwaps | None) -> Iterator[Ver
     yield _of_blind_test(settings, verdict)
 
 
-def _too_few_swapped(swaps: FrameSwaps | None) -> str:
-    """Returns why films with swapped frames say too little; an empty string if they say enough."""
+def _too_few_swapped(swaps: FrameSwaps | None, kind: str) -> str:
+    """Returns why films with swapped frames say too little; an empty string if they say enough.
+
+    Args:
+        swaps: What was reached; None where no frames were swapped.
+        kind: `OTHER_FRAME`, or `EITHER_FRAME`, which has all lungs twice.
+    """
     if swaps is None:
         return "no lungs were found in the test films of some class, so no frames were swapped"
-    films, judged = swaps.films + swaps.left_out, swaps.rows[OTHER_FRAME].films
-    if not _are_too_few(judged, films):
+    times = 2 if kind == EITHER_FRAME else 1
+    films, judged = swaps.films + swaps.left_out, swaps.rows[kind].films
+    if not _are_too_few(judged, times * films):
         return ""
     return (
-        f"lungs were found in {swaps.films:,} of {films:,} films, and {judged:,} of these were "
-        "judged in frames of the other class"
+        f"lungs were found in {swaps.films:,} of {films:,} films, and {judged:,} of "
+        f"{times * swaps.films:,} films with a {kind} were judged"
     )
 
 
@@ -141,7 +165,7 @@ def _control_gates(settings: AuditFloors, findings: Findings) -> Iterator[Verdic
     margin = "AUC margin with frames of either class" if swapped else "AUC margin"
     metric, floor = _named(margin, settings), settings.min_shortcut_margin
     verdicts: Iterable[Verdict] = _gate(f"{CONTROL}{name}", metric, margins[name], floor)
-    why = _too_few_swapped(findings.frame_swaps) if swapped and floor else ""
+    why = _too_few_swapped(findings.frame_swaps, EITHER_FRAME) if swapped and floor else ""
     if why:
         verdicts = [Verdict(f"{CONTROL}{name}", metric, math.nan, floor, False, why)]
     confused = _FACTS_FOR_LUNGS if name == FACTS else _FRAMES_FOR_LUNGS

@@ -13,7 +13,7 @@ from components.auditor.lesions import (
     MARKED_NORMALS,
     POINTING,
 )
-from components.verdicts import CONTROL, Verdict
+from components.verdicts import CONTROL
 from metrics.scores import CALIBRATION_ERROR
 
 _TELLING_MARGIN = 0.05  # of AUC above a control that sees no lungs
@@ -82,21 +82,21 @@ def audit_lines(audit: Mapping[str, Any]) -> Iterator[str]:
         yield from _abstention_lines("films of the other site", external.get("abstention"))
 
 
-def ungated_lines(audit: Mapping[str, Any], verdicts: Sequence[Verdict]) -> Iterator[str]:
-    """Yields what no gate asked of a model that was audited and judged.
+def ungated_lines(audit: Mapping[str, Any]) -> Iterator[str]:
+    """Yields what the AuditGate did not ask of a model, where it had its say.
 
     Args:
-        audit: As for `audit_lines`.
-        verdicts: Of all gates.
+        audit: As for `audit_lines`, and as `gates` the verdicts of the AuditGate, if it got so far.
     """
-    if not audit.get("model") or not verdicts:
+    if not audit.get("model") or "gates" not in audit:
         return
-    if not any(one.slice == OTHER_FRAME for one in verdicts):
+    asked = [gate["slice"] for gate in audit["gates"]]
+    if OTHER_FRAME not in asked:
         yield (
             "no gate asked whether the model reads the lungs or the frame around them; "
             "evaluation.min_swap_auc does"
         )
-    if not any(one.slice.startswith(CONTROL) for one in verdicts):
+    if not any(name.startswith(CONTROL) for name in asked):
         yield (
             "no gate asked what can be reached without seeing a lung; "
             "evaluation.min_shortcut_margin does"

@@ -94,8 +94,8 @@ def collect(
     reader = _Reader(sources, not_missed)
     data, training = _data(reader, sources), _training(reader)
     audit: dict[str, Any] = reader.read(of.AUDIT, read_audit, {})
-    judged: list[dict[str, Any]] = reader.read(
-        of.VERDICTS, lambda uri: _rows(f"{uri}/{VERDICTS_FILE}"), []
+    judged: list[dict[str, Any]] | None = reader.read(
+        of.VERDICTS, lambda uri: _rows(f"{uri}/{VERDICTS_FILE}"), None
     )
     slices: list[SliceMetrics] = reader.read(of.EVALUATION, lambda uri: _slices(uri, audit), [])
     films: list[ExplainedFilm] = reader.read(of.EXPLANATIONS, read_index, [])
@@ -111,9 +111,9 @@ def collect(
             None,
         ),
         slices=tuple(slices),
-        verdicts=tuple(_verdicts(reader, slices, gates, judged)),
+        verdicts=tuple(_verdicts(reader, slices, gates, judged or [])),
         comparison=comparison_of(slices[0], gates) if slices else None,
-        audit={**audit, "gates": judged},
+        audit=audit if judged is None else {**audit, "gates": judged},
         films=tuple(films),
         pictures=reader.read(of.EXPLANATIONS, lambda uri: _pictures(uri, films, reader), {}),
         labels=_labels(reader),

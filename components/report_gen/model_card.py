@@ -120,7 +120,7 @@ def _label_counts(report: Report) -> dict[str, dict[str, int]]:
 def _wanting(report: Report) -> list[str]:
     """Returns gates that failed or were off, and parts that are missing: what lacks evidence."""
     failed = [one.why for one in report.verdicts if not one.passed]
-    return [*failed, *ungated_lines(report.audit, report.verdicts), *report.absent]
+    return [*failed, *ungated_lines(report.audit), *report.absent]
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -225,7 +225,7 @@ def gates(report: Report) -> dict[str, Any]:
     """Every gate, what those on changes rest on, and what no gate asked."""
     return {
         "changes": [one for one in report.verdicts if one.metric.endswith(" change")],
-        "ungated": list(ungated_lines(report.audit, report.verdicts)),
+        "ungated": list(ungated_lines(report.audit)),
     }
 
 

@@ -238,7 +238,7 @@ class TestFilms:
         assert correction["prevalence"] == pytest.approx(share, abs=1e-3)
         assert most_likely_share(answers, 0.6) > share + 0.01
         said = capsys.readouterr()
-        assert f"{len(unlike)} films that the model marks as out of distribution" in said.out
+        assert f"{len(unlike)} out of distribution, " in said.out
         warned = f"it marks {len(unlike)} of {len(some)} as out of distribution"
         assert (warned in said.err) == is_more_than_a_fifth
         assert ("does not know the films" in said.err) == is_more_than_a_fifth

@@ -53,7 +53,11 @@ SITE = ExternalSite("there", 0, reached(0.88, 0.9))
 SWAPS = FrameSwaps(
     3,
     200,
-    {"frame of the same class": reached(0.98, 0.9), "frame of the other class": reached(0.4, 0.6)},
+    {
+        "frame of the same class": reached(0.98, 0.9),
+        "frame of the other class": reached(0.4, 0.6),
+        "frame of either class": reached(0.7, 0.7, positives=200),
+    },
 )
 FINDINGS = Findings(SLICES, None, SHIFTS, SITE, CONTROLS, {}, SWAPS)
 
@@ -158,26 +162,42 @@ class TestChangesThatLeaveFewFilms:
         found = judge(self.FLOORS, replace(FINDINGS, shifts=[SHIFTS[0], *shifts]))
         return {(gate.slice, gate.metric): gate for gate in found}
 
-    @pytest.mark.parametrize(("left_out", "passes"), [(22, True), (23, False)])
-    def test_too_few_are_not_judged_by(self, left_out: int, passes: bool) -> None:
-        # As with frames swapped, nine in ten have to be judged: of 222 films 200 are, of 223 not.
-        easier = replace(SHIFTS[1], left_out=left_out)
-        found = self.judged(easier, SHIFTS[2])
+    @staticmethod
+    def easier(shift: Shift, normal: int, ill: int) -> Shift:
+        """The change, after which so many of 100 films each are not judged any more."""
+        films = replace(shift.estimate, films=200 - normal - ill, positives=100 - ill)
+        return replace(shift, estimate=films, left_out=normal + ill)
+
+    @pytest.mark.parametrize(
+        ("normal", "ill", "counts"),
+        [
+            (10, 10, ""),
+            (11, 0, "89 of 100 NORMAL"),
+            (0, 11, "89 of 100 PNEUMONIA"),
+            (11, 12, "88 of 100 PNEUMONIA"),
+            (100, 0, "0 of 100 NORMAL"),
+        ],
+    )
+    def test_nine_in_ten_of_either_class_have_to_be_judged(
+        self, normal: int, ill: int, counts: str
+    ) -> None:
+        found = self.judged(self.easier(SHIFTS[1], normal, ill), SHIFTS[2])
+        passes = not counts
         assert {gate.passed for gate in found.values()} == {passes}
         assert {gate.is_defined for gate in found.values()} == {passes}
         if not passes:
             assert set(found) == {("shift=blur", "AUC"), ("shift=blur", "recall")}
             assert {gate.why for gate in found.values()} == {
-                "the model judged 200 of 223 films under the change 'blur'"
+                f"the model judged {counts} films under the change 'blur'"
             }
 
     def test_the_change_that_leaves_fewest_is_named(self) -> None:
-        found = self.judged(replace(SHIFTS[1], left_out=100), replace(SHIFTS[2], left_out=101))
+        found = self.judged(self.easier(SHIFTS[1], 50, 50), self.easier(SHIFTS[2], 0, 51))
         assert {name for name, _ in found} == {"shift=noise"}
 
     def test_lower_bounds_do_not_save_it(self) -> None:
         floors = self.FLOORS.model_copy(update={"gate_on": "lower_bound", "min_shift_recall": 0})
-        few = replace(SHIFTS[1], left_out=23)
+        few = self.easier(SHIFTS[1], 11, 11)
         (gate,) = (
             one
             for one in judge(floors, replace(FINDINGS, shifts=[SHIFTS[0], few]))
@@ -187,7 +207,7 @@ class TestChangesThatLeaveFewFilms:
 
     def test_nobody_asks_where_no_floor_is_set(self) -> None:
         floors = AuditFloors(min_swap_auc=0, min_shortcut_margin=0)
-        few = replace(SHIFTS[1], left_out=1000)
+        few = self.easier(SHIFTS[1], 99, 99)
         assert judge(floors, replace(FINDINGS, shifts=[SHIFTS[0], few])) == []
 
     def test_a_metric_that_is_not_defined_is_the_worst_wherever_it_stands(self) -> None:
@@ -236,18 +256,20 @@ class TestLungsAndFrames:
             assert gate.passed == passes
         assert not gate.is_defined
         assert gate.why.startswith(
-            f"lungs were found in {223 - without_lungs} of 223 films, and 200 of these were judged "
-            "in frames of the other class"
+            f"lungs were found in {223 - without_lungs} of 223 films, and 200 of "
+            f"{223 - without_lungs} films with a frame of the other class were judged"
         )
 
     def test_nor_does_a_margin_on_so_few(self) -> None:
-        for asked, passes in ((222, True), (223, False)):
+        for asked, passes in ((222, True), (223, False)):  # each twice, of which 400 were judged
             swaps = FrameSwaps(0, asked, SWAPS.rows, CONTROLS)
             floors = AuditFloors(min_swap_auc=0, min_shortcut_margin=0.1)
             (gate,) = judge(floors, replace(FINDINGS, frame_swaps=swaps))
             assert gate.slice.startswith("control=")
             assert (gate.passed, gate.is_defined) == (passes, passes)
-        assert gate.why.startswith("lungs were found in 223 of 223 films, and 200 of these")
+        assert gate.why.startswith(
+            "lungs were found in 223 of 223 films, and 400 of 446 films with a frame of either "
+        )
 
     def test_blanks_are_no_reason(self) -> None:
         gate = gates(min_swap_auc=0.7, accept_blind_test="  ")["frame of the other class", "AUC"]

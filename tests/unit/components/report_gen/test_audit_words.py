@@ -9,12 +9,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from components.report_gen import sources as of
 from components.report_gen.audit_words import audit_lines, ungated_lines
+from components.report_gen.collect import collect
 from components.report_gen.model_card import model_card
 from components.report_gen.render import environment
 from components.report_gen.report import Report
 from components.report_gen.sections import audits, gates
-from components.verdicts import Verdict
+from components.report_gen.sources import Source
+from tests.unit.components.report_gen.small_run import GATES
 
 
 def shift(name: str, auc: float | None, recall: float, change: float) -> dict[str, Any]:
@@ -102,6 +105,7 @@ def test_what_did_not_run_is_not_mentioned() -> None:
 @pytest.mark.parametrize(
     ("gated", "words"),
     [
+        ((), ["min_swap_auc", "min_shortcut_margin"]),
         (("overall", "shift=blur"), ["min_swap_auc", "min_shortcut_margin"]),
         (("frame of the other class",), ["min_shortcut_margin"]),
         (("control=outer frame",), ["min_swap_auc"]),
@@ -109,10 +113,10 @@ def test_what_did_not_run_is_not_mentioned() -> None:
     ],
 )
 def test_what_no_gate_asked_is_said(gated: tuple[str, ...], words: list[str]) -> None:
-    verdicts = tuple(Verdict(one, "AUC", 0.9, 0.8, True, f"{one} passed") for one in gated)
-    lines = list(ungated_lines(AUDIT, verdicts))
+    audit = {**AUDIT, "gates": [{"slice": one} for one in gated]}
+    lines = list(ungated_lines(audit))
     assert [re.findall(r"evaluation\.(\w+)", line) for line in lines] == [[one] for one in words]
-    report = Report(audit=AUDIT, verdicts=verdicts)
+    report = Report(audit=audit)
     page = environment().get_template("gates.html.j2").render(report=report, **gates(report))
     card = model_card(report)
     for line in lines:
@@ -120,11 +124,12 @@ def test_what_no_gate_asked_is_said(gated: tuple[str, ...], words: list[str]) ->
         assert line.replace("_", r"\_") in card or line in card
 
 
-def test_of_a_run_that_stopped_before_its_gates_nothing_is_said_of_them() -> None:
-    passed = (Verdict("overall", "AUC", 0.9, 0.8, True, "overall passed"),)
-    assert list(ungated_lines(AUDIT, ())) == []
-    # As `collect` leaves it where there is no audit.
-    assert list(ungated_lines({"gates": []}, passed)) == []
+@pytest.mark.parametrize("kept", [(), (of.AUDIT,), (of.VERDICTS,)])
+def test_of_gates_that_were_not_reached_nothing_is_said(
+    kept: tuple[str, ...], sources: dict[str, Source]
+) -> None:
+    some = {name: one for name, one in sources.items() if name in kept}
+    assert list(ungated_lines(collect(some, GATES).audit)) == []
 
 
 def test_the_page_holds_every_row() -> None:
