@@ -75,13 +75,13 @@ def _shift_gates(settings: AuditFloors, shifts: Sequence[Shift]) -> Iterator[Ver
         SPECIFICITY: settings.min_shift_specificity,
     }
     kept = [
-        (judged, films, f"{judged:,} of {films:,} {label} films", shift.name)
+        (judged / films, shift.name, f"{judged:,} of {films:,} {label} films")
         for shift in changed
         for label, judged, films in _by_class(shift.estimate, unchanged)
     ]
-    judged, films, counts, fewest = min(kept, key=lambda one: one[0] / max(one[1], 1))
+    share, fewest, counts = min(kept, default=(1.0, "", ""))  # none: nothing was judged at all
     for metric, bound in floors.items():
-        if bound and _are_too_few(judged, films):
+        if bound and share < _LEAST_JUDGED:
             why = f"the model judged {counts} under the change '{fewest}'"
             name = _named(_SHOWN_NAME[metric], settings)
             yield Verdict(f"shift={fewest}", name, math.nan, bound, False, why)
@@ -92,13 +92,12 @@ def _shift_gates(settings: AuditFloors, shifts: Sequence[Shift]) -> Iterator[Ver
 
 def _by_class(judged: Estimate, films: Estimate) -> Iterator[tuple[str, int, int]]:
     """Yields label, films judged and all films of each class that has any."""
-    negatives = judged.films - judged.positives, films.films - films.positives
-    for label, (some, of) in (
-        (NORMAL, negatives),
-        (PNEUMONIA, (judged.positives, films.positives)),
+    for label, some, every in (
+        (NORMAL, judged.films - judged.positives, films.films - films.positives),
+        (PNEUMONIA, judged.positives, films.positives),
     ):
-        if of:
-            yield label, some, of
+        if every:
+            yield label, some, every
 
 
 def _swap_gates(settings: AuditFloors, swaps: FrameSwaps | None) -> Iterator[Verdict]:
@@ -126,7 +125,7 @@ def _too_few_swapped(swaps: FrameSwaps | None, kind: str) -> str:
         return "no lungs were found in the test films of some class, so no frames were swapped"
     times = 2 if kind == EITHER_FRAME else 1
     films, judged = swaps.films + swaps.left_out, swaps.rows[kind].films
-    if not _are_too_few(judged, times * films):
+    if judged >= _LEAST_JUDGED * times * films:
         return ""
     return (
         f"lungs were found in {swaps.films:,} of {films:,} films, and {judged:,} of "
@@ -195,10 +194,6 @@ def _floor(
 def _judged(settings: AuditFloors, metric: str, reached: Estimate) -> float:
     by_bound = settings.gate_on == "lower_bound"
     return reached.lower_bound(metric) if by_bound else reached.metrics[metric]
-
-
-def _are_too_few(judged: int, films: int) -> bool:
-    return judged < _LEAST_JUDGED * films
 
 
 def _rank(value: float) -> float:

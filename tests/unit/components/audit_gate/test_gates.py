@@ -191,6 +191,13 @@ class TestChangesThatLeaveFewFilms:
                 f"the model judged {counts} films under the change 'blur'"
             }
 
+    def test_where_nothing_was_judged_nothing_passes(self) -> None:
+        nothing = replace(reached(math.nan, math.nan), films=0, positives=0)
+        shifts = [replace(shift, estimate=nothing) for shift in SHIFTS]
+        found = judge(self.FLOORS, replace(FINDINGS, shifts=shifts))
+        of_shifts = [gate for gate in found if gate.slice.startswith("shift=")]
+        assert [gate.passed for gate in of_shifts] == [False, False]
+
     def test_the_change_that_leaves_fewest_is_named(self) -> None:
         found = self.judged(self.easier(SHIFTS[1], 50, 50), self.easier(SHIFTS[2], 0, 51))
         assert {name for name, _ in found} == {"shift=noise"}
