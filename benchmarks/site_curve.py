@@ -21,12 +21,7 @@ from models.fitting import fit
 from models.hyperparameters import with_tuned
 from models.members import each_member
 from models.network import build_network, fold, pneumonia_logit
-from models.scoring import (
-    Scorer,
-    calibrate,
-    films_to_calibrate_on,
-    groups_to_calibrate_on,
-)
+from models.scoring import Scorer, calibrate, films_to_calibrate_on, groups_to_calibrate_on
 from models.served_facts import read_facts
 from pipeline.config import PipelineConfig
 
