@@ -99,6 +99,16 @@ def ablations(base: Hyperparameters) -> dict[str, dict[str, Any]]:
         "with flip average": {"network.flip_average": True},
         "without age, sex and view": {"network.clinical": False},
         "with age, sex and view": {"network.clinical": True},
+        "calibrated on all films": {
+            "train.group_by": "site",
+            "train.calibrate_on": "all",
+            "train.target_sensitivity": 0.95,
+        },
+        "calibrated on the worst style": {
+            "train.group_by": "style",
+            "train.calibrate_on": "worst_group",
+            "train.target_sensitivity": 0.85,
+        },
         "imbalance none": {"train.imbalance": "none"},
         "imbalance class_weights": {"train.imbalance": "class_weights"},
         "imbalance oversample": {"train.imbalance": "oversample"},

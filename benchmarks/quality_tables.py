@@ -42,14 +42,15 @@ class Metric:
     higher_is_better: bool = True
 
 
-_AUC = Metric("AUC", "auc")
+AUC = Metric("AUC", "auc")
 _SPECIFICITY = Metric("specificity", "specificity")
+CALIBRATION = Metric("calibration error", "expected_calibration_error", higher_is_better=False)
 METRICS = (
-    _AUC,
+    AUC,
     Metric("accuracy", "binary_accuracy"),
     Metric("sensitivity", "recall"),
     _SPECIFICITY,
-    Metric("calibration error", "expected_calibration_error", higher_is_better=False),
+    CALIBRATION,
     Metric("Brier score", "brier_score", higher_is_better=False),
 )
 _COMPARED = METRICS[:5]  # in the table of ablations
@@ -84,25 +85,23 @@ def worst_shift(record: Record, key: str) -> float:
     return float(np.min([_number(shift[key]) for shift in changed])) if changed else math.nan
 
 
-def worst_style(record: Record, key: str) -> float:
-    """Returns the lowest value of a metric in a style of acquisition.
+def worst_style(record: Record, metric: Metric) -> float:
+    """Returns the worst value of a metric in a style of acquisition.
 
     Args:
         record: Of a run.
-        key: In `summary.json`.
+        metric: Of which the worst is the lowest, or the highest.
 
     Returns:
         Of the styles with at least `_LEAST_OF_A_CLASS` test films of each class; NaN where there
         is none.
     """
-    slices = record.summary["metrics"].get("slices", {})
-    styles = [one for name, one in slices.items() if name.startswith(f"{features.STYLE}=")]
     values = [
-        _number(one[key])
-        for one in styles
+        _number(one[metric.key])
+        for one in _slices(record, features.STYLE).values()
         if _LEAST_OF_A_CLASS <= one["pneumonia_films"] <= one["films"] - _LEAST_OF_A_CLASS
     ]
-    return min(values, default=math.nan)
+    return (min if metric.higher_is_better else max)(values, default=math.nan)
 
 
 def quality_report(records: Sequence[Record]) -> str:
@@ -113,6 +112,7 @@ def quality_report(records: Sequence[Record]) -> str:
     """
     sections = [
         _metric_table(records),
+        _group_table(records),
         _shift_table(records),
         _swap_table(records),
         _control_table(records),
@@ -135,9 +135,10 @@ def ablation_report(
     values: dict[str, Callable[[Record], float]] = {
         metric.label: _on(TEST, metric.key) for metric in _COMPARED
     }
-    for metric in (_AUC, _SPECIFICITY):
+    for metric in (AUC, _SPECIFICITY):
         values[f"worst acquisition change {metric.label}"] = _worst(metric.key)
-    values["worst style AUC"] = lambda record: worst_style(record, "auc")
+    for metric in (AUC, CALIBRATION):
+        values[f"worst style {metric.label}"] = _in_worst_style(metric)
     values.update({name: _swapped(name, "auc") for name in (SAME_FRAME, OTHER_FRAME)})
     values.update({f"{name} AUC": _on(name, "auc") for name in external})
 
@@ -202,9 +203,25 @@ def _metric_table(records: Sequence[Record]) -> str:
         for metric in METRICS
     ]
     if not any(math.isnan(_subtype_auc(record)) for record in records):
-        cells = _spread_cells(records, _subtype_auc, _AUC)
+        cells = _spread_cells(records, _subtype_auc, AUC)
         rows.append([TEST, "bacterial against viral AUC", *cells])
     return "\n".join(_table(["films", "metric", *_SPREAD_COLUMNS], rows, text_columns=2))
+
+
+def _group_table(records: Sequence[Record]) -> str:
+    """Returns a row for each style, and for each site where there are several."""
+    rows = []
+    for group in (features.STYLE, features.SITE):
+        of_first = _slices(records[0], group)
+        if group == features.SITE and len(of_first) < 2:
+            continue
+        for name, one in of_first.items():
+            means = (_over(records, _in_group(group, name, metric)).mean for metric in _COMPARED)
+            rows.append([name, str(one["films"]), str(one["pneumonia_films"]), *map(_cell, means)])
+    if not rows:
+        return "Styles and sites: the films are all of one."
+    columns = ["films alike", "films", "pneumonia", *(f"mean {one.label}" for one in _COMPARED)]
+    return "\n".join(_table(columns, rows))
 
 
 def _shift_table(records: Sequence[Record]) -> str:
@@ -217,7 +234,7 @@ def _shift_table(records: Sequence[Record]) -> str:
     rows = [
         [
             name,
-            *_spread_cells(records, auc, _AUC),
+            *_spread_cells(records, auc, AUC),
             *(_cell(_over(records, value).mean) for value in decided),
         ]
         for name, (auc, *decided) in values.items()
@@ -235,7 +252,7 @@ def _swap_table(records: Sequence[Record]) -> str:
         sensitivity, specificity = (
             _cell(_over(records, _swapped(name, key)).mean) for key in ("recall", "specificity")
         )
-        auc = _spread_cells(records, _swapped(name, "auc"), _AUC)
+        auc = _spread_cells(records, _swapped(name, "auc"), AUC)
         rows.append([name, *auc, sensitivity, specificity])
     columns = ["AUC of lungs and frames", *_SPREAD_COLUMNS, "mean sensitivity", "mean specificity"]
     return "\n".join(_table(columns, rows))
@@ -248,7 +265,7 @@ def _control_table(records: Sequence[Record]) -> str:
     for control in _audit(records[0], "controls"):
         auc, margin = (_audited("controls", control["name"], key) for key in ("auc", "margin"))
         own = _over(records, auc)
-        margins = _spread_cells(records, margin, _AUC)
+        margins = _spread_cells(records, margin, AUC)
         rows.append([control["name"], _cell(own.mean), _cell(own.stddev), *margins])
     columns = ["control", "AUC of it", "std. dev.", "margin of the model", *_SPREAD_COLUMNS[1:]]
     return "\n".join(_table(columns, rows))
@@ -332,6 +349,20 @@ def _swaps(record: Record) -> dict[str, dict[str, float]]:
 
 def _worst(key: str) -> Callable[[Record], float]:
     return lambda record: worst_shift(record, key)
+
+
+def _in_worst_style(metric: Metric) -> Callable[[Record], float]:
+    return lambda record: worst_style(record, metric)
+
+
+def _in_group(group: str, name: str, metric: Metric) -> Callable[[Record], float]:
+    return lambda record: _number(_slices(record, group).get(name, {}).get(metric.key))
+
+
+def _slices(record: Record, group: str) -> dict[str, dict[str, Any]]:
+    """Returns the metrics of the test films by value of a feature, each named `feature=value`."""
+    slices = record.summary["metrics"].get("slices", {})
+    return {name: one for name, one in slices.items() if name.startswith(f"{group}=")}
 
 
 def _subtype_auc(record: Record) -> float:

@@ -7,15 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.site_films import PreparedSite
-from metrics.estimates import estimate
-from metrics.scores import Scores
-from models.calibration import Calibration, OperatingPoint, choose_operating_point, fit_calibration
+from benchmarks.site_films import PreparedSite, half_of, score
+from models.calibration import choose_operating_point, fit_calibration
 from models.hyperparameters import Train
 
 ALL, WORST_GROUP = "all", "worst_group"
-
-_LEAST_DRAWS = 100  # no interval is shown
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ def calibrations(
     Yields:
         Both ways at every site.
     """
-    fitted_on = {name: _half(site.patients, seed) for name, (site, _) in sites.items()}
+    fitted_on = {name: half_of(site.patients, seed) for name, (site, _) in sites.items()}
     logits = np.concatenate([z[fitted_on[name]] for name, (_, z) in sites.items()])
     labels = np.concatenate([site.classes[fitted_on[name]] for name, (site, _) in sites.items()])
     groups = np.repeat(list(sites), [chosen.sum() for chosen in fitted_on.values()])
@@ -59,28 +55,6 @@ def calibrations(
             of_groups,
         )  # fmt: skip
         for name, (site, of_site) in sites.items():
-            scored = _scored(site, of_site, ~fitted_on[name], calibration, point)
-            yield Calibrated(way, name, seed, scored)
-
-
-def _half(patients: np.ndarray, seed: int) -> np.ndarray:
-    names = np.unique(patients)
-    chosen = np.random.default_rng(seed).permutation(names)[: len(names) // 2]
-    return np.isin(patients, chosen)
-
-
-def _scored(
-    site: PreparedSite,
-    logits: np.ndarray,
-    chosen: np.ndarray,
-    calibration: Calibration,
-    point: OperatingPoint,
-) -> dict[str, float]:
-    probabilities = calibration.probabilities(logits[chosen])
-    scores = Scores(
-        patients=site.patients[chosen],
-        labels=site.classes[chosen],
-        probabilities=probabilities,
-        decisions=(probabilities >= point.threshold).astype(np.int64),
-    )
-    return estimate(scores, _LEAST_DRAWS).metrics
+            others = ~fitted_on[name]
+            metrics = score(site, others, of_site[others], calibration, point)
+            yield Calibrated(way, name, seed, metrics)

@@ -12,10 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.site_films import Few, PreparedSite, draw_few, prepare_site
-from metrics.estimates import estimate
-from metrics.prevalence import most_likely_prevalence
-from metrics.scores import Scores
+from benchmarks.site_films import Few, PreparedSite, draw_few, prepare_site, score
+from benchmarks.site_prevalence import estimated_share, moved_to
 from models.calibration import Calibration, OperatingPoint
 from models.fitting import fit
 from models.hyperparameters import with_tuned
@@ -35,8 +33,6 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
     LAST_LAYER: {"network.learns": "last_layer", "train.learning_rate": 1e-2},
     TRAINED: {},
 }
-
-_LEAST_DRAWS = 100  # no interval is shown
 
 
 @dataclass(frozen=True)
@@ -85,6 +81,11 @@ class Curve:
         """The films."""
         return self._site
 
+    @property
+    def answers(self) -> tuple[Calibration, OperatingPoint]:
+        """From logits to probabilities and to decisions, as the model was pushed with them."""
+        return self._calibration, self._point
+
     def logits(self) -> np.ndarray:
         """Returns the pneumonia logit that the model as it is gives each film, `[films]`."""
         return _of_pneumonia(self._logits(np.arange(len(self._site.classes))))
@@ -98,7 +99,8 @@ class Curve:
         yield Point(UNCHANGED, 0, seed, self._scored(rest, logits[rest]))
         for count, few in drawn.items():
             labelled = np.union1d(few.train, few.evaluation)
-            moved = self._moved(logits[labelled])
+            share = estimated_share(self._calibration, _of_pneumonia(logits[labelled]))
+            moved = moved_to(share, self._calibration, self._point)
             yield Point(PREVALENCE, count, seed, self._scored(rest, logits[rest], *moved))
             for way in WAYS:
                 yield Point(way, count, seed, self._adapted(way, few, seed))
@@ -132,15 +134,6 @@ class Curve:
             self._network.set_weights(self._weights)
             return Scorer(self._network, films, self._settings, films_alone=True)()[0]
 
-    def _moved(self, logits: np.ndarray) -> tuple[Calibration, OperatingPoint]:
-        assumed = self._calibration.prevalence
-        assert assumed is not None  # the model was pushed with it
-        probabilities = self._calibration.probabilities(_of_pneumonia(logits))
-        share = most_likely_prevalence(np.ones((1, len(logits))), probabilities, assumed)[0]
-        share = float(np.clip(share, 0.01, 0.99))
-        shift = self._calibration.shift_to(share)
-        return self._calibration.at_prevalence(share), self._point.shifted(shift)
-
     def _scored(
         self,
         places: np.ndarray,
@@ -149,14 +142,7 @@ class Curve:
         point: OperatingPoint | None = None,
     ) -> dict[str, float]:
         calibration, point = calibration or self._calibration, point or self._point
-        probabilities = calibration.probabilities(_of_pneumonia(logits))
-        scores = Scores(
-            patients=self._site.patients[places],
-            labels=self._site.classes[places],
-            probabilities=probabilities,
-            decisions=(probabilities >= point.threshold).astype(np.int64),
-        )
-        return estimate(scores, _LEAST_DRAWS).metrics
+        return score(self._site, places, _of_pneumonia(logits), calibration, point)
 
 
 def _of_pneumonia(logits: np.ndarray) -> np.ndarray:

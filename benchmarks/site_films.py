@@ -1,4 +1,4 @@
-"""Films of a site as a pushed model prepares them, and random few of them to learn from."""
+"""Films of a site as a pushed model prepares them, random few of them, and how some are scored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from components.auditor.scoring import batches
 from components.radiograph_example_gen.executor import to_example
 from components.radiograph_example_gen.listing import read_layout
 from components.radiograph_example_gen.reading import read_image
+from metrics.estimates import estimate
+from metrics.scores import Scores
 from models import features
+from models.calibration import Calibration, OperatingPoint
 from models.hyperparameters import Preprocessing
 from models.input_pipeline import TransformedFilms
 from radiographs.errors import DataError, UnusableImage
@@ -23,6 +26,7 @@ from radiographs.options import IngestOptions
 
 _LOG = logging.getLogger(__name__)
 
+_LEAST_DRAWS = 100  # no interval is shown
 _EVAL_OF_FIVE = (1, 3)  # of five patients to learn from: calibration needs films of its own
 
 
@@ -160,3 +164,47 @@ def draw_few(
                 raise ValueError(f"{count} films have a part of one class; ask for more films")
         drawn[count] = few
     return drawn
+
+
+def half_of(patients: np.ndarray, seed: int) -> np.ndarray:
+    """Draws half of the patients.
+
+    Args:
+        patients: `[films]` pseudonyms.
+        seed: Of the draw.
+
+    Returns:
+        `[films]` of bool: whether a film is of the half.
+    """
+    names = np.unique(patients)
+    chosen = np.random.default_rng(seed).permutation(names)[: len(names) // 2]
+    return np.isin(patients, chosen)
+
+
+def score(
+    site: PreparedSite,
+    places: np.ndarray,
+    logits: np.ndarray,
+    calibration: Calibration,
+    point: OperatingPoint,
+) -> dict[str, float]:
+    """Judges some films by their logits.
+
+    Args:
+        site: Films.
+        places: `[chosen]` places of films, or `[films]` of bool.
+        logits: `[chosen]` pneumonia logits of them.
+        calibration: From logits to probabilities.
+        point: From probabilities to decisions.
+
+    Returns:
+        Metrics by name, of `metrics.estimates`.
+    """
+    probabilities = calibration.probabilities(logits)
+    scores = Scores(
+        patients=site.patients[places],
+        labels=site.classes[places],
+        probabilities=probabilities,
+        decisions=(probabilities >= point.threshold).astype(np.int64),
+    )
+    return estimate(scores, _LEAST_DRAWS).metrics

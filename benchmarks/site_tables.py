@@ -9,9 +9,11 @@ import numpy as np
 from benchmarks.joined_sites import Training
 from benchmarks.site_calibration import Calibrated
 from benchmarks.site_curve import Point
-from metrics.scores import AUC, BRIER, CALIBRATION_ERROR, RECALL, SPECIFICITY
+from benchmarks.site_prevalence import Moved
+from metrics.scores import ACCURACY, AUC, BRIER, CALIBRATION_ERROR, RECALL, SPECIFICITY
 from models.features import SITE
 
+_ASSUMED = "assumed"  # no metric: the prevalence that probabilities assume
 _COLUMNS = {
     "AUC": AUC,
     "calibration error": CALIBRATION_ERROR,
@@ -38,6 +40,24 @@ def calibration_table(reached: Sequence[Calibrated]) -> str:
     """
     rows = [((one.site, one.way), one.metrics) for one in reached]
     return _table(("site", "train.calibrate_on"), rows, {**_COLUMNS, "Brier score": BRIER})
+
+
+def prevalence_table(reached: Sequence[Moved]) -> str:
+    """Returns a row for each share and way: mean over seeds and standard deviation.
+
+    Args:
+        reached: Of `benchmarks.site_prevalence.prevalences`.
+    """
+    rows = [
+        ((f"{one.share:g}", one.way), {_ASSUMED: one.assumed, **one.metrics}) for one in reached
+    ]
+    columns = {
+        "assumed": _ASSUMED,
+        "Brier score": BRIER,
+        "accuracy": ACCURACY,
+        **_COLUMNS,
+    }
+    return _table(("pneumonia", "correction"), rows, columns)
 
 
 def sites_table(trainings: Sequence[Training]) -> str:

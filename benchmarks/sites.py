@@ -1,6 +1,7 @@
 """What a pushed model gains from films of another site, and what several sites give each other.
 
 python -m benchmarks.sites --start-from work --data-root NEW_SITE
+python -m benchmarks.sites --start-from work --data-root SITE --prevalences 0.1 0.5
 python -m benchmarks.sites --start-from work --calibrate-on SITE OTHER_SITE
 python -m benchmarks.sites --leave-one-out SITE OTHER_SITE
 """
@@ -16,7 +17,7 @@ from rich.console import Console
 
 from benchmarks.quality_runs import BenchmarkError, Variant
 from pipeline.config import ConfigError, PipelineConfig, load_config
-from pipeline.flags import add_config_flags, positive
+from pipeline.flags import add_config_flags, positive, share
 from pipeline.runs import write_text
 from radiographs.errors import DataError
 
@@ -48,7 +49,9 @@ def _measure(flags: argparse.Namespace, console: Console) -> str:
         raise ConfigError(
             "give --start-from with --data-root or --calibrate-on, or else --leave-one-out"
         )
-    return _calibrate_on(flags) if flags.calibrate_on else _learning_curve(flags, console)
+    if flags.calibrate_on:
+        return _calibrate_on(flags)
+    return _prevalences(flags) if flags.prevalences else _learning_curve(flags, console)
 
 
 def _named(roots: Sequence[Path], flag: str) -> dict[str, Path]:
@@ -70,6 +73,23 @@ def _calibrate_on(flags: argparse.Namespace) -> str:
         sites[name] = (curve.site, curve.logits())
     return calibration_table(
         [one for seed in range(flags.seeds) for one in calibrations(sites, config.train, seed)]
+    )
+
+
+def _prevalences(flags: argparse.Namespace) -> str:
+    from benchmarks.site_curve import Curve  # late, as TensorFlow is
+    from benchmarks.site_prevalence import prevalences
+    from benchmarks.site_tables import prevalence_table
+
+    config = _config(flags)
+    curve = Curve(config.network.weights, config, str(flags.data_root))
+    logits = curve.logits()
+    return prevalence_table(
+        [
+            one
+            for seed in range(flags.seeds)
+            for one in prevalences(curve.site, logits, *curve.answers, flags.prevalences, seed)
+        ]
     )
 
 
@@ -125,6 +145,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add(
         "--leave-one-out", type=Path, nargs="+", metavar="FOLDER",
         help="instead: train on these sites together, and on all but each of them",
+    )  # fmt: skip
+    add(
+        "--prevalences", type=share, nargs="+", metavar="SHARE",
+        help="instead: films of --data-root drawn so that these shares are pneumonia",
     )  # fmt: skip
     add("--films", type=positive, nargs="+", default=[25, 50, 100, 200], help="labelled films")
     add("--seeds", type=positive, default=3, help="draws of films, and trainings (3)")

@@ -34,3 +34,11 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not at least 1")
     return number
+
+
+def share(text: str) -> float:
+    """Reads a share above 0 and below 1, as the `type` of a flag."""
+    number = float(text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{number:g} is not between 0 and 1 (10 % is 0.1)")
+    return number

@@ -25,6 +25,8 @@ from benchmarks import model_quality, quality_runs
 from benchmarks.ablations import LEAN_SETTINGS, ablations, why_left_out
 from benchmarks.quality_runs import Bench, BenchmarkError, Films, Record, Variant, folder_digest
 from benchmarks.quality_tables import (
+    AUC,
+    CALIBRATION,
     OTHER_FRAME,
     SAME_FRAME,
     TEST,
@@ -181,23 +183,50 @@ def test_swapped_frames_are_shown_by_kind_and_in_each_ablation() -> None:
     assert cells(report, "swap", "`a.b=1`")[columns.index(SAME_FRAME)].startswith("+0.0000")
 
 
-def test_the_worst_style_has_films_of_both_classes() -> None:
-    def style(auc: float | None, normal: int, ill: int) -> dict[str, Any]:
-        return {"auc": auc, "films": normal + ill, "pneumonia_films": ill}
+def style(auc: float | None, error: float, normal: int, ill: int) -> dict[str, Any]:
+    metrics = {"binary_accuracy": 0.5, "recall": 0.5, "specificity": None}
+    counted = {"films": normal + ill, "pneumonia_films": ill}
+    return {"auc": auc, "expected_calibration_error": error, **metrics, **counted}
 
+
+def test_the_worst_style_has_films_of_both_classes() -> None:
     one, none = record(0, 0.9), record(0, 0.9)
     one.summary["metrics"]["slices"] = {
-        "style=1": style(0.9, 80, 60),
-        "style=2": style(0.8, 5, 60),
-        "style=3": style(0.7, 4, 60),
-        "style=4": style(None, 0, 60),
-        "style=5": style(0.6, 60, 4),
-        "view=AP": style(0.5, 60, 60),
+        "style=1": style(0.9, 0.02, 80, 60),
+        "style=2": style(0.8, 0.01, 5, 60),
+        "style=3": style(0.7, 0.03, 4, 60),
+        "style=4": style(None, 0.04, 0, 60),
+        "style=5": style(0.6, 0.05, 60, 4),
+        "view=AP": style(0.5, 0.06, 60, 60),
     }
-    assert worst_style(one, "auc") == 0.8
-    assert math.isnan(worst_style(none, "auc"))
+    assert (worst_style(one, AUC), worst_style(one, CALIBRATION)) == (0.8, 0.02)
+    assert math.isnan(worst_style(none, AUC))
     report = ablation_report([one], [Ablation("none", {"a.b": 1}, [one])], {})
-    assert cells(report, "standard")[cells(report, "changed").index("worst style AUC")] == "0.8000"
+    for column, worst in {
+        "worst style AUC": "0.8000",
+        "worst style calibration error": "0.0200",
+    }.items():
+        assert cells(report, "standard")[cells(report, "changed").index(column)] == worst
+
+
+def test_styles_are_shown_one_by_one_and_sites_where_there_are_several() -> None:
+    records = [record(seed, 0.9) for seed in range(2)]
+    for one, error in zip(records, (0.02, 0.04), strict=True):
+        one.summary["metrics"]["slices"] = {
+            "style=1": style(0.9, error, 80, 60),
+            "site=here": style(0.9, 0.1, 80, 60),
+        }
+    report = quality_report(records)
+    columns, row = cells(report, "films alike"), cells(report, "style=1")
+    assert (row[:3], row[-1]) == (["140", "60", "0.9000"], "0.0300")
+    assert (columns[-1], row[columns.index("mean specificity")]) == (
+        "mean calibration error",
+        "n/a",
+    )
+    assert "site=" not in report
+    for one in records:
+        one.summary["metrics"]["slices"]["site=there"] = style(0.8, 0.2, 80, 60)
+    assert cells(quality_report(records), "site=there")[-1] == "0.2000"
 
 
 def test_controls_come_with_their_margin() -> None:

@@ -14,10 +14,21 @@ from benchmarks.joined_sites import Training, join_sites
 from benchmarks.quality_runs import Record
 from benchmarks.site_calibration import calibrations
 from benchmarks.site_curve import Point
-from benchmarks.site_films import PreparedSite, draw_few
-from benchmarks.site_tables import curve_table, sites_table
+from benchmarks.site_films import PreparedSite, draw_few, half_of
+from benchmarks.site_prevalence import (
+    ESTIMATED,
+    STATED,
+    UNCHANGED,
+    Moved,
+    draw_share,
+    estimated_share,
+    moved_to,
+    prevalences,
+)
+from benchmarks.site_tables import curve_table, prevalence_table, sites_table
 from benchmarks.sites import main
 from components.radiograph_example_gen.listing import read_layout
+from models.calibration import Calibration, OperatingPoint
 from models.hyperparameters import Train
 from radiographs.options import IngestOptions
 from tests.support import write_films
@@ -115,6 +126,74 @@ def test_the_worst_site_gains_from_a_calibration_for_it() -> None:
     assert np.mean(expit(logits)[labels == 1]) > 0.5
 
 
+class TestPrevalence:
+    """Logits of the classes are normal about 2 and -2 with a variance of 4, so that those of equal
+    shares are calibrated as they are: their difference of log-densities is the logit itself."""
+
+    POINT = OperatingPoint(0.5, 0.9, 0.9, 0.9)
+
+    @pytest.fixture(scope="class")
+    def drawn(self) -> tuple[PreparedSite, np.ndarray]:
+        random = np.random.default_rng(0)
+        labels = np.repeat([0, 1], 20_000)
+        logits = random.normal(4.0 * labels - 2.0, 2.0)
+        return PreparedSite(np.empty(40_000, object), {}, labels, np.arange(40_000)), logits
+
+    @pytest.fixture(scope="class")
+    def reached(self, drawn: tuple[PreparedSite, np.ndarray]) -> dict[str, Moved]:
+        calibration = Calibration(1, 1, 0, prevalence=0.5)
+        found = prevalences(*drawn, calibration, self.POINT, [0.1], seed=0)
+        return {one.way: one for one in found}
+
+    def test_what_is_not_corrected_says_pneumonia_too_often(
+        self, reached: dict[str, Moved]
+    ) -> None:
+        random = np.random.default_rng(1)
+        mean = 0.1 * expit(random.normal(2, 2, 100_000)).mean()
+        mean += 0.9 * expit(random.normal(-2, 2, 100_000)).mean()
+        error = reached[UNCHANGED].metrics["expected_calibration_error"]
+        assert error == pytest.approx(mean - 0.1, abs=0.01)
+
+    @pytest.mark.parametrize("way", [STATED, ESTIMATED])
+    def test_a_correction_leaves_chance(self, reached: dict[str, Moved], way: str) -> None:
+        assert reached[way].assumed == pytest.approx(0.1, abs=0.01)
+        assert reached[way].metrics["expected_calibration_error"] < 0.01
+        for name in ("auc", "recall", "specificity"):  # every film keeps place and label
+            assert reached[way].metrics[name] == pytest.approx(reached[UNCHANGED].metrics[name])
+
+    def test_films_are_of_the_share_and_of_those_to_draw_from(self) -> None:
+        among = half_of(PATIENTS, seed=0)
+        places = draw_share(CLASSES, among, 0.2, np.random.default_rng(0))
+        assert among[places].all()
+        assert len(np.unique(places)) == len(places)
+        assert CLASSES[places].mean() == pytest.approx(0.2)
+        assert (CLASSES[places] == 0).sum() == (among & (CLASSES == 0)).sum()  # all there are
+
+    def test_a_share_that_the_films_do_not_hold_is_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"prevalence of 0\.001"):
+            draw_share(CLASSES, CLASSES >= 0, 0.001, np.random.default_rng(0))
+
+    def test_a_model_that_does_not_say_what_it_assumes(self) -> None:
+        unknown = Calibration(1, 1, 0)
+        with pytest.raises(ValueError, match="train it anew"):
+            estimated_share(unknown, np.zeros(4))
+
+    def test_the_point_moves_along(self) -> None:
+        calibration, point = moved_to(0.1, Calibration(1, 1, 0, prevalence=0.5), self.POINT)
+        assert calibration.probabilities(np.zeros(1)) == pytest.approx(0.1)  # odds of 1 to 9
+        assert point.threshold == pytest.approx(0.1)
+
+    def test_a_table_has_a_row_for_each_share_and_way(self) -> None:
+        metrics = {
+            "expected_calibration_error": 0.1, "recall": 0.9, "specificity": 0.8, "auc": 0.95,
+            "brier_score": 0.05, "binary_accuracy": 0.85,
+        }  # fmt: skip
+        rows = prevalence_table([Moved(0.1, STATED, 0.1, metrics)]).splitlines()
+        assert rows[2:] == [
+            "| 0.1 | stated | 0.100 | 0.050 | 0.850 | 0.950 | 0.100 | 0.900 | 0.800 |"
+        ]
+
+
 def test_a_curve_has_a_row_for_each_way_and_count() -> None:
     metrics = {"expected_calibration_error": 0.1, "recall": 0.9, "specificity": 0.8}
     points = [
@@ -147,3 +226,10 @@ def test_what_is_asked_for_has_to_be_whole(
     assert "give --start-from" in capsys.readouterr().err
     assert main(["--leave-one-out", str(tmp_path)]) == 2
     assert "two folders or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", ["0", "1", "10", "nan"])
+def test_a_prevalence_is_a_share(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--start-from", "a", "--data-root", "b", "--prevalences", wrong])
+    assert f"{wrong} is not between 0 and 1" in capsys.readouterr().err
