@@ -92,6 +92,10 @@ def ablations(base: Hyperparameters) -> dict[str, dict[str, Any]]:
         "1.5 times the width": {"network.width": min(128, round(1.5 * width))},
         "one block less": {"network.depth": max(2, depth - 1)},
         "one block more": {"network.depth": min(7, deepest, depth + 1)},
+        "head alone learns": {  # at a rate for what has few weights
+            "network.frozen_epochs": base.train.epochs,
+            "train.learning_rate": 5e-3,
+        },
         "twice the epochs": {"train.epochs": 2 * base.train.epochs},
         "one member": {"train.members": 1},
         "3 members": {"train.members": 3},
@@ -133,6 +137,8 @@ def why_left_out(base: Hyperparameters, settings: Mapping[str, Any]) -> str:
         return "the standard has it"
     if base.preprocessing.lungs == "none" and set(settings) <= set(_BOX):
         return "no lungs are looked for"
+    if base.network.weights == "none" and "network.frozen_epochs" in settings:
+        return "what is below the head has learnt nothing yet"
     if not base.network.from_nothing and set(settings) <= set(_SHAPE):
         return "the shape is that of the backbone or the weights"
     return ""

@@ -350,6 +350,21 @@ def test_the_shape_of_another_network_is_not_varied(network: dict[str, str]) -> 
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("network", "why"),
+    [
+        ({}, "what is below the head has learnt nothing yet"),
+        ({"backbone": "resnet50"}, "what is below the head has learnt nothing yet"),
+        ({"backbone": "efficientnet_lite0", "weights": "imagenet"}, ""),
+    ],
+)
+def test_a_head_learns_alone_upon_weights_that_are_learnt(
+    network: dict[str, str], why: str
+) -> None:
+    base = Hyperparameters.model_validate({"network": network})
+    assert why_left_out(base, ablations(base)["head alone learns"]) == why
+
+
 # Runs.
 
 
