@@ -100,7 +100,7 @@ def open_model(work: WorkDirectory, run_id: str) -> Trained:
         ),
         tf.saved_model.load(path_utils.serving_model_path(outputs["Trainer", "model"].uri)),
         settings,
-        Calibration(**record["calibration"]),
+        Calibration.of_record(record["calibration"]),
         tf.constant(read_reference(folder)),
     )
 

@@ -101,9 +101,10 @@ def draw_share(
 
 def estimated_share(calibration: Calibration, logits: np.ndarray) -> float:
     """Returns how many of some films, `[films]` pneumonia logits, are pneumonia."""
-    probabilities = calibration.probabilities(logits)
+    counting = calibration.for_counting
+    probabilities = counting.probabilities(logits)
     once = np.ones((1, len(logits)))
-    found = most_likely_prevalence(once, probabilities, _prevalence(calibration))[0]
+    found = most_likely_prevalence(once, probabilities, _prevalence(counting))[0]
     return float(np.clip(found, _LEAST, _MOST))
 
 

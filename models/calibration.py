@@ -8,8 +8,9 @@ with it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
@@ -36,12 +37,33 @@ class Calibration:
         intercept: Shift of the logit.
         prevalence: Share of pneumonia that the probabilities assume, in (0, 1); None where it
             is not known.
+        of_all: The one fitted to all films alike, where groups decided this one; None otherwise.
     """
 
     slope_below: float
     slope_above: float
     intercept: float
     prevalence: float | None = None
+    of_all: Calibration | None = None
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Calibration:
+        """Reads what `dataclasses.asdict` has written.
+
+        Raises:
+            TypeError: If a number is missing, or there are others.
+        """
+        of_all = record.get("of_all")
+        return cls(**{**record, "of_all": of_all and cls(**of_all)})
+
+    @property
+    def for_counting(self) -> Calibration:
+        """The calibration by which to tell how many of some films are pneumonia.
+
+        What the worst group needs is wrong for films of all groups together: their probabilities
+        are not those of one mixture of the classes.
+        """
+        return self.of_all or self
 
     @property
     def weights(self) -> tuple[float, float, float]:
@@ -178,7 +200,7 @@ def fit_calibration(
         groups: `[films]` names of any kind, or None.
 
     Returns:
-        Slopes, intercept and the prevalence that they assume.
+        Slopes, intercept and the prevalence that they assume; with groups also `of_all`.
     """
     ones = np.ones_like(logits)
     if method == BETA:
@@ -195,7 +217,8 @@ def fit_calibration(
         below = above = slope
     fitted = Calibration(below, above, intercept)
     prevalence = _assumed_prevalence(fitted.probabilities(logits), labels)
-    return replace(fitted, prevalence=prevalence)
+    of_all = None if groups is None else fit_calibration(logits, labels, method)
+    return replace(fitted, prevalence=prevalence, of_all=of_all)
 
 
 def _assumed_prevalence(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -75,7 +75,7 @@ def read_facts(saved_model: str) -> ServedFacts:
         return ServedFacts(
             content,
             Hyperparameters.model_validate(content["hyperparameters"]),
-            Calibration(**content["calibration"]),
+            Calibration.of_record(content["calibration"]),
             OperatingPoint(**_numbers(content["operating_point"])),
         )
     except tf.errors.OpError:

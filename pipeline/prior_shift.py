@@ -21,6 +21,7 @@ from components.auditor.scoring import judged, score_images
 from components.radiograph_example_gen.listing import list_files, read_bytes
 from metrics.prevalence import Prevalence, estimate_prevalence
 from models import features
+from models.calibration import Calibration
 from models.recalibration import write_recalibrated
 from models.served_facts import ServedFacts, read_facts
 from pipeline.config import ConfigError
@@ -160,6 +161,8 @@ def look_at_films(version: str, facts: ServedFacts, root: str) -> Unlabelled:
     paths = [path for path in files if not bystanders.reason(path)]
     usable: list[str] = []
     served = tf.saved_model.load(version)
+    counting = facts.calibration.for_counting
+    served.calibration_weights.assign(counting.weights)
     images = _images(root, paths, usable)
     first = next(images, None)
     if first is None:
@@ -173,7 +176,7 @@ def look_at_films(version: str, facts: ServedFacts, root: str) -> Unlabelled:
     patients = identify_patients(usable, {}, FileNameRules(IngestOptions())).of
     prevalence = estimate_prevalence(
         known[features.PROBABILITY].to_numpy(np.float64),
-        _assumed(version, facts),
+        _assumed(version, counting),
         np.array([patients[usable[place]] for place in known.index]),
         BOOTSTRAP_SAMPLES,
     )
@@ -228,12 +231,12 @@ def _facts(version: str) -> ServedFacts:
         facts = read_facts(version)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    _assumed(version, facts)
+    _assumed(version, facts.calibration)
     return facts
 
 
-def _assumed(version: str, facts: ServedFacts) -> float:
-    assumed = facts.calibration.prevalence
+def _assumed(version: str, calibration: Calibration) -> float:
+    assumed = calibration.prevalence
     if assumed is None or not 0 < assumed < 1 or math.isnan(assumed):
         raise ConfigError(
             f"the calibration of {version} does not say which prevalence it assumes; train and "

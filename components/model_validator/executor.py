@@ -97,7 +97,7 @@ def training_path_probabilities(
     cut_open = activations_and_logits(network, settings.network.flip_average)
     _, told = cut_open(given_to_network(images, transformed), training=False)
     _, of_files = of_films_alone(cut_open)(images, training=False)
-    calibration = Calibration(**record["calibration"])
+    calibration = Calibration.of_record(record["calibration"])
     expected, by_file = (
         calibration.probabilities(pneumonia_logit(logits).numpy()[:, 0])
         for logits in (told, of_files)

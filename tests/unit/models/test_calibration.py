@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -10,6 +13,7 @@ from sklearn.calibration import _SigmoidCalibration
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, recall_score
 
+from metrics.prevalence import most_likely_prevalence
 from models.calibration import (
     Calibration,
     OperatingPoint,
@@ -111,7 +115,7 @@ class TestFit:
     def test_numbers_are_plain(self) -> None:
         for method in ("platt", "temperature", "beta"):
             fitted = fit_calibration(self.LOGITS, self.LABELS, method)
-            assert {type(value) for value in vars(fitted).values()} == {float}
+            assert {type(value) for value in (*fitted.weights, fitted.prevalence)} == {float}
 
 
 def test_calibration_agrees_with_scikit_learn() -> None:
@@ -406,7 +410,9 @@ class TestWorstGroup:
     def test_one_group_is_all_films(self) -> None:
         logits, labels, _ = _groups()
         one = fit_calibration(logits, labels, "platt", np.full(1_000, "only"))
-        assert vars(one) == pytest.approx(vars(fit_calibration(logits, labels)))
+        alike = fit_calibration(logits, labels)
+        assert one.weights == pytest.approx(alike.weights)
+        assert one.prevalence == pytest.approx(alike.prevalence)
 
     def test_groups_of_few_films_are_judged_together(self) -> None:
         logits, labels, groups = _groups()
@@ -414,9 +420,32 @@ class TestWorstGroup:
         parts = np.where(
             groups == "small", np.char.add("part ", (np.arange(1_000) // 10).astype(str)), groups
         )
-        assert vars(fit_calibration(logits, labels, "platt", parts)) == pytest.approx(
-            vars(fit_calibration(logits, labels, "platt", groups)), rel=1e-4
+        assert fit_calibration(logits, labels, "platt", parts).weights == pytest.approx(
+            fit_calibration(logits, labels, "platt", groups).weights, rel=1e-4
         )
+
+    @pytest.mark.parametrize("method", ["platt", "beta", "temperature"])
+    def test_films_are_counted_by_what_is_fitted_to_all_alike(self, method: str) -> None:
+        logits, labels, groups = _groups()
+        fair = fit_calibration(logits, labels, method, groups)
+        alike = fit_calibration(logits, labels, method)
+        assert fair.for_counting == alike != fair
+        assert alike.for_counting is alike
+        assert fair.at_prevalence(0.1).for_counting == alike  # of a model that was moved, too
+        assert Calibration.of_record(json.loads(json.dumps(asdict(fair)))) == fair
+        assert Calibration.of_record(asdict(alike)) == alike
+
+    def test_another_share_is_counted_better_by_it(self) -> None:
+        logits, labels, groups = _groups()
+        fair = fit_calibration(logits, labels, groups=groups)
+        others, ill, _ = map(np.concatenate, zip(*map(_groups, range(1, 20)), strict=True))
+        weights = np.where(ill == 1, 0.9 / ill.sum(), 0.1 / (1 - ill).sum())[np.newaxis]
+        found, worse = (
+            most_likely_prevalence(weights, one.probabilities(others), one.prevalence or 0.5)[0]
+            for one in (fair.for_counting, fair)
+        )
+        assert found == pytest.approx(0.9, abs=0.02)
+        assert worse > 0.98
 
     def test_every_group_reaches_the_sensitivity(self) -> None:
         logits, labels, groups = _groups(1)

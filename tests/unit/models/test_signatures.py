@@ -83,7 +83,7 @@ def model_with(
         keras.saving.load_model(pushed.uri("Trainer", "model_run") / "model.keras"),
         tft.TFTransformOutput(str(pushed.uri("Transform", "transform_graph"))),
         Hyperparameters.model_validate(record["hyperparameters"]),
-        Calibration(**record["calibration"]),
+        Calibration.of_record(record["calibration"]),
         point or OperatingPoint(**record["operating_point"]),
     )
 
@@ -176,7 +176,7 @@ class TestPrediction:
         record: dict[str, Any],
     ) -> None:
         _, logits = network(prepared, training=False)
-        expected = Calibration(**record["calibration"]).probabilities(logits.numpy()[:, 0])
+        expected = Calibration.of_record(record["calibration"]).probabilities(logits.numpy()[:, 0])
         answer = ask(served, features.PREDICT_IMAGES, images)
         np.testing.assert_allclose(answer[features.PROBABILITY], expected, atol=1e-5)
 
@@ -197,7 +197,7 @@ class TestPrediction:
             keras.saving.load_model(pushed.uri("Trainer", "model_run") / "model.keras"),
             tft.TFTransformOutput(str(pushed.uri("Transform", "transform_graph"))),
             Hyperparameters.model_validate(record["hyperparameters"]),
-            Calibration(**record["calibration"]),
+            Calibration.of_record(record["calibration"]),
             OperatingPoint(middle, 0.9, 0.9, 0.9),
         )
         labels = model.predict_images(tf.constant(images))[features.PREDICTED_LABEL].numpy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.optimize import minimize_scalar
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from models import features
 from models.calibration import Calibration, OperatingPoint
@@ -188,7 +189,8 @@ class TestRecord:
         share = np.mean([label == b"PNEUMONIA" for label in labels])
         facts = read_facts(str(pushed.model))
         # Platt's smoothing counts one film of each class more.
-        assert facts.calibration.prevalence == pytest.approx(share, abs=1 / len(labels))
+        for calibration in (facts.calibration, facts.calibration.for_counting):
+            assert calibration.prevalence == pytest.approx(share, abs=1 / len(labels))
 
 
 class TestFilms:
@@ -214,6 +216,34 @@ class TestFilms:
         assert corrected == pytest.approx(correction["prevalence"], abs=1e-4)
         uncorrected = asked["probability"][known].mean()
         assert uncorrected != pytest.approx(correction["prevalence"], abs=1e-3)
+
+    def test_films_are_counted_by_the_calibration_of_all_alike(
+        self, before: Any, base: Path, examples: list[bytes], tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        """Where the worst style decided what is served."""
+        facts = read_facts(str(base))
+        served = facts.calibration
+        of_all = replace(served, intercept=served.intercept - 1, prevalence=0.45)
+        fair = replace(served, of_all=of_all)
+        point = facts.operating_point
+        write_recalibrated(str(base), fair, point, {}, str(tmp_path / "fair" / "1"))
+        measure_distances(monkeypatch, np.zeros(len(examples)))
+        write_films(examples, tmp_path / "films")
+        to = tmp_path / "to"
+        assert prior(tmp_path / "fair", "--films", tmp_path / "films", "--to", to) == 0
+        (version,) = to.iterdir()
+        correction = read_facts(str(version)).content["corrections"][-1]
+        answers = ask(before, features.PREDICT_IMAGES, examples)["probability"].astype(float)
+        share = most_likely_share(expit(logit(answers) - 1), 0.45)
+        assert correction["prevalence"] == pytest.approx(share, abs=1e-3)
+        assert most_likely_share(answers, 0.6) != pytest.approx(share, abs=0.01)
+        # Films are counted by it, and answered by what is served.
+        after = ask(tf.saved_model.load(str(version)), features.PREDICT_IMAGES, examples)
+        shift = logit(share) - logit(0.6)
+        corrected = logit(after["probability"].astype(float))
+        np.testing.assert_allclose(corrected, logit(answers) + shift, atol=0.01)
+        assert read_facts(str(version)).calibration.of_all == of_all
 
     @pytest.mark.parametrize("is_more_than_a_fifth", [False, True])
     def test_films_out_of_distribution_do_not_count(
