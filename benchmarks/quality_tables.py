@@ -94,7 +94,8 @@ def worst_style(record: Record, metric: Metric) -> float:
 
     Returns:
         Of the styles with at least `_LEAST_OF_A_CLASS` test films of each class; NaN where there
-        is none.
+        is none. The calibration error of few films is large by chance, so that this one tells two
+        models apart, and not how well either is calibrated.
     """
     values = [
         _number(one[metric.key])
@@ -209,17 +210,17 @@ def _metric_table(records: Sequence[Record]) -> str:
 
 
 def _group_table(records: Sequence[Record]) -> str:
-    """Returns a row for each style, and for each site where there are several."""
+    """Returns a row for each style and site where there are several, which all seeds share."""
     rows = []
     for group in (features.STYLE, features.SITE):
         of_first = _slices(records[0], group)
-        if group == features.SITE and len(of_first) < 2:
+        if len(of_first) < 2:
             continue
         for name, one in of_first.items():
             means = (_over(records, _in_group(group, name, metric)).mean for metric in _COMPARED)
             rows.append([name, str(one["films"]), str(one["pneumonia_films"]), *map(_cell, means)])
     if not rows:
-        return "Styles and sites: the films are all of one."
+        return "Styles and sites: these films are of one, or were not told apart."
     columns = ["films alike", "films", "pneumonia", *(f"mean {one.label}" for one in _COMPARED)]
     return "\n".join(_table(columns, rows))
 

@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.site_films import Few, PreparedSite, draw_few, prepare_site, score
-from benchmarks.site_prevalence import estimated_share, moved_to
-from models.calibration import Calibration, OperatingPoint
+from benchmarks.site_prevalence import estimated_share
+from models.calibration import Calibration, OperatingPoint, moved_to
 from models.fitting import fit
 from models.hyperparameters import with_tuned
 from models.members import each_member

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.site_films import PreparedSite, half_of, score
-from metrics.prevalence import most_likely_prevalence
-from models.calibration import Calibration, OperatingPoint
+from metrics.prevalence import LEAST, MOST, most_likely_prevalence
+from models.calibration import Calibration, OperatingPoint, moved_to
 
 UNCHANGED, STATED, ESTIMATED = "not corrected", "stated", "estimated without labels"
-
-_LEAST, _MOST = 0.01, 0.99  # of an estimate, beyond which all films are of one class
 
 
 @dataclass(frozen=True)
@@ -22,12 +20,14 @@ class Moved:
 
     Attributes:
         share: Of the films that are pneumonia, as wished for.
+        films: That were scored.
         way: One of those above.
         assumed: Share that the probabilities assume.
         metrics: By name, of `metrics.estimates`.
     """
 
     share: float
+    films: int
     way: str
     assumed: float
     metrics: dict[str, float]
@@ -63,13 +63,13 @@ def prevalences(
         unlabelled = draw_share(site.classes, looked_at, share, random)
         scored = draw_share(site.classes, ~looked_at, share, random)
         assumed = {
-            UNCHANGED: _prevalence(calibration),
+            UNCHANGED: _assumed(calibration),
             STATED: share,
             ESTIMATED: estimated_share(calibration, logits[unlabelled]),
         }
         for way, to in assumed.items():
             metrics = score(site, scored, logits[scored], *moved_to(to, calibration, point))
-            yield Moved(share, way, to, metrics)
+            yield Moved(share, len(scored), way, to, metrics)
 
 
 def draw_share(
@@ -91,7 +91,7 @@ def draw_share(
     """
     ill, well = (np.flatnonzero(among & (classes == label)) for label in (1, 0))
     films = min(len(ill) / share, len(well) / (1 - share))
-    of_ill, of_well = int(films * share), int(films * (1 - share))
+    of_ill, of_well = round(films * share), round(films * (1 - share))
     if not of_ill or not of_well:
         raise ValueError(f"too few films for a prevalence of {share:g}; give more, or another")
     return np.concatenate(
@@ -104,19 +104,11 @@ def estimated_share(calibration: Calibration, logits: np.ndarray) -> float:
     counting = calibration.for_counting
     probabilities = counting.probabilities(logits)
     once = np.ones((1, len(logits)))
-    found = most_likely_prevalence(once, probabilities, _prevalence(counting))[0]
-    return float(np.clip(found, _LEAST, _MOST))
+    found = most_likely_prevalence(once, probabilities, _assumed(counting))[0]
+    return float(np.clip(found, LEAST, MOST))  # which `pipeline.site prior` refuses
 
 
-def moved_to(
-    share: float, calibration: Calibration, point: OperatingPoint
-) -> tuple[Calibration, OperatingPoint]:
-    """Returns both as `pipeline.site prior` writes them for a prevalence."""
-    shift = calibration.shift_to(share)
-    return calibration.at_prevalence(share), point.shifted(shift)
-
-
-def _prevalence(calibration: Calibration) -> float:
+def _assumed(calibration: Calibration) -> float:
     if calibration.prevalence is None:
         raise ValueError("the model does not say which prevalence it assumes; train it anew")
     return calibration.prevalence

@@ -13,7 +13,8 @@ from benchmarks.site_prevalence import Moved
 from metrics.scores import ACCURACY, AUC, BRIER, CALIBRATION_ERROR, RECALL, SPECIFICITY
 from models.features import SITE
 
-_ASSUMED = "assumed"  # no metric: the prevalence that probabilities assume
+# No metrics: films that were scored, and the prevalence that their probabilities assume.
+_FILMS, _ASSUMED = "films", "assumed"
 _COLUMNS = {
     "AUC": AUC,
     "calibration error": CALIBRATION_ERROR,
@@ -49,9 +50,11 @@ def prevalence_table(reached: Sequence[Moved]) -> str:
         reached: Of `benchmarks.site_prevalence.prevalences`.
     """
     rows = [
-        ((f"{one.share:g}", one.way), {_ASSUMED: one.assumed, **one.metrics}) for one in reached
+        ((f"{one.share:g}", one.way), {_FILMS: one.films, _ASSUMED: one.assumed, **one.metrics})
+        for one in reached
     ]
     columns = {
+        "films": _FILMS,
         "assumed": _ASSUMED,
         "Brier score": BRIER,
         "accuracy": ACCURACY,
@@ -109,5 +112,6 @@ def _scored(training: Training) -> dict[str, list[Mapping[str, float]]]:
 def _cell(values: Sequence[float]) -> str:
     if not values:
         return "n/a"
-    spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.3f}{spread}"
+    digits = 3 if np.mean(values) < 10 else 0  # a share, or a number of films
+    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{spread}"

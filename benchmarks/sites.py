@@ -47,7 +47,8 @@ def _measure(flags: argparse.Namespace, console: Console) -> str:
         return _leave_one_out(flags, console)
     if flags.start_from is None or not (flags.data_root or flags.calibrate_on):
         raise ConfigError(
-            "give --start-from with --data-root or --calibrate-on, or else --leave-one-out"
+            "give --start-from with --data-root, for --prevalences too, or with --calibrate-on; or "
+            "else --leave-one-out"
         )
     if flags.calibrate_on:
         return _calibrate_on(flags)
@@ -138,15 +139,16 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--start-from", metavar="MODEL", help="pushed model, or its work directory")
     add("--data-root", type=Path, help="films of the other site")
-    add(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--calibrate-on", type=Path, nargs="+", metavar="FOLDER",
         help="instead: compare train.calibrate_on over films of these sites, new to the model",
     )  # fmt: skip
-    add(
+    instead.add_argument(
         "--leave-one-out", type=Path, nargs="+", metavar="FOLDER",
         help="instead: train on these sites together, and on all but each of them",
     )  # fmt: skip
-    add(
+    instead.add_argument(
         "--prevalences", type=share, nargs="+", metavar="SHARE",
         help="instead: films of --data-root drawn so that these shares are pneumonia",
     )  # fmt: skip

@@ -15,6 +15,9 @@ import numpy as np
 from metrics.bootstrap import bootstrap, percentile_interval
 from metrics.score_intervals import Interval
 
+# Corrected for a share beyond these, the probabilities of all films are 0 or 1 in float32.
+LEAST, MOST = 1e-4, 1 - 1e-4
+
 _TOLERANCE = 1e-7
 _MOST_STEPS = 10_000
 

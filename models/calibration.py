@@ -37,14 +37,15 @@ class Calibration:
         intercept: Shift of the logit.
         prevalence: Share of pneumonia that the probabilities assume, in (0, 1); None where it
             is not known.
-        of_all: The one fitted to all films alike, where groups decided this one; None otherwise.
+        fitted_to_all: The one fitted to all films alike, where the worst of several groups decided
+            this one; None otherwise.
     """
 
     slope_below: float
     slope_above: float
     intercept: float
     prevalence: float | None = None
-    of_all: Calibration | None = None
+    fitted_to_all: Calibration | None = None
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Calibration:
@@ -53,17 +54,17 @@ class Calibration:
         Raises:
             TypeError: If a number is missing, or there are others.
         """
-        of_all = record.get("of_all")
-        return cls(**{**record, "of_all": of_all and cls(**of_all)})
+        of_all = record.get("fitted_to_all")  # models of earlier versions have none
+        return cls(**{**record, "fitted_to_all": of_all and cls(**of_all)})
 
     @property
     def for_counting(self) -> Calibration:
         """The calibration by which to tell how many of some films are pneumonia.
 
-        What the worst group needs is wrong for films of all groups together: their probabilities
-        are not those of one mixture of the classes.
+        Expectation maximisation takes probabilities for posteriors over all films, which those
+        fitted for the worst group are not.
         """
-        return self.of_all or self
+        return self.fitted_to_all or self
 
     @property
     def weights(self) -> tuple[float, float, float]:
@@ -168,6 +169,23 @@ class OperatingPoint:
         )
 
 
+def moved_to(
+    prevalence: float, calibration: Calibration, point: OperatingPoint
+) -> tuple[Calibration, OperatingPoint]:
+    """Returns both for films of which another share is pneumonia.
+
+    Args:
+        prevalence: That share, in (0, 1).
+        calibration: Of which the prevalence is known.
+        point: Chosen on its probabilities.
+
+    Raises:
+        ValueError: If it is not known what share the probabilities assume.
+    """
+    shift = calibration.shift_to(prevalence)
+    return calibration.at_prevalence(prevalence), point.shifted(shift)
+
+
 def _moved(probability: float, shift: float) -> float:
     """Returns a probability whose logit has gained a shift; what no film reaches stays so."""
     is_reached = 0 < probability < 1
@@ -200,7 +218,8 @@ def fit_calibration(
         groups: `[films]` names of any kind, or None.
 
     Returns:
-        Slopes, intercept and the prevalence that they assume; with groups also `of_all`.
+        Slopes, intercept and the prevalence that they assume; with several groups also
+        `fitted_to_all`.
     """
     ones = np.ones_like(logits)
     if method == BETA:
@@ -217,8 +236,8 @@ def fit_calibration(
         below = above = slope
     fitted = Calibration(below, above, intercept)
     prevalence = _assumed_prevalence(fitted.probabilities(logits), labels)
-    of_all = None if groups is None else fit_calibration(logits, labels, method)
-    return replace(fitted, prevalence=prevalence, of_all=of_all)
+    alike = fit_calibration(logits, labels, method) if len(shares) > 1 else None
+    return replace(fitted, prevalence=prevalence, fitted_to_all=alike)
 
 
 def _assumed_prevalence(probabilities: np.ndarray, labels: np.ndarray) -> float:

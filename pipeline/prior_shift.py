@@ -19,9 +19,9 @@ from tfx.dsl.io import fileio
 
 from components.auditor.scoring import judged, score_images
 from components.radiograph_example_gen.listing import list_files, read_bytes
-from metrics.prevalence import Prevalence, estimate_prevalence
+from metrics.prevalence import LEAST, MOST, Prevalence, estimate_prevalence
 from models import features
-from models.calibration import Calibration
+from models.calibration import Calibration, moved_to
 from models.recalibration import write_recalibrated
 from models.served_facts import ServedFacts, read_facts
 from pipeline.config import ConfigError
@@ -33,9 +33,6 @@ from radiographs.file_names import FileNameRules
 from radiographs.not_films import Bystanders
 from radiographs.options import IngestOptions
 from radiographs.patient_ids import identify_patients
-
-# Beyond these the probabilities of all films are 0 or 1 in float32.
-LEAST, MOST = 1e-4, 1 - 1e-4
 
 # Of four other sites at most 7 % of the films are out of distribution (README.md). A site of which
 # more than this share is differs in more than its prevalence.
@@ -162,7 +159,7 @@ def look_at_films(version: str, facts: ServedFacts, root: str) -> Unlabelled:
     usable: list[str] = []
     served = tf.saved_model.load(version)
     counting = facts.calibration.for_counting
-    served.calibration_weights.assign(counting.weights)
+    served.calibration_weights.assign(counting.weights)  # of this copy in memory alone
     images = _images(root, paths, usable)
     first = next(images, None)
     if first is None:
@@ -231,7 +228,8 @@ def _facts(version: str) -> ServedFacts:
         facts = read_facts(version)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    _assumed(version, facts.calibration)
+    for calibration in (facts.calibration, facts.calibration.for_counting):
+        _assumed(version, calibration)
     return facts
 
 
@@ -248,9 +246,7 @@ def _assumed(version: str, calibration: Calibration) -> float:
 def _correct(
     version: str, facts: ServedFacts, prevalence: float, how: dict[str, Any], to: str
 ) -> Corrected:
-    shift = facts.calibration.shift_to(prevalence)
-    calibration = facts.calibration.at_prevalence(prevalence)
-    point = facts.operating_point.shifted(shift)
+    calibration, point = moved_to(prevalence, facts.calibration, facts.operating_point)
     correction = {
         **how,
         "model_version": posixpath.basename(version),

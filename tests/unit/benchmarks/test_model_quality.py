@@ -214,6 +214,7 @@ def test_styles_are_shown_one_by_one_and_sites_where_there_are_several() -> None
     for one, error in zip(records, (0.02, 0.04), strict=True):
         one.summary["metrics"]["slices"] = {
             "style=1": style(0.9, error, 80, 60),
+            "style=2": style(0.9, error, 80, 60),
             "site=here": style(0.9, 0.1, 80, 60),
         }
     report = quality_report(records)

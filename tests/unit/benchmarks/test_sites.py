@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy.special import expit
 
+from benchmarks import site_curve, site_prevalence, sites
 from benchmarks.joined_sites import Training, join_sites
 from benchmarks.quality_runs import Record
 from benchmarks.site_calibration import calibrations
@@ -22,14 +25,15 @@ from benchmarks.site_prevalence import (
     Moved,
     draw_share,
     estimated_share,
-    moved_to,
     prevalences,
 )
 from benchmarks.site_tables import curve_table, prevalence_table, sites_table
 from benchmarks.sites import main
 from components.radiograph_example_gen.listing import read_layout
-from models.calibration import Calibration, OperatingPoint
+from metrics.prevalence import LEAST, MOST
+from models.calibration import Calibration, OperatingPoint, moved_to
 from models.hyperparameters import Train
+from pipeline.config import load_config
 from radiographs.options import IngestOptions
 from tests.support import write_films
 
@@ -161,13 +165,56 @@ class TestPrevalence:
         for name in ("auc", "recall", "specificity"):  # every film keeps place and label
             assert reached[way].metrics[name] == pytest.approx(reached[UNCHANGED].metrics[name])
 
+    def test_no_patient_is_scored_by_whom_the_share_is_estimated(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looked_at, scored = [], []
+        site = PreparedSite(np.empty(400, object), {}, CLASSES, PATIENTS)
+
+        def note_estimate(_: Calibration, logits: np.ndarray) -> float:
+            looked_at.extend(PATIENTS[logits.astype(int)])
+            return 0.5
+
+        def note_score(_: PreparedSite, places: np.ndarray, *given: Any) -> dict[str, float]:
+            assert np.array_equal(given[0], places)  # the logits of these films
+            scored.extend(PATIENTS[places])
+            return {}
+
+        monkeypatch.setattr(site_prevalence, "estimated_share", note_estimate)
+        monkeypatch.setattr(site_prevalence, "score", note_score)
+        calibration = Calibration(1, 1, 0, prevalence=0.5)
+        found = list(prevalences(site, np.arange(400.0), calibration, self.POINT, [0.3], seed=0))
+        assert set(looked_at).isdisjoint(scored)
+        assert [one.films for one in found] == [len(scored) // 3] * 3
+
+    def test_films_are_counted_by_the_calibration_of_all(self) -> None:
+        alike = Calibration(1, 1, 0, prevalence=0.5)
+        fair = Calibration(2, 2, 1, prevalence=0.6, fitted_to_all=alike)
+        logits = np.random.default_rng(0).normal(0.5, 2, 500)
+        assert estimated_share(fair, logits) == estimated_share(alike, logits)
+        assert estimated_share(replace(fair, fitted_to_all=None), logits) != pytest.approx(
+            estimated_share(alike, logits), abs=0.01
+        )
+
+    def test_films_that_look_all_alike_end_where_a_correction_does(self) -> None:
+        calibration = Calibration(1, 1, 0, prevalence=0.5)
+        assert estimated_share(calibration, np.full(9, -9.0)) == LEAST
+        assert estimated_share(calibration, np.full(9, 9.0)) == MOST
+
+    def test_half_of_the_patients_with_all_of_their_films(self) -> None:
+        half = half_of(PATIENTS, seed=0)
+        assert len(set(PATIENTS[half])) == 100
+        assert set(PATIENTS[half]).isdisjoint(PATIENTS[~half])
+
     def test_films_are_of_the_share_and_of_those_to_draw_from(self) -> None:
         among = half_of(PATIENTS, seed=0)
-        places = draw_share(CLASSES, among, 0.2, np.random.default_rng(0))
-        assert among[places].all()
-        assert len(np.unique(places)) == len(places)
-        assert CLASSES[places].mean() == pytest.approx(0.2)
-        assert (CLASSES[places] == 0).sum() == (among & (CLASSES == 0)).sum()  # all there are
+        for share in (0.2, 0.05, 0.9):
+            places = draw_share(CLASSES, among, share, np.random.default_rng(0))
+            assert among[places].all()
+            assert len(np.unique(places)) == len(places)
+            assert CLASSES[places].mean() == pytest.approx(share, abs=0.5 / len(places))
+            rarer = int(share < 0.5)  # of the other class all there are
+            assert (CLASSES[places] != rarer).sum() == (among & (rarer != CLASSES)).sum()
 
     def test_a_share_that_the_films_do_not_hold_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r"prevalence of 0\.001"):
@@ -188,9 +235,9 @@ class TestPrevalence:
             "expected_calibration_error": 0.1, "recall": 0.9, "specificity": 0.8, "auc": 0.95,
             "brier_score": 0.05, "binary_accuracy": 0.85,
         }  # fmt: skip
-        rows = prevalence_table([Moved(0.1, STATED, 0.1, metrics)]).splitlines()
+        rows = prevalence_table([Moved(0.1, 40, STATED, 0.1, metrics)]).splitlines()
         assert rows[2:] == [
-            "| 0.1 | stated | 0.100 | 0.050 | 0.850 | 0.950 | 0.100 | 0.900 | 0.800 |"
+            "| 0.1 | stated | 40 | 0.100 | 0.050 | 0.850 | 0.950 | 0.100 | 0.900 | 0.800 |"
         ]
 
 
@@ -226,6 +273,39 @@ def test_what_is_asked_for_has_to_be_whole(
     assert "give --start-from" in capsys.readouterr().err
     assert main(["--leave-one-out", str(tmp_path)]) == 2
     assert "two folders or more" in capsys.readouterr().err
+
+
+def test_the_films_of_a_model_are_drawn_by_prevalence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = np.tile([0, 1], 200)
+    logits = np.random.default_rng(0).normal(4.0 * labels - 2.0, 2.0)
+
+    class Stub:
+        """Stands in for the films of a site and the model that judges them."""
+
+        site = PreparedSite(np.empty(400, object), {}, labels, np.arange(400))
+        answers = Calibration(1, 1, 0, prevalence=0.5), TestPrevalence.POINT
+
+        def __init__(self, *_: Any) -> None:
+            """Is given a model, settings and a folder."""
+
+        def logits(self) -> np.ndarray:
+            return logits
+
+    monkeypatch.setattr(site_curve, "Curve", Stub)
+    monkeypatch.setattr(sites, "_config", lambda _: load_config("demo"))
+    flags = ["--start-from", "a", "--data-root", "b", "--prevalences", "0.5", "0.2", "--seeds", "2"]
+    assert main(flags) == 0
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert len(rows) == 2 * 3
+    assert sum(row.startswith("| 0.2 | stated | 1") for row in rows) == 1
+
+
+def test_one_measurement_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--start-from", "a", "--prevalences", "0.1", "--calibrate-on", "b", "c"])
+    assert "not allowed with" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", ["0", "1", "10", "nan"])

@@ -413,6 +413,7 @@ class TestWorstGroup:
         alike = fit_calibration(logits, labels)
         assert one.weights == pytest.approx(alike.weights)
         assert one.prevalence == pytest.approx(alike.prevalence)
+        assert one.fitted_to_all is None
 
     def test_groups_of_few_films_are_judged_together(self) -> None:
         logits, labels, groups = _groups()
@@ -434,6 +435,8 @@ class TestWorstGroup:
         assert fair.at_prevalence(0.1).for_counting == alike  # of a model that was moved, too
         assert Calibration.of_record(json.loads(json.dumps(asdict(fair)))) == fair
         assert Calibration.of_record(asdict(alike)) == alike
+        earlier = {"slope_below": 1.5, "slope_above": 1.5, "intercept": 0.2, "prevalence": 0.4}
+        assert Calibration.of_record(earlier) == Calibration(1.5, 1.5, 0.2, 0.4)
 
     def test_another_share_is_counted_better_by_it(self) -> None:
         logits, labels, groups = _groups()

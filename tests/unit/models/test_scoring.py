@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from models import features
 from models.input_pipeline import TransformedFilms
 from models.network import LOGITS, build_network
 from models.scoring import Scorer, calibrate, evaluate, films_to_calibrate_on
+from models.served_facts import read_facts, write_facts
 from tests.unit.models.drawn_films import SIZE_PX, make_settings, open_split
 
 
@@ -59,6 +63,26 @@ class TestCalibrate:
         # sigmoid(a x + b) = sigmoid(a / 2 * 2 (x + 3) + b - 3 a)
         assert after.slope_above == pytest.approx(slope / 2, rel=0.02, abs=0.02)
         assert after.intercept == pytest.approx(before.intercept - 3 * slope, abs=0.1)
+
+    def test_of_the_worst_group_goes_with_that_of_all_into_the_facts(self, tmp_path: Path) -> None:
+        random = np.random.default_rng(0)
+        groups = np.repeat(["clear", "blurred"], 200)
+        classes = random.integers(0, 2, 400)
+        logits = np.where(groups == "clear", 4, 1) * (2 * classes - 1) + random.normal(size=400)
+        settings = make_settings()
+        fair, point = calibrate(logits[:, np.newaxis], classes, settings, groups)
+        alike, _ = calibrate(logits[:, np.newaxis], classes, settings)
+        content = {
+            "calibration": asdict(fair),
+            "operating_point": asdict(point),
+            "hyperparameters": settings.model_dump(mode="json"),
+        }
+        (tmp_path / "assets.extra").mkdir()  # as a SavedModel has it
+        write_facts(str(tmp_path), content)
+        read = read_facts(str(tmp_path)).calibration
+        assert (read, read.for_counting) == (fair, alike)
+        # Platt's targets leave one film of each class open.
+        assert read.for_counting.prevalence == pytest.approx(classes.mean(), abs=1 / 400)
 
 
 class TestFilmsToCalibrateOn:

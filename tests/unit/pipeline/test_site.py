@@ -189,8 +189,7 @@ class TestRecord:
         share = np.mean([label == b"PNEUMONIA" for label in labels])
         facts = read_facts(str(pushed.model))
         # Platt's smoothing counts one film of each class more.
-        for calibration in (facts.calibration, facts.calibration.for_counting):
-            assert calibration.prevalence == pytest.approx(share, abs=1 / len(labels))
+        assert facts.calibration.prevalence == pytest.approx(share, abs=1 / len(labels))
 
 
 class TestFilms:
@@ -225,7 +224,7 @@ class TestFilms:
         facts = read_facts(str(base))
         served = facts.calibration
         of_all = replace(served, intercept=served.intercept - 1, prevalence=0.45)
-        fair = replace(served, of_all=of_all)
+        fair = replace(served, fitted_to_all=of_all)
         point = facts.operating_point
         write_recalibrated(str(base), fair, point, {}, str(tmp_path / "fair" / "1"))
         measure_distances(monkeypatch, np.zeros(len(examples)))
@@ -243,7 +242,7 @@ class TestFilms:
         shift = logit(share) - logit(0.6)
         corrected = logit(after["probability"].astype(float))
         np.testing.assert_allclose(corrected, logit(answers) + shift, atol=0.01)
-        assert read_facts(str(version)).calibration.of_all == of_all
+        assert read_facts(str(version)).calibration.fitted_to_all == of_all
 
     @pytest.mark.parametrize("is_more_than_a_fifth", [False, True])
     def test_films_out_of_distribution_do_not_count(
