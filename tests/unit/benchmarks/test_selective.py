@@ -7,7 +7,17 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from benchmarks.selective import ANSWERED, FALSE_ALARMS, MISSED, answers, divide, row
+from benchmarks.selective import (
+    ANSWERED,
+    FALSE_ALARMS,
+    MISSED,
+    Draw,
+    answers,
+    divide,
+    draw_again,
+    row,
+    tried,
+)
 from models.calibration import OperatingPoint
 from models.hyperparameters import Selective
 
@@ -38,18 +48,33 @@ def draw_films() -> pd.DataFrame:
     )
 
 
-def test_a_band_keeps_its_bounds_and_leaves_some_films_out(films: pd.DataFrame) -> None:
-    drawn = divide(films, FORCED, WISHED, draws=20)
+def test_halves_are_of_other_patients_and_those_drawn_again_of_some(films: pd.DataFrame) -> None:
+    patients = films["patient_id"].to_numpy()
+    first, rest = divide(films, np.random.default_rng(0))
+    assert set(patients[first]).isdisjoint(patients[rest])
+    assert len(first) == len(rest) == 1200
+    assert sorted([*first, *rest]) == list(range(2400))
+    first, rest = draw_again(films, np.random.default_rng(0))
+    assert np.array_equal(rest, np.arange(2400))
+    places, counts = np.unique(first, return_counts=True)
+    of_patient = pd.Series(counts).groupby(patients[places])
+    assert len(first) == 1200 and counts.max() > 1  # with replacement
+    assert (of_patient.size() == 2).all() and (of_patient.nunique() == 1).all()  # with all films
+
+
+@pytest.mark.parametrize("draw", [draw_again, divide])
+def test_a_band_keeps_its_bounds_and_leaves_some_films_out(films: pd.DataFrame, draw: Draw) -> None:
+    drawn = tried(films, FORCED, WISHED, draw, draws=20)
     assert len(drawn) == 20
     assert drawn[MISSED].mean() <= WISHED.max_missed
     assert drawn[FALSE_ALARMS].mean() <= WISHED.max_false_alarms
     assert 0.5 < drawn[ANSWERED].mean() <= 1
     kept = (drawn[MISSED] <= 0.1) & (drawn[FALSE_ALARMS] <= 0.2)
-    assert f"| {kept.mean():.1%} |" in row(drawn, WISHED)
+    assert f"| {kept.mean():.1%} |" in row("halves", drawn, WISHED)
 
 
 def test_tighter_bounds_answer_less(films: pd.DataFrame) -> None:
     tighter = Selective(enabled=True, max_missed=0.02, max_false_alarms=0.02)
-    few, many = (divide(films, FORCED, wished, draws=5) for wished in (tighter, WISHED))
+    few, many = (tried(films, FORCED, wished, divide, draws=5) for wished in (tighter, WISHED))
     assert few[ANSWERED].mean() < many[ANSWERED].mean()
     assert few[MISSED].mean() < many[MISSED].mean()
