@@ -61,6 +61,12 @@ class Preprocessing(Settings):
     )
 
     @property
+    def own_lung_weights(self) -> str:
+        """The user's file of weights by which lungs are found; empty where none is used."""
+        named = self.lung_fields_weights
+        return named if self.lungs != "none" and named != SHIPPED_LUNG_FIELDS else ""
+
+    @property
     def judging(self) -> Preprocessing:
         """The settings that decide whether a film is judged, and defaults for the others."""
         if self.lungs == "none":

@@ -216,8 +216,8 @@ class PipelineConfig(hp.Settings):
     def own_lung_weights(self) -> str:
         """The user's file of weights by which lungs are found; empty where none is used."""
         named = self.preprocessing.lung_fields_weights
-        looks = self.preprocessing.lungs != "none" or self.evaluation.swap_audit
-        return named if looks and named != hp.SHIPPED_LUNG_FIELDS else ""
+        audited = self.evaluation.swap_audit and named != hp.SHIPPED_LUNG_FIELDS
+        return named if audited else self.preprocessing.own_lung_weights
 
 
 # Where nearly all films of a style are ill, an easy threshold misses those of others, so it is

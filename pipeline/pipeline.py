@@ -86,13 +86,10 @@ def create_components(
         SOURCE_FINGERPRINT: source,
     }
 
-    lungs = Path(config.own_lung_weights)
-    finding = f"{source}{digest([lungs])}" if lungs.is_file() else source
-    framing = finding if config.preprocessing.lungs != "none" else source
     # Films that were ingested before the key was rotated have other pseudonyms.
     rotated = digest(kept_keys(config.data.pseudonym_key_file))
     example_gen = RadiographExampleGen(
-        locations.data_root, config.data, f"{framing}{rotated}", config.preprocessing
+        locations.data_root, config.data, f"{source}{rotated}", config.preprocessing
     )
     examples = example_gen.outputs["examples"]
     schema_importer = tfx.components.ImportSchemaGen(schema_file=locations.schema_file)
@@ -112,7 +109,7 @@ def create_components(
         learns_lesions=config.network.segmentation,
     )
 
-    transform = _transform(config, examples, data_schema, framing)
+    transform = _transform(config, examples, data_schema, source)
     transform.add_upstream_node(data_gate)
     hyperparameters = _hyperparameters(config, transform, training_config)
     trainer = _trainer(transform, data_schema, hyperparameters, training_config)
@@ -132,7 +129,7 @@ def create_components(
         measures=config.evaluation.measures,
         options=config.data,
         external_fingerprint=_external_fingerprint(config, locations),
-        source_fingerprint=finding,
+        source_fingerprint=f"{source}{_state_of(_weights_of_audit(config))}",
     )
     audit_gate = AuditGate(
         audit=auditor.outputs["audit"],
@@ -196,11 +193,20 @@ def create_components(
     return [node for node in nodes if node is not None]
 
 
-def _state_of(statistics: str) -> str:
-    """Returns what changes with the statistics of served films, which grow at the same address."""
-    if not statistics:
+def _weights_of_audit(config: PipelineConfig) -> str:
+    """Returns the own weights by which the Auditor alone finds lungs.
+
+    Where films are prepared by them, the ingest's driver sees whether they have changed, and what
+    comes after it is made anew.
+    """
+    return "" if config.preprocessing.own_lung_weights else config.own_lung_weights
+
+
+def _state_of(address: str) -> str:
+    """Returns what changes with a file that may be another one at the same address."""
+    if not address:
         return ""
-    file = Path(statistics)
+    file = Path(address)
     # What lies at a URI, or in a container, is seen by the component alone: it runs each time.
     return digest([file]) if file.is_file() else uuid.uuid4().hex
 

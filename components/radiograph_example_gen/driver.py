@@ -11,8 +11,9 @@ from tfx.components.example_gen import driver, input_processor
 from tfx.orchestration import data_types
 from tfx.proto import example_gen_pb2, range_config_pb2
 
-from components.radiograph_example_gen.executor import OPTIONS
+from components.radiograph_example_gen.executor import JUDGING, OPTIONS
 from components.radiograph_example_gen.listing import list_root, read_bytes, size_and_time
+from models.hyperparameters import Preprocessing
 from models.source import SOURCE_FINGERPRINT
 from radiographs.decoding import sha256_of
 from radiographs.errors import UnusableImage
@@ -60,8 +61,10 @@ class RadiographDriver(driver.FileBasedDriver):
         """Adds span, version and fingerprint of what the options choose."""
         options = IngestOptions.model_validate_json(exec_properties[OPTIONS])
         self._spans = options.spans
-        # Not to the fingerprint of the films, which are the same without some of them.
-        exec_properties[SOURCE_FINGERPRINT] += _digest_of_list(options.exclude_films)
+        judging = Preprocessing.model_validate_json(exec_properties[JUDGING])
+        # Not to the fingerprint of the films, which are the same whatever is made of them.
+        for name in (options.exclude_films, judging.own_lung_weights):
+            exec_properties[SOURCE_FINGERPRINT] += _digest_of(name)
         return super().resolve_exec_properties(exec_properties, pipeline_info, component_info)
 
     def get_input_processor(
@@ -76,8 +79,8 @@ class RadiographDriver(driver.FileBasedDriver):
         return processor
 
 
-def _digest_of_list(name: str) -> str:
-    """Returns what changes with a list of films, local or remote; nothing where there is none."""
+def _digest_of(name: str) -> str:
+    """Returns what changes with a file, local or remote; nothing where there is none."""
     with suppress(UnusableImage):  # the executor says why it cannot be read
         return sha256_of(read_bytes("", name))[:16] if name else ""
     return ""

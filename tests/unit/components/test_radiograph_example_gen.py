@@ -107,9 +107,11 @@ class TestFingerprint:
         assert self.of(root) != before
 
 
-def driven(root: Path, options: IngestOptions) -> dict[str, Any]:
+def driven(
+    root: Path, options: IngestOptions, preprocessing: Preprocessing | None = None
+) -> dict[str, Any]:
     """Returns the parameters as the driver gives them to the component."""
-    component = RadiographExampleGen(str(root), options, "code")
+    component = RadiographExampleGen(str(root), options, "code", preprocessing)
     nothing = data_types.PipelineInfo("", "")
     return RadiographDriver(None).resolve_exec_properties(
         dict(component.exec_properties), nothing, data_types.ComponentInfo("", "", nothing)
@@ -131,6 +133,26 @@ def test_a_changed_list_of_films_left_out_is_noticed_and_the_films_are_the_same(
     assert keys[1] == keys[3]
     assert len(set(keys)) == 3
     assert len({one["input_fingerprint"] for one in found}) == 1
+
+
+@pytest.mark.parametrize("folder", ["", "ram://weights"], ids=["local", "remote"])
+def test_changed_weights_of_ones_own_that_find_lungs_are_noticed(
+    root: Path, tmp_path: Path, folder: str
+) -> None:
+    weights = f"{folder or tmp_path}/lungs.npz"
+
+    def key(lungs: Literal["none", "crop"]) -> str:
+        preprocessing = Preprocessing(lungs=lungs, lung_fields_weights=weights)
+        return str(driven(root, IngestOptions(), preprocessing)["source_fingerprint"])
+
+    found = []
+    for content in ("one", "two", "one"):  # of one size
+        write_text(weights, content)
+        found.append(key("crop"))
+        assert key("none") == "code"  # they prepare no film
+    assert found[0] == found[2] != found[1]
+    shipped = Preprocessing(lungs="crop")
+    assert driven(root, IngestOptions(), shipped)["source_fingerprint"] == "code"
 
 
 class TestSpans:

@@ -258,21 +258,19 @@ class TestCacheKeys:
             found.add(digest)
         assert len(found) == 2
 
-    @pytest.mark.parametrize(
-        ("component", "key"),
-        [("RadiographExampleGen", "source_fingerprint"), ("Transform", "custom_config")],
-    )
-    def test_own_weights_that_find_lungs(self, tmp_path: Path, component: str, key: str) -> None:
+    def test_own_weights_by_which_an_audit_alone_finds_lungs(self, tmp_path: Path) -> None:
         file = tmp_path / "lungs.npz"
         given = f"preprocessing.lung_fields_weights={file}"
         found = set()
         for content in ("one", "another"):
             file.write_text(content)
-            properties = components(given, "preprocessing.lungs=crop")[component].exec_properties
-            assert source.digest([file]) in properties[key]
-            unused = components(given, "preprocessing.lungs=none")[component].exec_properties
-            assert source.digest([file]) not in unused[key]
-            found.add(properties[key])
+            auditor, crops = (
+                components(given, f"preprocessing.lungs={lungs}")["Auditor"].exec_properties
+                for lungs in ("none", "crop")
+            )
+            assert auditor["source_fingerprint"].endswith(source.digest([file]))
+            assert crops["source_fingerprint"] == source.source_fingerprint()  # as of its films
+            found.add(auditor["source_fingerprint"])
         assert len(found) == 2
 
     def test_statistics_of_what_was_served(self, tmp_path: Path) -> None:
