@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -81,8 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def newest_model(work: WorkDirectory) -> Path:
-    """Returns the folder of the newest version that was pushed."""
-    versions = [folder for folder in work.serving_root.iterdir() if folder.name.isdigit()]
+    """Returns the folder of the newest version that was pushed; exits where there is none."""
+    versions = [folder for folder in work.serving_root.glob("*") if folder.name.isdigit()]
+    if not versions:
+        sys.exit(
+            f"{work.serving_root} holds no model; give the work directory of a run that pushed one"
+        )
     return max(versions, key=lambda folder: int(folder.name))
 
 

@@ -64,7 +64,7 @@ def prevalences(
         scored = draw_share(site.classes, ~looked_at, share, random)
         assumed = {
             UNCHANGED: _assumed(calibration),
-            STATED: share,
+            STATED: float(site.classes[scored].mean()),
             ESTIMATED: estimated_share(calibration, logits[unlabelled]),
         }
         for way, to in assumed.items():

@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from pydantic import ConfigDict, TypeAdapter
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
@@ -41,6 +42,8 @@ class Calibration:
             this one; None otherwise.
     """
 
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid", allow_inf_nan=False)
+
     slope_below: float
     slope_above: float
     intercept: float
@@ -52,10 +55,9 @@ class Calibration:
         """Reads what `dataclasses.asdict` has written.
 
         Raises:
-            TypeError: If a number is missing, or there are others.
+            ValueError: If a number is missing or none, or there are others.
         """
-        of_all = record.get("fitted_to_all")  # models of earlier versions have none
-        return cls(**{**record, "fitted_to_all": of_all and cls(**of_all)})
+        return _CALIBRATION.validate_python(record)
 
     @property
     def for_counting(self) -> Calibration:
@@ -99,6 +101,9 @@ class Calibration:
         return replace(self, intercept=intercept, prevalence=prevalence)
 
 
+_CALIBRATION = TypeAdapter(Calibration)
+
+
 @dataclass(frozen=True)
 class OperatingPoint:
     """Where the answer turns from NORMAL to PNEUMONIA.
@@ -117,6 +122,8 @@ class OperatingPoint:
 
     Sensitivity and specificity are NaN where the threshold was not chosen on films.
     """
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
 
     threshold: float
     sensitivity: float

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
+from pydantic import TypeAdapter
 
 from models.calibration import Calibration, OperatingPoint
 from models.hyperparameters import Hyperparameters
@@ -21,6 +22,7 @@ from models.remote_files import write_text
 
 FACTS_FILE = "assets.extra/operating_point.json"
 
+_POINT = TypeAdapter(OperatingPoint)
 _NOT_WRITTEN_HERE = "{uri} is no model pushed by this version, {what}; train and push it anew"
 
 
@@ -76,11 +78,11 @@ def read_facts(saved_model: str) -> ServedFacts:
             content,
             Hyperparameters.model_validate(content["hyperparameters"]),
             Calibration.of_record(content["calibration"]),
-            OperatingPoint(**_numbers(content["operating_point"])),
+            _POINT.validate_python(_numbers(content["operating_point"])),
         )
     except tf.errors.OpError:
         what = f"it has no {FACTS_FILE}"
-    except (KeyError, TypeError, ValueError):  # pydantic's error is a ValueError
+    except (AttributeError, KeyError, TypeError, ValueError):  # pydantic's error is a ValueError
         what = f"its {FACTS_FILE} lacks the settings or has others"
     raise ValueError(_NOT_WRITTEN_HERE.format(uri=saved_model, what=what)) from None
 

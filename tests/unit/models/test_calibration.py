@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -437,6 +439,24 @@ class TestWorstGroup:
         assert Calibration.of_record(asdict(alike)) == alike
         earlier = {"slope_below": 1.5, "slope_above": 1.5, "intercept": 0.2, "prevalence": 0.4}
         assert Calibration.of_record(earlier) == Calibration(1.5, 1.5, 0.2, 0.4)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            None,
+            [],
+            "x",
+            {},
+            {**asdict(Calibration(1, 1, 0)), "slope_below": None},
+            {**asdict(Calibration(1, 1, 0)), "intercept": math.nan},
+            {**asdict(Calibration(1, 1, 0)), "slope": 1},
+            {**asdict(Calibration(1, 1, 0)), "fitted_to_all": {}},
+            {**asdict(Calibration(1, 1, 0)), "fitted_to_all": {"slope_below": "x"}},
+        ],
+    )
+    def test_a_record_of_something_else_is_refused(self, wrong: Any) -> None:
+        with pytest.raises(ValueError, match="Calibration"):
+            Calibration.of_record(wrong)
 
     def test_another_share_is_counted_better_by_it(self) -> None:
         logits, labels, groups = _groups()

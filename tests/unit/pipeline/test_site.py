@@ -360,6 +360,10 @@ class TestRefusals:
         (older / FACTS_FILE).write_text(json.dumps(facts))
         assert prior(older, "--prevalence", "0.1", "--to", tmp_path / "to") == 2
         assert "does not say which prevalence" in capsys.readouterr().err
+        for name in ("calibration", "operating_point"):
+            (older / FACTS_FILE).write_text(json.dumps({**facts, name: None}))
+            assert prior(older, "--prevalence", "0.1", "--to", tmp_path / "to") == 2
+            assert "no model pushed by this version" in capsys.readouterr().err
         del facts["hyperparameters"]
         (older / FACTS_FILE).write_text(json.dumps(facts))
         assert prior(older, "--prevalence", "0.1", "--to", tmp_path / "to") == 2
