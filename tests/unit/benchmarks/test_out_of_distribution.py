@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from benchmarks import out_of_distribution as benchmark
 from benchmarks.other_pictures import other_pictures, turned_films
+from pipeline.locations import WorkDirectory
 from tests.support import draw_film, encode
 
 
@@ -72,3 +75,12 @@ def test_films_of_every_site_are_turned() -> None:
     made = benchmark.pictures(sites, each=1)
     assert len(made["inverted"]) == 80
     assert len(made["noise"]) == 1
+
+
+def test_the_newest_model_is_the_highest_number_and_has_to_be_there(tmp_path: Path) -> None:
+    work = WorkDirectory(tmp_path)
+    with pytest.raises(SystemExit, match="holds no model; give the work directory of a run"):
+        benchmark.newest_model(work)
+    for name in ("9", "10", "unfinished"):
+        (work.serving_root / name).mkdir(parents=True)
+    assert benchmark.newest_model(work) == work.serving_root / "10"
